@@ -1,0 +1,276 @@
+//! Guests: the people the system exists for.
+//!
+//! Everything in this file is personal data. It lives in the vault alone: never on the board, never
+//! in the ledger, never in a log line.
+
+use async_graphql::{Enum, InputObject};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Code, DateTime, Day, Findings, codes,
+    id::{FacilityId, GuestId, HouseholdId, OrganisationId},
+    tax_code::TaxCode,
+};
+
+/// Sex as on the residence permit.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sex {
+    /// Female.
+    F,
+    /// Male.
+    M,
+    /// Other or not stated.
+    X,
+}
+
+/// How exactly a birth date is known.
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BirthDatePrecision {
+    /// To the day.
+    #[default]
+    Day,
+    /// To the year; day and month are conventional.
+    Year,
+    /// Estimated, such as by an age assessment.
+    Estimated,
+}
+
+/// The legal ground of a person's presence.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LegalStatus {
+    /// Richiedente asilo.
+    AsylumApplicant,
+    /// Status di rifugiato.
+    Refugee,
+    /// Protezione sussidiaria.
+    SubsidiaryProtection,
+    /// Protezione speciale.
+    SpecialProtection,
+    /// Protezione umanitaria (before 2018).
+    Humanitarian,
+    /// Protezione temporanea.
+    TemporaryProtection,
+    /// Casi speciali.
+    SpecialCases,
+    /// Cure mediche.
+    MedicalCare,
+    /// Protezione sociale (art. 18).
+    #[graphql(name = "SOCIAL_PROTECTION_ART18")]
+    #[serde(rename = "SOCIAL_PROTECTION_ART18")]
+    SocialProtectionArt18,
+    /// Particolare sfruttamento lavorativo.
+    LabourExploitation,
+    /// Atti di particolare valore civile.
+    CivilValue,
+    /// Minore straniero non accompagnato.
+    UnaccompaniedMinor,
+    /// Family member of a protected person.
+    FamilyMember,
+    /// Denied, with an appeal pending.
+    DeniedAppealing,
+    /// Another ground.
+    Other,
+}
+
+/// A person's part in a household (nucleo familiare).
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HouseholdRole {
+    /// Reference person.
+    #[default]
+    Head,
+    /// Spouse or partner.
+    Partner,
+    /// Child.
+    Child,
+    /// Parent.
+    Parent,
+    /// Brother or sister.
+    Sibling,
+    /// Another relation.
+    Other,
+}
+
+/// A guest (beneficiario): one person's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Identifies the person for good.
+    pub id: GuestId,
+    /// Surname; the only name of a person with one name.
+    pub surname: String,
+    /// Given names; empty for a person with one name.
+    pub given_names: String,
+    /// Sex.
+    pub sex: Sex,
+    /// Birth date, as exact as its precision says.
+    pub birth_date: Day,
+    /// How exactly the birth date is known.
+    pub birth_date_precision: BirthDatePrecision,
+    /// ISO 3166-1 alpha-3, or XXA stateless, XXX unknown.
+    pub citizenships: Vec<String>,
+    /// ISO 639-3.
+    pub languages: Vec<String>,
+    /// Legal ground of presence.
+    pub legal_status: LegalStatus,
+    /// Under eighteen and without a responsible adult.
+    pub unaccompanied_minor: bool,
+    /// A need for places of mental health or disability is documented; the content is not kept here.
+    pub special_need_documented: bool,
+    /// Tax code, 16 characters or 11 digits.
+    pub tax_code: Option<String>,
+    /// CUI, tied to the fingerprints.
+    pub cui_code: Option<String>,
+    /// Vestanet code of the asylum procedure.
+    pub vestanet_code: Option<String>,
+    /// The household.
+    pub household: HouseholdId,
+    /// Part in the household.
+    pub household_role: HouseholdRole,
+    /// The organisation that keeps the file: who registered the guest, later who hosts or last hosted.
+    pub custodian: OrganisationId,
+    /// Where the guest stays now.
+    pub facility: Option<FacilityId>,
+    /// When the file was opened.
+    pub registered_at: DateTime,
+}
+
+impl Guest {
+    /// The names and particulars by which the same person is recognised, in plain upper case.
+    #[must_use]
+    pub fn likeness(&self) -> String {
+        let plain = |text: &str| -> String {
+            text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+        };
+        let mut citizenships = self.citizenships.clone();
+        citizenships.sort();
+        format!("{}|{}|{}|{}", plain(&self.surname), plain(&self.given_names), self.birth_date, citizenships.join(","))
+    }
+
+    /// Whether the person is under eighteen on a day.
+    #[must_use]
+    pub fn is_minor_on(&self, day: Day) -> bool {
+        self.birth_date.years_until(day) < 18
+    }
+}
+
+/// The part of a guest in a household, to be registered.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct HouseholdInput {
+    /// The household to join; a household of its own when absent.
+    pub id: Option<HouseholdId>,
+    /// Part in the household.
+    #[graphql(default)]
+    pub role: HouseholdRole,
+}
+
+/// Opens a guest's file.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct RegisterGuestInput {
+    /// Surname; the only name of a person with one name.
+    pub surname: String,
+    /// Given names; empty for a person with one name.
+    #[graphql(default)]
+    pub given_names: String,
+    /// Sex as on the residence permit.
+    pub sex: Sex,
+    /// Birth date.
+    pub birth_date: Day,
+    /// How exactly the birth date is known.
+    #[graphql(default)]
+    pub birth_date_precision: BirthDatePrecision,
+    /// ISO 3166-1 alpha-3, at least one; XXA stateless, XXX unknown.
+    pub citizenships: Vec<String>,
+    /// ISO 639-3.
+    #[graphql(default)]
+    pub languages: Vec<String>,
+    /// Legal ground of presence.
+    pub legal_status: LegalStatus,
+    /// Under eighteen and without a responsible adult (MSNA).
+    #[graphql(default)]
+    pub unaccompanied_minor: bool,
+    /// A need for places of mental health or disability is documented.
+    #[graphql(default)]
+    pub special_need_documented: bool,
+    /// Tax code (codice fiscale), 16 characters, or 11 digits when provisional.
+    pub tax_code: Option<String>,
+    /// CUI, tied to the fingerprints.
+    pub cui_code: Option<String>,
+    /// Vestanet code of the asylum procedure.
+    pub vestanet_code: Option<String>,
+    /// Part in a household; alone when absent.
+    pub household: Option<HouseholdInput>,
+}
+
+/// What the database knows that a guest is checked against.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GuestFacts {
+    /// The household named in the input exists and may be joined.
+    pub household_known: bool,
+    /// Another person has the same tax code.
+    pub same_tax_code: bool,
+    /// Another person has the same CUI.
+    pub same_cui_code: bool,
+    /// Another person has the same Vestanet code.
+    pub same_vestanet_code: bool,
+    /// Another person has the same names, birth date and citizenships.
+    pub same_likeness: bool,
+}
+
+/// Checks a guest's file as it would be stored (P1, P2, P3).
+pub fn check(guest: &Guest, facts: GuestFacts, today: Day, found: &mut Findings) {
+    found.require_text(&guest.surname, "input.surname");
+    if guest.birth_date > today {
+        found.add_with(Code::DateInFuture, "input.birthDate", guest.birth_date);
+    } else if guest.birth_date.years_until(today) > 110 {
+        found.add(Code::AgeImplausible, "input.birthDate");
+    } else if guest.unaccompanied_minor && !guest.is_minor_on(today) {
+        found.add(Code::NotAMinor, "input.unaccompaniedMinor");
+    }
+    check_codes(guest, found);
+    if !facts.household_known {
+        found.add(Code::UnknownHousehold, "input.household.id");
+    }
+    for (duplicate, path) in [
+        (facts.same_tax_code, "input.taxCode"),
+        (facts.same_cui_code, "input.cuiCode"),
+        (facts.same_vestanet_code, "input.vestanetCode"),
+    ] {
+        if duplicate {
+            found.add(Code::DuplicatePerson, path);
+        }
+    }
+    if facts.same_likeness {
+        found.add(Code::PossibleDuplicate, "input");
+    }
+}
+
+fn check_codes(guest: &Guest, found: &mut Findings) {
+    if guest.citizenships.is_empty() {
+        found.add(Code::CitizenshipMissing, "input.citizenships");
+    }
+    for (index, country) in guest.citizenships.iter().enumerate() {
+        let path = format!("input.citizenships.{index}");
+        if !codes::is_citizenship(country) {
+            found.add_with(Code::UnknownCountry, path, country);
+        } else if country == "ITA" {
+            found.add(Code::ItalianCitizen, path);
+        }
+    }
+    for (index, language) in guest.languages.iter().enumerate() {
+        if !codes::is_language(language) {
+            found.add_with(Code::UnknownLanguage, format!("input.languages.{index}"), language);
+        }
+    }
+    if let Some(text) = &guest.tax_code {
+        match TaxCode::parse(text) {
+            None => found.add(Code::TaxCodeInvalid, "input.taxCode"),
+            Some(code) => {
+                for detail in code.disagreements(guest) {
+                    found.add_with(Code::TaxCodeMismatch, "input.taxCode", detail);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Identifiers: typed inside the hub, opaque and global in the contract.
+//!
+//! A global id is one tag byte and the sixteen bytes of a UUID version 7, in unpadded base64url. The
+//! tag keeps a facility's id from being taken for a guest's.
+
+use std::{borrow::Cow, fmt};
+
+use async_graphql::{
+    ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, ServerResult, Value,
+    parser::types::Field, registry::Registry,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Uuid};
+
+use crate::DateTime;
+
+/// A new identifier, ordered by the instant it was made at.
+#[must_use]
+pub fn fresh(at: DateTime) -> Uuid {
+    let millis = u64::try_from(at.millis()).unwrap_or_default();
+    let nanos = u32::try_from(millis % 1_000).unwrap_or_default() * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, nanos))
+}
+
+/// The kinds of things that have a global id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GlobalId {
+    /// A facility.
+    Facility(FacilityId),
+    /// An organisation.
+    Organisation(OrganisationId),
+    /// An accreditation.
+    Accreditation(AccreditationId),
+    /// A guest.
+    Guest(GuestId),
+    /// A stay.
+    Stay(StayId),
+    /// A household.
+    Household(HouseholdId),
+}
+
+impl GlobalId {
+    /// Reads a global id of any kind that `node` can answer.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let (tag, uuid) = decode(text)?;
+        Some(match tag {
+            FacilityId::TAG => Self::Facility(FacilityId(uuid)),
+            OrganisationId::TAG => Self::Organisation(OrganisationId(uuid)),
+            AccreditationId::TAG => Self::Accreditation(AccreditationId(uuid)),
+            GuestId::TAG => Self::Guest(GuestId(uuid)),
+            StayId::TAG => Self::Stay(StayId(uuid)),
+            HouseholdId::TAG => Self::Household(HouseholdId(uuid)),
+            _ => return None,
+        })
+    }
+}
+
+fn decode(text: &str) -> Option<(u8, Uuid)> {
+    let bytes: [u8; 17] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+    let (tag, uuid) = bytes.split_first()?;
+    Uuid::from_slice(uuid).ok().map(|uuid| (*tag, uuid))
+}
+
+fn encode(tag: u8, uuid: Uuid) -> String {
+    let mut bytes = [tag; 17];
+    bytes[1..].copy_from_slice(uuid.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+macro_rules! ids {
+    ($($name:ident = $tag:literal, $what:literal;)*) => {$(
+        #[doc = concat!("Identifies ", $what, ".")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            const TAG: u8 = $tag;
+
+            /// A new identifier, ordered by the instant it was made at.
+            #[must_use]
+            pub fn fresh(at: DateTime) -> Self {
+                Self(fresh(at))
+            }
+
+            /// Reads the global form; `None` when it is no id, or the id of something else.
+            #[must_use]
+            pub fn decode(text: &str) -> Option<Self> {
+                decode(text).filter(|(tag, _)| *tag == Self::TAG).map(|(_, uuid)| Self(uuid))
+            }
+
+            /// The global form.
+            #[must_use]
+            pub fn encode(self) -> String {
+                encode(Self::TAG, self.0)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.encode())
+            }
+        }
+
+        impl InputType for $name {
+            type RawValueType = Self;
+            fn type_name() -> Cow<'static, str> {
+                <ID as InputType>::type_name()
+            }
+            fn create_type_info(registry: &mut Registry) -> String {
+                <ID as InputType>::create_type_info(registry)
+            }
+            fn parse(value: Option<Value>) -> InputValueResult<Self> {
+                match value {
+                    Some(Value::String(text)) => Self::decode(&text).ok_or_else(|| {
+                        InputValueError::custom(concat!("not the id of ", $what))
+                    }),
+                    other => Err(InputValueError::expected_type(other.unwrap_or_default())),
+                }
+            }
+            fn to_value(&self) -> Value {
+                Value::String(self.encode())
+            }
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+        }
+
+        impl OutputType for $name {
+            fn type_name() -> Cow<'static, str> {
+                <ID as OutputType>::type_name()
+            }
+            fn create_type_info(registry: &mut Registry) -> String {
+                <ID as OutputType>::create_type_info(registry)
+            }
+            async fn resolve(
+                &self,
+                _: &ContextSelectionSet<'_>,
+                _: &Positioned<Field>,
+            ) -> ServerResult<Value> {
+                Ok(Value::String(self.encode()))
+            }
+        }
+    )*};
+}
+
+ids! {
+    FacilityId = b'f', "a facility";
+    OrganisationId = b'o', "an organisation";
+    AccreditationId = b'a', "an accreditation";
+    GuestId = b'g', "a guest";
+    StayId = b's', "a stay";
+    HouseholdId = b'h', "a household";
+    BlockId = b'b', "a block of places";
+    ActId = b'x', "an act";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_one_kind_is_not_read_as_another() {
+        let at = DateTime::from_millis(1_700_000_000_000).unwrap();
+        let facility = FacilityId::fresh(at);
+        assert_eq!(FacilityId::decode(&facility.encode()), Some(facility));
+        assert_eq!(GuestId::decode(&facility.encode()), None);
+        assert_eq!(GlobalId::decode(&facility.encode()), Some(GlobalId::Facility(facility)));
+        assert_eq!(GlobalId::decode("nonsense"), None);
+    }
+}

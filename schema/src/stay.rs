@@ -1,0 +1,195 @@
+//! Stays: who has which place, from when to when.
+
+use async_graphql::{Enum, InputObject};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Code, DateTime, Day, Findings, Guest, PlaceCategory, Pool,
+    id::{FacilityId, GuestId, OrganisationId, StayId},
+};
+
+/// Whether a stay goes on.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StayStatus {
+    /// The guest is present.
+    Open,
+    /// The guest has left.
+    Closed,
+}
+
+/// Why a stay ended (official wording of the Central Service, and law).
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExitReason {
+    /// Inserimento socio-economico.
+    SocioEconomicIntegration,
+    /// Scadenza dei termini.
+    TermExpired,
+    /// Abbandono o dimissione volontaria.
+    VoluntaryAbandonment,
+    /// Revoca dell'accoglienza (DM 18/11/2019 art. 40).
+    Revoked,
+    /// Ritorno volontario assistito.
+    AssistedVoluntaryReturn,
+    /// Trasferimento Dublino.
+    DublinTransfer,
+    /// Trasferimento ad altro progetto.
+    TransferOtherProject,
+    /// Custodia cautelare.
+    Custody,
+    /// Ricongiungimento familiare.
+    FamilyReunification,
+    /// Raggiunta la maggiore età.
+    AgedOut,
+    /// Affidamento familiare.
+    FosterCare,
+    /// Decesso.
+    Deceased,
+    /// Another reason.
+    Other,
+}
+
+/// A stay (periodo di accoglienza).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// Identifies the stay for good.
+    pub id: StayId,
+    /// The guest.
+    pub guest: GuestId,
+    /// The facility.
+    pub facility: FacilityId,
+    /// The category of the place.
+    pub category: PlaceCategory,
+    /// Whether it goes on.
+    pub status: StayStatus,
+    /// When the guest arrived.
+    pub entry_at: DateTime,
+    /// When the guest left.
+    pub exit_at: Option<DateTime>,
+    /// Why the guest left.
+    pub exit_reason: Option<ExitReason>,
+    /// When the arrival was registered.
+    pub registered_at: DateTime,
+    /// The organisation that ran the facility then.
+    pub operator: OrganisationId,
+}
+
+/// Gives a guest a place.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct AdmitGuestInput {
+    /// The guest.
+    pub guest: GuestId,
+    /// The facility.
+    pub facility: FacilityId,
+    /// The category of the place.
+    pub category: PlaceCategory,
+    /// When the guest arrived; now when absent, never in the future.
+    pub occurred_at: Option<DateTime>,
+}
+
+/// Ends a stay.
+#[derive(InputObject, Clone, Debug, Serialize)]
+pub struct DischargeGuestInput {
+    /// The stay.
+    pub stay: StayId,
+    /// Why the guest leaves.
+    pub reason: ExitReason,
+    /// When the guest left; now when absent, never in the future.
+    pub occurred_at: Option<DateTime>,
+}
+
+/// What the database knows that an admission is checked against.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionFacts<'a> {
+    /// The guest.
+    pub guest: &'a Guest,
+    /// The pool of the facility and category, if there is one.
+    pub pool: Option<&'a Pool>,
+    /// The guest has an open stay: where, as far as the member may know.
+    pub already_hosted: Option<&'a str>,
+    /// When the guest's last closed stay ended.
+    pub last_exit: Option<DateTime>,
+    /// An adult of the guest's household is present in the facility.
+    pub household_adult_present: bool,
+}
+
+/// Late registration starts after so many working days (DM 10/08/2016 art. 32).
+const REGISTRATION_TERM: u32 = 3;
+/// A former minor may stay in a minors' place so many months beyond the eighteenth birthday (DM 18/11/2019 art. 38).
+const FORMER_MINOR_MONTHS: i32 = 6;
+
+/// What a member who may not know where somebody is hosted is told instead.
+pub const ELSEWHERE: &str = "altrove / elsewhere";
+
+/// Checks an admission (P1, P4 to P8, P11, P17).
+pub fn check_admission(
+    facts: AdmissionFacts<'_>,
+    category: PlaceCategory,
+    at: DateTime,
+    now: DateTime,
+    found: &mut Findings,
+) {
+    let day = at.day();
+    check_time(at, now, found);
+    if day < facts.guest.birth_date {
+        found.add(Code::EntryBeforeBirth, "input.occurredAt");
+    }
+    if let Some(place) = facts.already_hosted {
+        found.add_with(Code::GuestAlreadyHosted, "input.guest", place);
+    } else if facts.last_exit.is_some_and(|exit| at < exit) {
+        found.add(Code::StayOverlaps, "input.occurredAt");
+    }
+    if let Some(reason) = unfit_for(facts.guest, category, day, facts.household_adult_present) {
+        found.add_with(Code::WrongCategory, "input.category", reason);
+    }
+    match facts.pool.filter(|pool| pool.grant_on(day).is_some()) {
+        None => found.add_with(Code::NoAccreditationInForce, "input.facility", day),
+        Some(pool) if pool.numbers_on(day).free == 0 => found.add(Code::NoFreePlace, "input.category"),
+        Some(_) => {}
+    }
+}
+
+/// Checks a discharge (P1, P16, P17).
+pub fn check_discharge(stay: &Stay, at: DateTime, now: DateTime, found: &mut Findings) {
+    check_time(at, now, found);
+    if stay.status == StayStatus::Closed {
+        found.add(Code::StayAlreadyClosed, "input.stay");
+    }
+    if at < stay.entry_at {
+        found.add(Code::ExitBeforeEntry, "input.occurredAt");
+    }
+}
+
+fn check_time(at: DateTime, now: DateTime, found: &mut Findings) {
+    if at > now {
+        found.add_with(Code::DateInFuture, "input.occurredAt", at);
+    } else if at.day().working_days_until(now.day()) > REGISTRATION_TERM {
+        found.add(Code::LateRegistration, "input.occurredAt");
+    }
+}
+
+/// Why a person does not belong in a category of place, if so.
+fn unfit_for(guest: &Guest, category: PlaceCategory, day: Day, with_adult: bool) -> Option<&'static str> {
+    let minor = guest.is_minor_on(day);
+    // The file says unaccompanied from registration on; at eighteen the person is a former minor.
+    let alone = guest.unaccompanied_minor;
+    let former_minor = alone && day <= guest.birth_date.plus_months(12 * 18 + FORMER_MINOR_MONTHS);
+    match category {
+        PlaceCategory::UnaccompaniedMinor if minor && alone => None,
+        PlaceCategory::UnaccompaniedMinor if former_minor => None,
+        PlaceCategory::UnaccompaniedMinor => {
+            Some("riservato a minori non accompagnati / reserved for unaccompanied minors")
+        }
+        _ if minor && alone => {
+            Some("un minore non accompagnato va in un posto per minori / an unaccompanied minor needs a minors' place")
+        }
+        _ if minor && !with_adult => {
+            Some("manca un adulto del nucleo nella struttura / no adult of the household is in the facility")
+        }
+        PlaceCategory::MentalHealthOrDisability if !guest.special_need_documented => {
+            Some("manca la documentazione del bisogno / the need is not documented")
+        }
+        _ => None,
+    }
+}
