@@ -1,0 +1,313 @@
+//! Accreditations: the register of permissions, and what they grant to the pools.
+
+use mongodb::bson::{self, Uuid as Binary, doc};
+use serde::{Deserialize, Serialize};
+use tavolo_schema::{
+    Accreditation, AccreditationStatus, CategoryPlaces, Code, Grant, OccupancyCause, PlaceCategory,
+    accreditation::{
+        self, DecideAccreditationInput, DecisionOutcome, RevokeAccreditationInput, SubmitAccreditationInput,
+        SuspendAccreditationInput, VALIDITY_MONTHS,
+    },
+    id::{AccreditationId, FacilityId},
+    ledger::Change,
+};
+
+use crate::{
+    Order, Outcome, Store, StoreError,
+    document::{self, Document, Unreadable, binary, date_time, day, instant},
+    transaction::Transaction,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccreditationDoc {
+    #[serde(rename = "_id")]
+    id: Binary,
+    facility: Binary,
+    status: AccreditationStatus,
+    requested: Vec<CategoryPlaces>,
+    granted: Vec<CategoryPlaces>,
+    valid_from: Option<String>,
+    valid_until: Option<String>,
+    submitted_at: Option<bson::DateTime>,
+    decided_at: Option<bson::DateTime>,
+    act_number: Option<String>,
+    reason: Option<String>,
+    revision: i64,
+}
+
+impl Document for AccreditationDoc {
+    const COLLECTION: &'static str = "accreditations";
+    type Noun = Accreditation;
+
+    fn store(noun: &Accreditation) -> Self {
+        Self {
+            id: binary(noun.id),
+            facility: binary(noun.facility),
+            status: noun.status,
+            requested: noun.requested.clone(),
+            granted: noun.granted.clone(),
+            valid_from: noun.valid_from.map(|day| day.to_string()),
+            valid_until: noun.valid_until.map(|day| day.to_string()),
+            submitted_at: noun.submitted_at.map(instant),
+            decided_at: noun.decided_at.map(instant),
+            act_number: noun.act_number.clone(),
+            reason: noun.reason.clone(),
+            revision: noun.revision,
+        }
+    }
+
+    fn read(self) -> Result<Accreditation, Unreadable> {
+        Ok(Accreditation {
+            id: document::id(self.id),
+            facility: document::id(self.facility),
+            status: self.status,
+            requested: self.requested,
+            granted: self.granted,
+            valid_from: self.valid_from.map(|text| day("validFrom", text)).transpose()?,
+            valid_until: self.valid_until.map(|text| day("validUntil", text)).transpose()?,
+            submitted_at: self.submitted_at.map(|at| date_time("submittedAt", at)).transpose()?,
+            decided_at: self.decided_at.map(|at| date_time("decidedAt", at)).transpose()?,
+            act_number: self.act_number,
+            reason: self.reason,
+            revision: self.revision,
+        })
+    }
+}
+
+impl Transaction {
+    async fn accreditation(&mut self, id: AccreditationId) -> Result<Option<Accreditation>, StoreError> {
+        let found = self.by_id::<AccreditationDoc>(binary(id)).await?;
+        if found.is_none() {
+            self.found.add(Code::UnknownAccreditation, "input.accreditation");
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn put_accreditation(&mut self, accreditation: &mut Accreditation) -> Result<(), StoreError> {
+        accreditation.revision += 1;
+        let filter = doc! { "_id": binary(accreditation.id) };
+        if !self.replace::<AccreditationDoc>(filter, accreditation).await? {
+            self.insert::<AccreditationDoc>(accreditation).await?;
+        }
+        Ok(())
+    }
+
+    async fn installed_of(
+        &mut self,
+        facility: FacilityId,
+    ) -> Result<impl Fn(PlaceCategory) -> i32 + use<>, StoreError> {
+        let pools = self.pools_of(facility).await?;
+        Ok(move |category| pools.iter().find(|pool| pool.category == category).map_or(0, |pool| pool.installed))
+    }
+
+    /// Gives the granted places to the pools of the facility.
+    async fn grant(&mut self, accreditation: &Accreditation) -> Result<(), StoreError> {
+        let (Some(valid_from), Some(valid_until)) = (accreditation.valid_from, accreditation.valid_until) else {
+            return Ok(());
+        };
+        for granted in &accreditation.granted {
+            let grant = Grant { accreditation: accreditation.id, places: granted.places, valid_from, valid_until };
+            let pool = self.pool_or_empty(accreditation.facility, granted.category).await?;
+            let change = Change {
+                accreditation: Some(accreditation.id),
+                ..Change::new(OccupancyCause::AccreditationGranted, self.now)
+            };
+            self.change_pool(pool, change, |pool| pool.grants.push(grant)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the granted places back from the pools of the facility. Guests stay.
+    pub(crate) async fn withdraw(
+        &mut self,
+        accreditation: &Accreditation,
+        cause: OccupancyCause,
+    ) -> Result<(), StoreError> {
+        for granted in &accreditation.granted {
+            let Some(pool) = self.pool(accreditation.facility, granted.category).await? else { continue };
+            let change = Change { accreditation: Some(accreditation.id), ..Change::new(cause, self.now) };
+            self.change_pool(pool, change, |pool| {
+                pool.grants.retain(|grant| grant.accreditation != accreditation.id);
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Suspends or revokes: the way both go.
+    async fn stop(
+        &mut self,
+        id: AccreditationId,
+        reason: String,
+        act_number: Option<String>,
+        from: &[AccreditationStatus],
+        (status, cause): (AccreditationStatus, OccupancyCause),
+    ) -> Result<Option<AccreditationId>, StoreError> {
+        let Some(mut accreditation) = self.accreditation(id).await? else { return Ok(None) };
+        let current = accreditation.status_on(self.today());
+        accreditation::check_transition(current, from, &mut self.found);
+        accreditation::check_reason(Some(&reason), &mut self.found);
+        if self.found.blocks() {
+            return Ok(None);
+        }
+        accreditation.status = status;
+        accreditation.reason = Some(reason);
+        accreditation.act_number = act_number;
+        accreditation.decided_at = Some(self.now);
+        self.withdraw(&accreditation, cause).await?;
+        self.put_accreditation(&mut accreditation).await?;
+        Ok(Some(accreditation.id))
+    }
+
+    async fn draft_or_submit(
+        &mut self,
+        input: SubmitAccreditationInput,
+    ) -> Result<Option<AccreditationId>, StoreError> {
+        if self.facility(input.facility).await?.is_none() {
+            self.found.add(Code::UnknownFacility, "input.facility");
+            return Ok(None);
+        }
+        let mut accreditation = match input.accreditation {
+            None => Accreditation {
+                id: AccreditationId::fresh(self.now),
+                facility: input.facility,
+                status: AccreditationStatus::Draft,
+                requested: Vec::new(),
+                granted: Vec::new(),
+                valid_from: None,
+                valid_until: None,
+                submitted_at: None,
+                decided_at: None,
+                act_number: None,
+                reason: None,
+                revision: 0,
+            },
+            Some(id) => match self.by_id::<AccreditationDoc>(binary(id)).await? {
+                Some(draft) if draft.facility == input.facility => draft,
+                _ => {
+                    self.found.add(Code::UnknownAccreditation, "input.accreditation");
+                    return Ok(None);
+                }
+            },
+        };
+        accreditation.requested = input.places.into_iter().map(CategoryPlaces::from).collect();
+        let installed = self.installed_of(input.facility).await?;
+        accreditation::check_transition(accreditation.status, &[AccreditationStatus::Draft], &mut self.found);
+        accreditation::check_places(&accreditation.requested, installed, &mut self.found);
+        if self.found.blocks() {
+            return Ok(None);
+        }
+        if !input.draft {
+            accreditation.status = AccreditationStatus::Submitted;
+            accreditation.submitted_at = Some(self.now);
+        }
+        self.put_accreditation(&mut accreditation).await?;
+        Ok(Some(accreditation.id))
+    }
+
+    async fn decide(&mut self, input: DecideAccreditationInput) -> Result<Option<AccreditationId>, StoreError> {
+        use AccreditationStatus::{Accredited, Rejected, Submitted, Suspended};
+        let Some(mut accreditation) = self.accreditation(input.accreditation).await? else { return Ok(None) };
+        let today = self.today();
+        let current = accreditation.status_on(today);
+        accreditation.decided_at = Some(self.now);
+        accreditation.act_number = input.act_number;
+        accreditation.reason = input.reason;
+        if input.outcome == DecisionOutcome::Rejected {
+            accreditation::check_transition(current, &[Submitted], &mut self.found);
+            accreditation::check_reason(accreditation.reason.as_deref(), &mut self.found);
+            accreditation.status = Rejected;
+        } else {
+            accreditation::check_transition(current, &[Submitted, Suspended], &mut self.found);
+            let valid_from = input.valid_from.or(accreditation.valid_from).unwrap_or(today);
+            let valid_until = input
+                .valid_until
+                .or(accreditation.valid_until)
+                .unwrap_or_else(|| valid_from.plus_months(VALIDITY_MONTHS).plus_days(-1));
+            accreditation::check_validity(valid_from, valid_until, today, &mut self.found);
+            let places = input.places.map(|places| places.into_iter().map(CategoryPlaces::from).collect());
+            let before =
+                if accreditation.granted.is_empty() { &accreditation.requested } else { &accreditation.granted };
+            accreditation.granted = places.unwrap_or_else(|| before.clone());
+            let installed = self.installed_of(accreditation.facility).await?;
+            accreditation::check_places(&accreditation.granted, installed, &mut self.found);
+            accreditation.status = Accredited;
+            accreditation.valid_from = Some(valid_from);
+            accreditation.valid_until = Some(valid_until);
+        }
+        if self.found.blocks() {
+            return Ok(None);
+        }
+        if accreditation.status == Accredited {
+            self.grant(&accreditation).await?;
+        }
+        self.put_accreditation(&mut accreditation).await?;
+        Ok(Some(accreditation.id))
+    }
+}
+
+impl Store {
+    /// Drafts or submits an application for accreditation.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn submit_accreditation(
+        &self,
+        order: &Order,
+        input: &SubmitAccreditationInput,
+    ) -> Result<Outcome<AccreditationId>, StoreError> {
+        self.perform(order, |transaction| Box::pin(transaction.draft_or_submit(input.clone()))).await
+    }
+
+    /// Accredits, rejects or reinstates.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn decide_accreditation(
+        &self,
+        order: &Order,
+        input: &DecideAccreditationInput,
+    ) -> Result<Outcome<AccreditationId>, StoreError> {
+        self.perform(order, |transaction| Box::pin(transaction.decide(input.clone()))).await
+    }
+
+    /// Stops new arrivals.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn suspend_accreditation(
+        &self,
+        order: &Order,
+        input: &SuspendAccreditationInput,
+    ) -> Result<Outcome<AccreditationId>, StoreError> {
+        self.perform(order, |transaction| {
+            let SuspendAccreditationInput { accreditation, reason, act_number } = input.clone();
+            let to = (AccreditationStatus::Suspended, OccupancyCause::AccreditationSuspended);
+            Box::pin(transaction.stop(accreditation, reason, act_number, &[AccreditationStatus::Accredited], to))
+        })
+        .await
+    }
+
+    /// Ends an accreditation for good.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn revoke_accreditation(
+        &self,
+        order: &Order,
+        input: &RevokeAccreditationInput,
+    ) -> Result<Outcome<AccreditationId>, StoreError> {
+        self.perform(order, |transaction| {
+            let RevokeAccreditationInput { accreditation, reason, act_number } = input.clone();
+            let from = &[AccreditationStatus::Accredited, AccreditationStatus::Suspended];
+            let to = (AccreditationStatus::Revoked, OccupancyCause::AccreditationRevoked);
+            Box::pin(transaction.stop(accreditation, reason, act_number, from, to))
+        })
+        .await
+    }
+}

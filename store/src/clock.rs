@@ -1,0 +1,96 @@
+//! What changes by the clock alone, written into the books by one hub at a time.
+//!
+//! No check relies on this having run: checks compare dates themselves. It exists so that the ledger
+//! has the entry, the register the status, and subscribers the event.
+
+use mongodb::{
+    bson::{Document as Filter, Uuid as Binary, doc},
+    error::{ErrorKind, WriteFailure},
+};
+use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool};
+
+use crate::{
+    Order, Store, StoreError,
+    accreditation::AccreditationDoc,
+    capacity::{PoolDoc, pool_key},
+    document::{binary, instant},
+};
+
+/// How long a hub keeps the clock to itself. Another takes over when it has not renewed.
+const LEASE_MILLIS: i64 = 90_000;
+
+impl Store {
+    /// Enters everything that has changed by the clock until `now`, if no other hub keeps time, and
+    /// tells how many records changed.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn keep_time(&self, hub: uuid::Uuid, now: DateTime) -> Result<usize, StoreError> {
+        if !self.take_lease(binary(hub), now).await? {
+            return Ok(0);
+        }
+        let today = now.day().to_string();
+        let ended = doc! { "status": { "$in": ["ACCREDITED", "SUSPENDED"] }, "validUntil": { "$lt": &today } };
+        let expired = self.find_all::<AccreditationDoc>(ended, doc! {}).await?;
+        let due = self.find_all::<PoolDoc>(doc! { "nextChange": { "$ne": null, "$lte": &today } }, doc! {}).await?;
+        for accreditation in &expired {
+            self.expire(accreditation, now).await?;
+        }
+        for pool in &due {
+            self.settle(pool, now).await?;
+        }
+        Ok(expired.len() + due.len())
+    }
+
+    async fn expire(&self, accreditation: &Accreditation, now: DateTime) -> Result<(), StoreError> {
+        let (id, revision) = (accreditation.id, accreditation.revision);
+        self.perform(&Order::of_system(now), move |transaction| {
+            Box::pin(async move {
+                let unchanged = doc! { "_id": binary(id), "revision": revision };
+                let Some(mut accreditation) = transaction.find_one::<AccreditationDoc>(unchanged).await? else {
+                    return Ok(None);
+                };
+                accreditation.status = AccreditationStatus::Expired;
+                for granted in accreditation.granted.clone() {
+                    if let Some(pool) = transaction.pool(accreditation.facility, granted.category).await? {
+                        transaction.settle_pool(pool).await?;
+                    }
+                }
+                transaction.put_accreditation(&mut accreditation).await?;
+                Ok(Some(id))
+            })
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn settle(&self, pool: &Pool, now: DateTime) -> Result<(), StoreError> {
+        let (facility, category) = (pool.facility, pool.category);
+        self.perform(&Order::of_system(now), move |transaction| {
+            Box::pin(async move {
+                let due = doc! { "_id": pool_key(facility, category), "nextChange": { "$lte": transaction.today().to_string() } };
+                let Some(pool) = transaction.find_one::<PoolDoc>(due).await? else { return Ok(None) };
+                transaction.settle_pool(pool).await?;
+                Ok(Some(facility))
+            })
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn take_lease(&self, hub: Binary, now: DateTime) -> Result<bool, StoreError> {
+        let until = DateTime::from_millis(now.millis() + LEASE_MILLIS).unwrap_or(now);
+        let free = doc! { "_id": "clock", "$or": [{ "hub": hub }, { "until": { "$lt": instant(now) } }] };
+        let lease = doc! { "$set": { "hub": hub, "until": instant(until) } };
+        let meta = self.database().collection::<Filter>("meta");
+        match meta.update_one(free, lease).upsert(true).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind.as_ref() {
+                // The upsert collides with the lease of another hub.
+                ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == 11_000 => Ok(false),
+                _ => Err(error.into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The connection: what a hub demands of its database before it trusts it with anything.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::TryStreamExt;
+use mongodb::{
+    Client, Database,
+    bson::{Document as Bson, doc},
+    error::ErrorKind,
+    event::{EventHandler, command::CommandEvent},
+    options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
+};
+
+use crate::{
+    StoreError,
+    document::{Document, collection, read, write},
+    migrations,
+};
+
+/// Where the database is and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// MongoDB address.
+    pub uri: String,
+    /// Name of the database.
+    pub database: String,
+    /// How long an operation waits for a server.
+    pub patience: Duration,
+}
+
+impl Settings {
+    /// Settings for an address and a database, with a patience of five seconds.
+    #[must_use]
+    pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
+        Self { uri: uri.into(), database: database.into(), patience: Duration::from_secs(5) }
+    }
+}
+
+/// The database of one hub.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    commands: Arc<AtomicU64>,
+}
+
+impl Store {
+    /// Connects, demands a replica set, and brings the database to the schema this binary knows.
+    ///
+    /// # Errors
+    ///
+    /// One line for each thing that can be wrong: the address, the server, its credentials, no
+    /// replica set, a database of a newer version.
+    pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let store = Self::connect(settings).await?;
+        migrations::run(&store.database).await?;
+        Ok(store)
+    }
+
+    /// Connects and demands a replica set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`], without those of the schema.
+    pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
+        let mut options = ClientOptions::parse(&settings.uri).await.map_err(|error| match error.kind.as_ref() {
+            ErrorKind::InvalidArgument { message, .. } => StoreError::Address(message.clone()),
+            _ => error.into(),
+        })?;
+        let commands = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&commands);
+        options.app_name.get_or_insert_with(|| "tavolo".into());
+        options.server_selection_timeout = Some(settings.patience);
+        options.connect_timeout = Some(settings.patience);
+        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+        options.read_concern = Some(ReadConcern::majority());
+        options.retry_reads = Some(true);
+        options.retry_writes = Some(true);
+        options.command_event_handler = Some(EventHandler::callback(move |event| {
+            if let CommandEvent::Started(started) = event
+                && is_work(&started.command_name, &started.command)
+            {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+        let client = Client::with_options(options)?;
+        let hello = client.database("admin").run_command(doc! { "hello": 1 }).await?;
+        if !hello.contains_key("setName") {
+            return Err(StoreError::NoReplicaSet);
+        }
+        let store = Self { database: client.database(&settings.database), commands };
+        // `hello` needs no credentials; this does.
+        store.database.list_collection_names().await?;
+        Ok(store)
+    }
+
+    /// Commands sent to the database so far, without those that keep the change feed open.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        self.commands.load(Ordering::Relaxed)
+    }
+
+    /// Whether the database answers now.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.database.run_command(doc! { "ping": 1 }).await?;
+        Ok(())
+    }
+
+    /// Removes the whole database. For tests and demonstrations that made it themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn drop_database(&self) -> Result<(), StoreError> {
+        Ok(self.database.drop().await?)
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        self.database.client()
+    }
+
+    pub(crate) async fn find_all<D: Document>(&self, filter: Bson, sort: Bson) -> Result<Vec<D::Noun>, StoreError> {
+        let cursor = collection::<D>(&self.database).find(filter).sort(sort).await?;
+        cursor.map_err(StoreError::from).and_then(|raw| async move { read::<D>(&raw) }).try_collect().await
+    }
+
+    pub(crate) async fn insert_all<D: Document>(&self, nouns: &[D::Noun]) -> Result<(), StoreError> {
+        for chunk in nouns.chunks(2_000) {
+            let documents = chunk.iter().map(write::<D>).collect::<Result<Vec<_>, _>>()?;
+            collection::<D>(&self.database).insert_many(documents).ordered(false).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The change feed's own waiting is no work; everything else is.
+fn is_work(name: &str, command: &Bson) -> bool {
+    match name {
+        "getMore" => command.get_str("collection").ok() != Some("$cmd.aggregate"),
+        "hello" | "ismaster" | "ping" | "killCursors" | "endSessions" => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,80 @@
+//! How a noun becomes a document and comes back.
+
+use mongodb::{
+    Collection, Database,
+    bson::{self, RawDocumentBuf, Uuid as Binary},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tavolo_schema::{DateTime, Day};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// A stored form of a noun.
+pub(crate) trait Document: Serialize + DeserializeOwned + Send + Sync {
+    /// Where documents of this kind are.
+    const COLLECTION: &'static str;
+    /// What they mean.
+    type Noun;
+    /// The stored form.
+    fn store(noun: &Self::Noun) -> Self;
+    /// The meaning, checked.
+    fn read(self) -> Result<Self::Noun, Unreadable>;
+}
+
+/// A field that does not convert.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) field: &'static str,
+    pub(crate) value: String,
+}
+
+/// The collection of a document kind, read raw so that a damaged document can be named.
+pub(crate) fn collection<D: Document>(database: &Database) -> Collection<RawDocumentBuf> {
+    database.collection(D::COLLECTION)
+}
+
+/// Reads one document, naming it when it is damaged.
+pub(crate) fn read<D: Document>(raw: &RawDocumentBuf) -> Result<D::Noun, StoreError> {
+    let corrupt = |problem: String| StoreError::Corrupt {
+        collection: D::COLLECTION,
+        id: raw.get("_id").ok().flatten().map_or_else(|| "?".into(), |id| format!("{id:?}")),
+        problem,
+    };
+    bson::deserialize_from_slice::<D>(raw.as_bytes())
+        .map_err(|error| corrupt(error.to_string()))?
+        .read()
+        .map_err(|unreadable| corrupt(format!("field {} holds {:?}", unreadable.field, unreadable.value)))
+}
+
+/// Writes one document.
+pub(crate) fn write<D: Document>(noun: &D::Noun) -> Result<RawDocumentBuf, StoreError> {
+    bson::serialize_to_raw_document_buf(&D::store(noun))
+        .map_err(|error| StoreError::Database(mongodb::error::Error::custom(error.to_string())))
+}
+
+/// An id as it is stored.
+pub(crate) fn binary(id: impl Into<Uuid>) -> Binary {
+    Binary::from_bytes(*id.into().as_bytes())
+}
+
+/// An id as it is used.
+pub(crate) fn id<I: From<Uuid>>(stored: Binary) -> I {
+    Uuid::from_bytes(stored.bytes()).into()
+}
+
+/// An instant as it is stored.
+pub(crate) fn instant(at: DateTime) -> bson::DateTime {
+    bson::DateTime::from_millis(at.millis())
+}
+
+/// An instant as it is used.
+pub(crate) fn date_time(field: &'static str, stored: bson::DateTime) -> Result<DateTime, Unreadable> {
+    DateTime::from_millis(stored.timestamp_millis())
+        .ok_or_else(|| Unreadable { field, value: stored.timestamp_millis().to_string() })
+}
+
+/// A day as it is used; it is stored as ISO 8601 text, which sorts as days do.
+pub(crate) fn day(field: &'static str, stored: String) -> Result<Day, Unreadable> {
+    stored.parse().map_err(|_| Unreadable { field, value: stored })
+}

@@ -1,0 +1,112 @@
+//! What can go wrong between the hub and its database.
+
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+
+/// A fault of the store. Expected refusals are irregularities, not errors.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database does not answer in time.
+    #[error("the database does not answer: {0}")]
+    Unavailable(#[source] Error),
+    /// Other writers kept this act from committing within its time.
+    #[error("too many others write the same record; try again")]
+    Busy,
+    /// User or password is wrong.
+    #[error("MongoDB refuses the credentials in TAVOLO_MONGODB_URI: check user, password and authSource")]
+    Credentials,
+    /// The address cannot be understood.
+    #[error("TAVOLO_MONGODB_URI is not a MongoDB address: {0}")]
+    Address(String),
+    /// Transactions and change streams need a replica set.
+    #[error(
+        "the MongoDB server is no replica set, which transactions and change streams need: start it with --replSet and run rs.initiate()"
+    )]
+    NoReplicaSet,
+    /// The database was written by a newer Tavolo.
+    #[error(
+        "database {database} was written by a newer Tavolo (schema {found}; this one knows {known}): upgrade this hub"
+    )]
+    NewerSchema {
+        /// Name of the database.
+        database: String,
+        /// Version found.
+        found: i32,
+        /// Newest version this binary knows.
+        known: i32,
+    },
+    /// Another process has held the migration lock for too long.
+    #[error("another process is migrating database {0} and does not finish")]
+    MigrationLocked(String),
+    /// A stored document does not convert.
+    #[error("document {id} of {collection} is damaged: {problem}")]
+    Corrupt {
+        /// The collection.
+        collection: &'static str,
+        /// Its `_id`.
+        id: String,
+        /// Field and reason.
+        problem: String,
+    },
+    /// The idempotency key was used for a different input.
+    #[error("this idempotencyKey was used before with a different input")]
+    KeyReused,
+    /// The change stream cannot be resumed from where it was left.
+    #[error("the change stream's history no longer reaches back far enough")]
+    HistoryLost,
+    /// Reference data that came as a file cannot be read.
+    #[error("reference data: {0}")]
+    ReferenceData(String),
+    /// Anything else the driver reports.
+    #[error("database fault: {0}")]
+    Database(#[source] Error),
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error.kind.as_ref() {
+            ErrorKind::Authentication { .. } => Self::Credentials,
+            ErrorKind::Command(command) if matches!(command.code, AUTHENTICATION_FAILED | UNAUTHORIZED) => {
+                Self::Credentials
+            }
+            ErrorKind::Command(command) if matches!(command.code, HISTORY_LOST | CAPPED_POSITION_LOST) => {
+                Self::HistoryLost
+            }
+            ErrorKind::ServerSelection { message, .. } if message.contains("Authentication failed") => {
+                Self::Credentials
+            }
+            ErrorKind::ServerSelection { .. }
+            | ErrorKind::Io(_)
+            | ErrorKind::ConnectionPoolCleared { .. }
+            | ErrorKind::DnsResolve { .. } => Self::Unavailable(error),
+            _ if error.contains_label("RetryableWriteError") => Self::Unavailable(error),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+const UNAUTHORIZED: i32 = 13;
+const AUTHENTICATION_FAILED: i32 = 18;
+const CAPPED_POSITION_LOST: i32 = 136;
+const HISTORY_LOST: i32 = 286;
+const DUPLICATE_KEY: i32 = 11_000;
+
+impl StoreError {
+    /// Whether the same act may succeed when it is tried again at once: another writer was first.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(error) | Self::Database(error) => {
+                error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) || is_duplicate_key(error)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_duplicate_key(error: &Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
+        ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}

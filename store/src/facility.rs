@@ -1,0 +1,184 @@
+//! Facilities: the register.
+
+use mongodb::bson::{Uuid as Binary, doc};
+use serde::{Deserialize, Serialize};
+use tavolo_schema::{
+    Address, Code, Facility, FacilityType, Room,
+    facility::{self, FacilityFacts, RegisterFacilityInput, ReviseFacilityInput},
+    id::FacilityId,
+};
+
+use crate::{
+    Order, Outcome, Store, StoreError,
+    document::{self, Document, Unreadable, binary},
+    municipality::MunicipalityDoc,
+    transaction::Transaction,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FacilityDoc {
+    #[serde(rename = "_id")]
+    id: Binary,
+    code: String,
+    name: String,
+    facility_type: FacilityType,
+    municipality: String,
+    address: Address,
+    operator: Binary,
+    holder: Binary,
+    project_code: Option<String>,
+    rooms: Vec<Room>,
+    bathrooms: Option<i32>,
+    barrier_free: bool,
+    revision: i64,
+}
+
+impl Document for FacilityDoc {
+    const COLLECTION: &'static str = "facilities";
+    type Noun = Facility;
+
+    fn store(noun: &Facility) -> Self {
+        Self {
+            id: binary(noun.id),
+            code: noun.code.clone(),
+            name: noun.name.clone(),
+            facility_type: noun.facility_type,
+            municipality: noun.municipality.clone(),
+            address: noun.address.clone(),
+            operator: binary(noun.operator),
+            holder: binary(noun.holder),
+            project_code: noun.project_code.clone(),
+            rooms: noun.rooms.clone(),
+            bathrooms: noun.bathrooms,
+            barrier_free: noun.barrier_free,
+            revision: noun.revision,
+        }
+    }
+
+    fn read(self) -> Result<Facility, Unreadable> {
+        Ok(Facility {
+            id: document::id(self.id),
+            code: self.code,
+            name: self.name,
+            facility_type: self.facility_type,
+            municipality: self.municipality,
+            address: self.address,
+            operator: document::id(self.operator),
+            holder: document::id(self.holder),
+            project_code: self.project_code,
+            rooms: self.rooms,
+            bathrooms: self.bathrooms,
+            barrier_free: self.barrier_free,
+            revision: self.revision,
+        })
+    }
+}
+
+impl Transaction {
+    /// A facility within the member's reach.
+    pub(crate) async fn facility(&mut self, id: FacilityId) -> Result<Option<Facility>, StoreError> {
+        let found = self.by_id::<FacilityDoc>(binary(id)).await?;
+        Ok(found.filter(|facility| (self.within_reach)(facility)))
+    }
+
+    async fn facility_facts(&mut self, facility: &Facility) -> Result<FacilityFacts, StoreError> {
+        let same_address = doc! {
+            "municipality": &facility.municipality,
+            "address.street": &facility.address.street,
+            "address.number": &facility.address.number,
+            "_id": { "$ne": binary(facility.id) },
+        };
+        let pools = self.pools_of(facility.id).await?;
+        Ok(FacilityFacts {
+            municipality: self.by_id::<MunicipalityDoc>(facility.municipality.as_str()).await?,
+            operator: self.organisation_kind(facility.operator).await?,
+            holder: self.organisation_kind(facility.holder).await?,
+            same_address: self.exists::<FacilityDoc>(same_address).await?,
+            installed: pools.iter().map(|pool| pool.installed).sum(),
+        })
+    }
+}
+
+impl Store {
+    /// Puts a facility into the register.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn register_facility(
+        &self,
+        order: &Order,
+        input: &RegisterFacilityInput,
+    ) -> Result<Outcome<FacilityId>, StoreError> {
+        self.perform(order, |transaction| {
+            let input = input.clone();
+            Box::pin(async move {
+                let mut facility = Facility {
+                    id: FacilityId::fresh(transaction.now),
+                    code: String::new(),
+                    name: input.name.trim().into(),
+                    facility_type: input.facility_type,
+                    municipality: input.municipality,
+                    address: input.address.into(),
+                    operator: input.operator,
+                    holder: input.holder,
+                    project_code: input.project_code,
+                    rooms: input.rooms.into_iter().map(Room::from).collect(),
+                    bathrooms: input.bathrooms,
+                    barrier_free: input.barrier_free,
+                    revision: 1,
+                };
+                let facts = transaction.facility_facts(&facility).await?;
+                facility::check(&facility, &facts, &mut transaction.found);
+                let Some(municipality) = facts.municipality.filter(|_| !transaction.found.blocks()) else {
+                    return Ok(None);
+                };
+                let series = format!("facility {}", municipality.province);
+                facility.code = facility_code(&municipality.province, transaction.next_number(&series).await?);
+                transaction.insert::<FacilityDoc>(&facility).await?;
+                Ok(Some(facility.id))
+            })
+        })
+        .await
+    }
+
+    /// Changes what is registered about a facility.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn revise_facility(
+        &self,
+        order: &Order,
+        input: &ReviseFacilityInput,
+    ) -> Result<Outcome<FacilityId>, StoreError> {
+        self.perform(order, |transaction| {
+            let input = input.clone();
+            Box::pin(async move {
+                let Some(before) = transaction.facility(input.facility).await? else {
+                    transaction.found.add(Code::UnknownFacility, "input.facility");
+                    return Ok(None);
+                };
+                if input.expected_revision.is_some_and(|expected| expected != before.revision) {
+                    transaction.found.add(Code::StaleRevision, "input.expectedRevision");
+                }
+                let mut facility = input.apply(before);
+                let facts = transaction.facility_facts(&facility).await?;
+                facility::check(&facility, &facts, &mut transaction.found);
+                if transaction.found.blocks() {
+                    return Ok(None);
+                }
+                facility.revision += 1;
+                transaction.replace::<FacilityDoc>(doc! { "_id": binary(facility.id) }, &facility).await?;
+                Ok(Some(facility.id))
+            })
+        })
+        .await
+    }
+}
+
+/// The readable code of the n-th facility of a province.
+pub(crate) fn facility_code(province: &str, number: i32) -> String {
+    format!("{province}-F-{number:04}")
+}

@@ -1,0 +1,50 @@
+//! Keeps things: the only crate that names mongodb.
+//!
+//! Documents are private to this crate. What leaves it are the nouns of `schema`, converted with
+//! checks: a document that does not convert is an error that names collection, id and field, never
+//! a silent omission.
+//!
+//! Reading: [`Store`] has one method per access path, each backed by an index. Writing: one method
+//! per act, in the file of its noun. An act runs in one transaction with majority write concern
+//! (`transaction`), takes its decisions on what it reads there, and leaves behind the changed
+//! documents, the ledger entries and one record of the act itself ([`act`]).
+//!
+//! # Adding the next noun
+//!
+//! 1. A file with its name: the `*Doc` with its conversions (`document::Document`), the readers
+//!    on [`Store`], the acts on [`Store`].
+//! 2. A numbered migration in `migrations` that creates the collection with its validator and the
+//!    index each reader needs.
+//! 3. If it belongs on the board: write it by insert and replace only (so that change events carry
+//!    the whole document), and add it to [`changes`].
+//! 4. If it is personal: never on the board; a reader that takes many keys, for a loader.
+
+pub mod act;
+pub mod admin;
+pub mod changes;
+pub mod clock;
+pub mod ledger;
+pub mod seed;
+
+mod accreditation;
+mod capacity;
+mod database;
+mod document;
+mod error;
+mod facility;
+mod guest;
+mod member;
+mod migrations;
+mod municipality;
+mod organisation;
+mod stay;
+mod transaction;
+
+pub use act::{Order, Outcome};
+pub use capacity::PlacesAnswer;
+pub use database::{Settings, Store};
+pub use error::StoreError;
+pub use guest::{GuestFilter, GuestPage, GuestScope};
+pub use migrations::SCHEMA_VERSION;
+pub use stay::{AdmissionReach, StayPage};
+pub use transaction::Reach;

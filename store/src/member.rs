@@ -1,0 +1,66 @@
+//! Members: the roster of who may sit at the table, and as what.
+
+use mongodb::bson::{Uuid as Binary, doc};
+use serde::{Deserialize, Serialize};
+use tavolo_schema::{Member, Role};
+
+use crate::{
+    Store, StoreError,
+    document::{self, Document, Unreadable, binary, collection, write},
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MemberDoc {
+    #[serde(rename = "_id")]
+    subject: String,
+    role: Role,
+    organisation: Binary,
+}
+
+impl Document for MemberDoc {
+    const COLLECTION: &'static str = "members";
+    type Noun = Member;
+
+    fn store(noun: &Member) -> Self {
+        Self { subject: noun.subject.clone(), role: noun.role, organisation: binary(noun.organisation) }
+    }
+
+    fn read(self) -> Result<Member, Unreadable> {
+        Ok(Member { subject: self.subject, role: self.role, organisation: document::id(self.organisation) })
+    }
+}
+
+impl Store {
+    /// Gives a subject its membership, replacing an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not accept it.
+    pub async fn put_member(&self, member: &Member) -> Result<(), StoreError> {
+        collection::<MemberDoc>(self.database())
+            .replace_one(doc! { "_id": &member.subject }, write::<MemberDoc>(member)?)
+            .upsert(true)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a membership and tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn remove_member(&self, subject: &str) -> Result<bool, StoreError> {
+        let removed = collection::<MemberDoc>(self.database()).delete_one(doc! { "_id": subject }).await?;
+        Ok(removed.deleted_count > 0)
+    }
+
+    /// Every member, by subject.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
+        self.find_all::<MemberDoc>(doc! {}, doc! { "_id": 1 }).await
+    }
+}

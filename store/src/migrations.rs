@@ -1,0 +1,262 @@
+//! Numbered migrations, run by one process at a time.
+//!
+//! The version of a database is the number of migrations it has seen. Add a step at the end of
+//! [`step`]; never change one that has been released.
+
+use std::time::{Duration, Instant};
+
+use mongodb::{
+    Database, IndexModel,
+    bson::{DateTime, Document as Filter, Uuid, doc},
+    error::{ErrorKind, WriteFailure},
+    options::{IndexOptions, ReturnDocument},
+};
+
+use crate::StoreError;
+
+/// The version this binary brings a database to.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// A process that holds the lock longer than this is taken for dead.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// How long to wait for another process that migrates.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Brings the database to [`SCHEMA_VERSION`].
+pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
+    if version(database).await? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let holder = Uuid::new();
+    lock(database, holder).await?;
+    let outcome = migrate(database).await;
+    let meta = database.collection::<Filter>("meta");
+    let unlock = doc! { "$unset": { "holder": "", "until": "" } };
+    meta.update_one(doc! { "_id": "schema", "holder": holder }, unlock).await?;
+    outcome
+}
+
+async fn migrate(database: &Database) -> Result<(), StoreError> {
+    for number in version(database).await? + 1..=SCHEMA_VERSION {
+        step(database, number).await?;
+        let done = doc! { "$set": { "version": number } };
+        database.collection::<Filter>("meta").update_one(doc! { "_id": "schema" }, done).await?;
+        tracing::info!(database = database.name(), version = number, "migrated");
+    }
+    Ok(())
+}
+
+async fn version(database: &Database) -> Result<i32, StoreError> {
+    let found = database.collection::<Filter>("meta").find_one(doc! { "_id": "schema" }).await?;
+    let version = found.and_then(|schema| schema.get_i32("version").ok()).unwrap_or(0);
+    if version > SCHEMA_VERSION {
+        return Err(StoreError::NewerSchema {
+            database: database.name().into(),
+            found: version,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(version)
+}
+
+async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
+    let meta = database.collection::<Filter>("meta");
+    let started = Instant::now();
+    loop {
+        let now = DateTime::now();
+        let until = DateTime::from_millis(now.timestamp_millis() + LEASE.as_millis() as i64);
+        let free = doc! { "_id": "schema", "$or": [{ "until": null }, { "until": { "$lt": now } }] };
+        let take = doc! { "$set": { "holder": holder, "until": until } };
+        match meta.find_one_and_update(free, take).upsert(true).return_document(ReturnDocument::After).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_duplicate_key(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if started.elapsed() > PATIENCE {
+            return Err(StoreError::MigrationLocked(database.name().into()));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => command.code == 11_000,
+        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == 11_000,
+        _ => false,
+    }
+}
+
+async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
+    match number {
+        1 => foundation(database).await,
+        _ => Ok(()),
+    }
+}
+
+/// The collections of the foundation, with their validators and the index each reader needs.
+async fn foundation(database: &Database) -> Result<(), StoreError> {
+    let collections = [
+        ("municipalities", FieldsOf(&[("name", "string"), ("postalCode", "string"), ("province", "string")]), vec![]),
+        (
+            "organisations",
+            FieldsOf(&[("name", "string"), ("kind", "string"), ("revision", "long")]),
+            vec![present("taxCode")],
+        ),
+        ("members", FieldsOf(&[("role", "string"), ("organisation", "binData")]), vec![]),
+        (
+            "facilities",
+            FieldsOf(&[
+                ("code", "string"),
+                ("name", "string"),
+                ("municipality", "string"),
+                ("address", "object"),
+                ("operator", "binData"),
+                ("holder", "binData"),
+                ("rooms", "array"),
+                ("revision", "long"),
+            ]),
+            vec![
+                unique(doc! { "code": 1 }),
+                plain(doc! { "municipality": 1, "address.street": 1, "address.number": 1 }),
+            ],
+        ),
+        (
+            "pools",
+            FieldsOf(&[
+                ("installed", "int"),
+                ("occupied", "int"),
+                ("reserved", "int"),
+                ("blocks", "array"),
+                ("grants", "array"),
+                ("ledgered", "object"),
+                ("revision", "long"),
+            ]),
+            vec![
+                plain(doc! { "_id.facility": 1, "_id.category": 1 }),
+                plain(doc! { "nextChange": 1 }),
+                plain(doc! { "blocks.id": 1 }),
+            ],
+        ),
+        (
+            "accreditations",
+            FieldsOf(&[("facility", "binData"), ("status", "string"), ("requested", "array"), ("granted", "array")]),
+            vec![plain(doc! { "facility": 1 }), plain(doc! { "status": 1, "validUntil": 1 })],
+        ),
+        (
+            "ledger",
+            FieldsOf(&[
+                ("act", "binData"),
+                ("facility", "binData"),
+                ("category", "string"),
+                ("revision", "long"),
+                ("cause", "string"),
+                ("deltas", "object"),
+                ("after", "object"),
+                ("occurredAt", "date"),
+                ("registeredAt", "date"),
+            ]),
+            vec![unique(doc! { "facility": 1, "category": 1, "revision": 1 })],
+        ),
+        (
+            "guests",
+            FieldsOf(&[
+                ("surname", "string"),
+                ("givenNames", "string"),
+                ("birthDate", "string"),
+                ("citizenships", "array"),
+                ("legalStatus", "string"),
+                ("household", "binData"),
+                ("custodian", "binData"),
+            ]),
+            vec![
+                present("taxCode"),
+                present("cuiCode"),
+                present("vestanetCode"),
+                plain(doc! { "likeness": 1 }),
+                plain(doc! { "household": 1 }),
+                plain(doc! { "custodian": 1, "_id": 1 }),
+                plain(doc! { "facility": 1, "_id": 1 }),
+                plain(doc! { "surname": 1 }),
+            ],
+        ),
+        (
+            "stays",
+            FieldsOf(&[
+                ("guest", "binData"),
+                ("facility", "binData"),
+                ("category", "string"),
+                ("status", "string"),
+                ("entryAt", "date"),
+                ("operator", "binData"),
+            ]),
+            vec![
+                only_open_stay(),
+                plain(doc! { "guest": 1, "_id": -1 }),
+                plain(doc! { "facility": 1, "_id": -1 }),
+                plain(doc! { "facility": 1, "status": 1, "_id": -1 }),
+                plain(doc! { "status": 1 }),
+            ],
+        ),
+        (
+            "acts",
+            FieldsOf(&[("act", "string"), ("registeredAt", "date"), ("answer", "string")]),
+            vec![one_answer_per_key()],
+        ),
+        ("counters", FieldsOf(&[("last", "int")]), vec![]),
+    ];
+    let existing = database.list_collection_names().await?;
+    for (name, fields, indexes) in collections {
+        let validator = fields.validator();
+        if existing.iter().any(|existing| existing == name) {
+            database.run_command(doc! { "collMod": name, "validator": validator }).await?;
+        } else {
+            database.create_collection(name).validator(validator).await?;
+        }
+        if !indexes.is_empty() {
+            database.collection::<Filter>(name).create_indexes(indexes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The fields a document of a collection must have, with their BSON types.
+struct FieldsOf(&'static [(&'static str, &'static str)]);
+
+impl FieldsOf {
+    fn validator(&self) -> Filter {
+        let required: Vec<&str> = self.0.iter().map(|(name, _)| *name).collect();
+        let properties: Filter =
+            self.0.iter().map(|(name, kind)| ((*name).to_owned(), doc! { "bsonType": *kind }.into())).collect();
+        doc! { "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } }
+    }
+}
+
+fn plain(keys: Filter) -> IndexModel {
+    IndexModel::builder().keys(keys).build()
+}
+
+fn unique(keys: Filter) -> IndexModel {
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().unique(true).build()).build()
+}
+
+fn unique_where(keys: Filter, filter: Filter) -> IndexModel {
+    let options = IndexOptions::builder().unique(true).partial_filter_expression(filter).build();
+    IndexModel::builder().keys(keys).options(options).build()
+}
+
+/// Unique among the documents that have the field.
+fn present(field: &str) -> IndexModel {
+    unique_where(doc! { field: 1 }, doc! { field: { "$type": "string" } })
+}
+
+/// A person has one open stay, whatever two hubs do at the same time.
+fn only_open_stay() -> IndexModel {
+    unique_where(doc! { "guest": 1 }, doc! { "status": "OPEN" })
+}
+
+/// A member's idempotency key has one answer.
+fn one_answer_per_key() -> IndexModel {
+    unique_where(doc! { "subject": 1, "key": 1 }, doc! { "key": { "$type": "string" } })
+}

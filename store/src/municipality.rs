@@ -1,0 +1,103 @@
+//! Municipalities: reference data, loaded from the file ISTAT's lists are kept in.
+
+use mongodb::bson::doc;
+use serde::{Deserialize, Serialize};
+use tavolo_schema::Municipality;
+
+use crate::{
+    Store, StoreError,
+    document::{Document, Unreadable, collection, write},
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MunicipalityDoc {
+    #[serde(rename = "_id")]
+    istat_code: String,
+    name: String,
+    cadastral_code: String,
+    postal_code: String,
+    population: i32,
+    province: String,
+}
+
+impl Document for MunicipalityDoc {
+    const COLLECTION: &'static str = "municipalities";
+    type Noun = Municipality;
+
+    fn store(noun: &Municipality) -> Self {
+        Self {
+            istat_code: noun.istat_code.clone(),
+            name: noun.name.clone(),
+            cadastral_code: noun.cadastral_code.clone(),
+            postal_code: noun.postal_code.clone(),
+            population: noun.population,
+            province: noun.province.clone(),
+        }
+    }
+
+    fn read(self) -> Result<Municipality, Unreadable> {
+        Ok(Municipality {
+            istat_code: self.istat_code,
+            name: self.name,
+            cadastral_code: self.cadastral_code,
+            postal_code: self.postal_code,
+            population: self.population,
+            province: self.province,
+        })
+    }
+}
+
+/// A row of `municipalities_kr.csv`.
+#[derive(Deserialize)]
+struct Row {
+    istat_code: String,
+    name: String,
+    cadastral_code: String,
+    postal_code: String,
+    population_2011: i32,
+    province: String,
+}
+
+impl Store {
+    /// Loads municipalities as [`Store::load_municipalities`], unless there are some.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load_municipalities`].
+    pub async fn load_municipalities_once(&self, csv: impl std::io::Read + Send) -> Result<(), StoreError> {
+        if collection::<MunicipalityDoc>(self.database()).find_one(doc! {}).await?.is_none() {
+            self.load_municipalities(csv).await?;
+        }
+        Ok(())
+    }
+
+    /// Loads municipalities from CSV (`istat_code,name,cadastral_code,postal_code,population_2011,province`),
+    /// replacing those of the same code, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ReferenceData`] for a file that cannot be read; nothing is written then.
+    pub async fn load_municipalities(&self, csv: impl std::io::Read + Send) -> Result<usize, StoreError> {
+        let rows: Vec<Row> = csv::Reader::from_reader(csv)
+            .deserialize()
+            .collect::<Result<_, _>>()
+            .map_err(|error| StoreError::ReferenceData(error.to_string()))?;
+        let count = rows.len();
+        for row in rows {
+            let municipality = Municipality {
+                istat_code: row.istat_code,
+                name: row.name,
+                cadastral_code: row.cadastral_code,
+                postal_code: row.postal_code,
+                population: row.population_2011,
+                province: row.province,
+            };
+            collection::<MunicipalityDoc>(self.database())
+                .replace_one(doc! { "_id": &municipality.istat_code }, write::<MunicipalityDoc>(&municipality)?)
+                .upsert(true)
+                .await?;
+        }
+        Ok(count)
+    }
+}

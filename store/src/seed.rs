@@ -1,0 +1,78 @@
+//! Filling a database at scale: whole documents in bulk, the books already right.
+
+use mongodb::bson::doc;
+use tavolo_schema::{Accreditation, Facility, Guest, LedgerEntry, Pool, Stay, id::ActId};
+
+use crate::{
+    Order, Store, StoreError,
+    accreditation::AccreditationDoc,
+    act::ActRecord,
+    capacity::PoolDoc,
+    document::Document,
+    facility::{FacilityDoc, facility_code},
+    guest::GuestDoc,
+    ledger::LedgerDoc,
+    stay::StayDoc,
+};
+
+/// Things that belong together and are new to the database.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Facilities, without codes.
+    pub facilities: Vec<Facility>,
+    /// Their accreditations.
+    pub accreditations: Vec<Accreditation>,
+    /// Their pools, as the last ledger entries left them.
+    pub pools: Vec<Pool>,
+    /// Every entry of those pools.
+    pub ledger: Vec<LedgerEntry>,
+    /// Guests.
+    pub guests: Vec<Guest>,
+    /// Their stays.
+    pub stays: Vec<Stay>,
+}
+
+impl Store {
+    /// Writes a batch in bulk, outside the acts: for demonstrations, measurements and migration from
+    /// another system. Persons come first and the board last, so that nobody is shown before being kept.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not accept it; what was written until then stays.
+    pub async fn insert_batch(&self, mut batch: Batch, order: &Order, act: ActId) -> Result<(), StoreError> {
+        let wanted = i32::try_from(batch.facilities.len()).unwrap_or(i32::MAX);
+        let first = self.reserve_numbers("facility KR", wanted).await?;
+        for (number, facility) in (first..).zip(&mut batch.facilities) {
+            facility.code = facility_code("KR", number);
+        }
+        self.insert_all::<GuestDoc>(&batch.guests).await?;
+        self.insert_all::<StayDoc>(&batch.stays).await?;
+        self.insert_all::<FacilityDoc>(&batch.facilities).await?;
+        self.insert_all::<AccreditationDoc>(&batch.accreditations).await?;
+        self.insert_all::<PoolDoc>(&batch.pools).await?;
+        self.insert_all::<LedgerDoc>(&batch.ledger).await?;
+        self.insert_all::<ActRecord>(&[ActRecord::new(order, act, &(), &[])]).await
+    }
+
+    /// Takes so many numbers of a series at once and tells the first.
+    async fn reserve_numbers(&self, series: &str, count: i32) -> Result<i32, StoreError> {
+        let counters = self.database().collection::<mongodb::bson::Document>("counters");
+        let counter = counters
+            .find_one_and_update(doc! { "_id": series }, doc! { "$inc": { "last": count } })
+            .upsert(true)
+            .return_document(mongodb::options::ReturnDocument::After)
+            .await?;
+        let last = counter.and_then(|counter| counter.get_i32("last").ok()).unwrap_or(count);
+        Ok(last - count + 1)
+    }
+
+    /// Whether the database holds any facility yet.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        let facilities = self.database().collection::<mongodb::bson::Document>(FacilityDoc::COLLECTION);
+        Ok(facilities.find_one(doc! {}).await?.is_none())
+    }
+}

@@ -1,0 +1,207 @@
+//! One act, one transaction.
+//!
+//! [`Store::perform`] is the only way an act is written. It runs the act's work in a transaction
+//! (snapshot read concern, majority write concern), and then either writes the record of the act
+//! and commits, or aborts: because the work found something that blocks, or because the caller only
+//! wanted to know. When another writer was first, the whole work is repeated on what that writer
+//! left, with back-off, so that it decides again; it never overwrites.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::future::BoxFuture;
+use mongodb::{
+    ClientSession, Database,
+    bson::{Bson, Document as Filter, doc},
+    options::{Acknowledgment, ReadConcern, WriteConcern},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tavolo_schema::{Actor, DateTime, Day, Facility, Findings, id::ActId};
+
+use crate::{
+    Order, Outcome, Store, StoreError,
+    act::ActRecord,
+    document::{Document, collection, read, write},
+};
+
+/// How long an act is repeated while other writers are first.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A transaction in progress: what an act sees and has found so far.
+pub(crate) struct Transaction {
+    session: ClientSession,
+    pub(crate) database: Database,
+    pub(crate) act: ActId,
+    pub(crate) actor: Actor,
+    pub(crate) now: DateTime,
+    pub(crate) found: Findings,
+    pub(crate) within_reach: Reach<Facility>,
+}
+
+/// Says which things a member may name. What is out of reach is answered as if it did not exist.
+pub type Reach<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
+
+/// What a work hands back: its answer, or nothing when it found something that blocks.
+pub(crate) type Work<'t, T> = BoxFuture<'t, Result<Option<T>, StoreError>>;
+
+impl Store {
+    /// Performs an act. `work` may run more than once.
+    pub(crate) async fn perform<T, F>(&self, order: &Order, work: F) -> Result<Outcome<T>, StoreError>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
+    {
+        let started = Instant::now();
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(2))
+            .with_max_delay(Duration::from_millis(200))
+            .with_jitter()
+            .without_max_times()
+            .build();
+        loop {
+            match self.attempt(order, &work).await {
+                Err(error) if error.is_transient() => {
+                    if started.elapsed() > PATIENCE {
+                        return Err(if matches!(error, StoreError::Unavailable(_)) { error } else { StoreError::Busy });
+                    }
+                    tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt<T, F>(&self, order: &Order, work: &F) -> Result<Outcome<T>, StoreError>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
+    {
+        let mut transaction = Transaction::begin(self, order).await?;
+        if let Some(replay) = transaction.replay(order).await? {
+            transaction.abort().await;
+            return replay;
+        }
+        let answer = match work(&mut transaction).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                transaction.abort().await;
+                return Err(error);
+            }
+        };
+        let irregularities = std::mem::take(&mut transaction.found);
+        let blocked = irregularities.blocks();
+        let irregularities = irregularities.into_vec();
+        match answer.filter(|_| !blocked && !order.validate_only) {
+            None => {
+                transaction.abort().await;
+                Ok(Outcome { answer: None, irregularities, act: None })
+            }
+            Some(answer) => {
+                let record = ActRecord::new(order, transaction.act, &answer, &irregularities);
+                transaction.insert::<ActRecord>(&record).await?;
+                let act = transaction.act;
+                transaction.commit().await?;
+                Ok(Outcome { answer: Some(answer), irregularities, act: Some(act) })
+            }
+        }
+    }
+}
+
+impl Transaction {
+    async fn begin(store: &Store, order: &Order) -> Result<Self, StoreError> {
+        let mut session = store.client().start_session().await?;
+        session
+            .start_transaction()
+            .read_concern(ReadConcern::snapshot())
+            .write_concern(WriteConcern::builder().w(Acknowledgment::Majority).build())
+            .await?;
+        Ok(Self {
+            session,
+            database: store.database().clone(),
+            act: ActId::fresh(order.now),
+            actor: order.actor.clone(),
+            now: order.now,
+            found: Findings::default(),
+            within_reach: Reach::clone(&order.within_reach),
+        })
+    }
+
+    /// Today in Rome, as this act sees it.
+    pub(crate) fn today(&self) -> Day {
+        self.now.day()
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        let mut tries = 3;
+        loop {
+            match self.session.commit_transaction().await {
+                Err(error) if tries > 0 && error.contains_label(mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
+                    tries -= 1;
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    async fn abort(mut self) {
+        if let Err(error) = self.session.abort_transaction().await {
+            // The server ends an orphaned transaction by itself.
+            tracing::debug!(%error, "a transaction could not be aborted");
+        }
+    }
+
+    pub(crate) async fn find_one<D: Document>(&mut self, filter: Filter) -> Result<Option<D::Noun>, StoreError> {
+        let found = collection::<D>(&self.database).find_one(filter).session(&mut self.session).await?;
+        found.as_ref().map(read::<D>).transpose()
+    }
+
+    pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
+        let mut cursor = collection::<D>(&self.database).find(filter).sort(sort).session(&mut self.session).await?;
+        let mut nouns = Vec::new();
+        while let Some(raw) = cursor.next(&mut self.session).await {
+            nouns.push(read::<D>(&raw?)?);
+        }
+        Ok(nouns)
+    }
+
+    pub(crate) async fn by_id<D: Document>(&mut self, id: impl Into<Bson>) -> Result<Option<D::Noun>, StoreError> {
+        self.find_one::<D>(doc! { "_id": id.into() }).await
+    }
+
+    pub(crate) async fn exists<D: Document>(&mut self, filter: Filter) -> Result<bool, StoreError> {
+        let found = collection::<D>(&self.database)
+            .find_one(filter)
+            .projection(doc! { "_id": 1 })
+            .session(&mut self.session)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    pub(crate) async fn insert<D: Document>(&mut self, noun: &D::Noun) -> Result<(), StoreError> {
+        collection::<D>(&self.database).insert_one(write::<D>(noun)?).session(&mut self.session).await?;
+        Ok(())
+    }
+
+    /// Replaces the one document that matches, and tells whether one did.
+    pub(crate) async fn replace<D: Document>(&mut self, filter: Filter, noun: &D::Noun) -> Result<bool, StoreError> {
+        let replaced =
+            collection::<D>(&self.database).replace_one(filter, write::<D>(noun)?).session(&mut self.session).await?;
+        Ok(replaced.matched_count == 1)
+    }
+
+    /// Takes the next number of a named series, from 1. Gaps do not occur: an aborted act gives it back.
+    pub(crate) async fn next_number(&mut self, series: &str) -> Result<i32, StoreError> {
+        let counter = self
+            .database
+            .collection::<Filter>("counters")
+            .find_one_and_update(doc! { "_id": series }, doc! { "$inc": { "last": 1 } })
+            .upsert(true)
+            .return_document(mongodb::options::ReturnDocument::After)
+            .session(&mut self.session)
+            .await?;
+        Ok(counter.and_then(|counter| counter.get_i32("last").ok()).unwrap_or(1))
+    }
+}
