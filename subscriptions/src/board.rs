@@ -1,0 +1,244 @@
+//! The board: everything shared, in memory, immutable.
+//!
+//! A new board shares all but the changed branches with the one before, so a change costs the
+//! logarithm of what is on it, and a reader keeps the board it began with for as long as it likes.
+
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdMap};
+use tavolo_schema::{
+    Accreditation, CapacityNumbers, Day, Facility, Member, Municipality, Organisation, PlaceCategory, Pool, Position,
+    Standing,
+    id::{AccreditationId, FacilityId, OrganisationId},
+};
+use tavolo_store::changes::{BoardChange, Snapshot};
+
+/// A facility with its pools and accreditations.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The facility.
+    pub facility: Arc<Facility>,
+    /// Its pools, in the order of the categories.
+    pub pools: Vec<Arc<Pool>>,
+    /// Its accreditations, the latest first.
+    pub accreditations: Vec<Arc<Accreditation>>,
+}
+
+impl Place {
+    /// The pool of a category.
+    #[must_use]
+    pub fn pool(&self, category: PlaceCategory) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|pool| pool.category == category)
+    }
+
+    /// The numbers of all categories, or of one, on a day.
+    #[must_use]
+    pub fn numbers_on(&self, day: Day, category: Option<PlaceCategory>) -> CapacityNumbers {
+        self.pools
+            .iter()
+            .filter(|pool| category.is_none_or(|category| pool.category == category))
+            .map(|pool| pool.numbers_on(day))
+            .sum()
+    }
+
+    /// The accreditation in force on a day; of several, the one that began last.
+    #[must_use]
+    pub fn accreditation_on(&self, day: Day) -> Option<&Arc<Accreditation>> {
+        self.accreditations
+            .iter()
+            .filter(|accreditation| accreditation.in_force_on(day))
+            .max_by_key(|accreditation| (accreditation.valid_from, accreditation.id))
+    }
+}
+
+/// Everything shared, as of one position.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    position: Position,
+    organisations: OrdMap<OrganisationId, Arc<Organisation>>,
+    municipalities: OrdMap<String, Arc<Municipality>>,
+    places: OrdMap<String, Arc<Place>>,
+    places_by_municipality: HashMap<String, OrdMap<String, Arc<Place>>>,
+    codes: HashMap<FacilityId, String>,
+    accreditations: HashMap<AccreditationId, FacilityId>,
+    members: HashMap<String, Arc<Member>>,
+}
+
+impl Board {
+    /// A board from a snapshot.
+    #[must_use]
+    pub fn new(snapshot: Snapshot) -> Self {
+        let mut board = Self::default();
+        let Snapshot { position, organisations, municipalities, facilities, pools, accreditations, members } = snapshot;
+        let changes = (organisations.into_iter().map(BoardChange::Organisation))
+            .chain(municipalities.into_iter().map(BoardChange::Municipality))
+            .chain(members.into_iter().map(BoardChange::Member));
+        changes.for_each(|change| board.apply(change));
+        let mut places: std::collections::BTreeMap<FacilityId, Place> = facilities
+            .into_iter()
+            .map(|facility| {
+                (facility.id, Place { facility: Arc::new(facility), pools: Vec::new(), accreditations: Vec::new() })
+            })
+            .collect();
+        for pool in pools {
+            if let Some(place) = places.get_mut(&pool.facility) {
+                place.put_pool(pool);
+            }
+        }
+        for accreditation in accreditations {
+            board.accreditations.insert(accreditation.id, accreditation.facility);
+            if let Some(place) = places.get_mut(&accreditation.facility) {
+                place.put_accreditation(accreditation);
+            }
+        }
+        places.into_values().for_each(|place| board.put_place(place));
+        board.position = Position { ordinal: u32::MAX, ..position };
+        board
+    }
+
+    /// Every change up to here is on the board, none after.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Moves the position on: the changes up to there have been applied.
+    pub(crate) fn advance(&mut self, to: Position) {
+        self.position = to;
+    }
+
+    /// Applies one change. Applying the same change again changes nothing.
+    pub fn apply(&mut self, change: BoardChange) {
+        match change {
+            BoardChange::Organisation(organisation) => {
+                self.organisations.insert(organisation.id, Arc::new(organisation));
+            }
+            BoardChange::Municipality(municipality) => {
+                self.municipalities.insert(municipality.istat_code.clone(), Arc::new(municipality));
+            }
+            BoardChange::Member(member) => {
+                self.members.insert(member.subject.clone(), Arc::new(member));
+            }
+            BoardChange::MemberRemoved(subject) => {
+                self.members.remove(&subject);
+            }
+            BoardChange::Facility(facility) => {
+                let before = self.place(facility.id).cloned();
+                let (pools, accreditations) =
+                    before.map(|place| (place.pools.clone(), place.accreditations.clone())).unwrap_or_default();
+                self.put_place(Place { facility: Arc::new(facility), pools, accreditations });
+            }
+            BoardChange::Pool(pool) => self.change_place(pool.facility, |place| place.put_pool(pool)),
+            BoardChange::Accreditation(accreditation) => {
+                self.accreditations.insert(accreditation.id, accreditation.facility);
+                self.change_place(accreditation.facility, |place| place.put_accreditation(accreditation));
+            }
+            BoardChange::Entry(_) | BoardChange::Act(_) => {}
+        }
+    }
+
+    fn change_place(&mut self, id: FacilityId, change: impl FnOnce(&mut Place)) {
+        match self.place(id) {
+            Some(place) => {
+                let mut place = Place::clone(place);
+                change(&mut place);
+                self.put_place(place);
+            }
+            None => tracing::error!(facility = %id, "a change names a facility that is not on the board"),
+        }
+    }
+
+    fn put_place(&mut self, place: Place) {
+        let place = Arc::new(place);
+        let facility = &place.facility;
+        self.codes.insert(facility.id, facility.code.clone());
+        self.places_by_municipality
+            .entry(facility.municipality.clone())
+            .or_default()
+            .insert(facility.code.clone(), Arc::clone(&place));
+        self.places.insert(facility.code.clone(), Arc::clone(&place));
+    }
+
+    /// The place of a facility.
+    #[must_use]
+    pub fn place(&self, id: FacilityId) -> Option<&Arc<Place>> {
+        self.codes.get(&id).and_then(|code| self.places.get(code))
+    }
+
+    /// The place of a facility's code.
+    #[must_use]
+    pub fn place_by_code(&self, code: &str) -> Option<&Arc<Place>> {
+        self.places.get(code)
+    }
+
+    /// Every place, or those of one municipality, in the order of their codes.
+    pub fn places(&self, municipality: Option<&str>) -> impl Iterator<Item = &Arc<Place>> {
+        let (some, all) = match municipality {
+            Some(municipality) => (self.places_by_municipality.get(municipality), None),
+            None => (None, Some(&self.places)),
+        };
+        some.into_iter().chain(all).flat_map(OrdMap::values)
+    }
+
+    /// An organisation.
+    #[must_use]
+    pub fn organisation(&self, id: OrganisationId) -> Option<&Arc<Organisation>> {
+        self.organisations.get(&id)
+    }
+
+    /// Every organisation, in the order they were registered in.
+    pub fn organisations(&self) -> impl Iterator<Item = &Arc<Organisation>> {
+        self.organisations.values()
+    }
+
+    /// A municipality by its ISTAT code.
+    #[must_use]
+    pub fn municipality(&self, istat_code: &str) -> Option<&Arc<Municipality>> {
+        self.municipalities.get(istat_code)
+    }
+
+    /// Every municipality, in the order of the ISTAT codes.
+    pub fn municipalities(&self) -> impl Iterator<Item = &Arc<Municipality>> {
+        self.municipalities.values()
+    }
+
+    /// An accreditation, with its place.
+    #[must_use]
+    pub fn accreditation(&self, id: AccreditationId) -> Option<(&Arc<Place>, &Arc<Accreditation>)> {
+        let place = self.place(*self.accreditations.get(&id)?)?;
+        place.accreditations.iter().find(|accreditation| accreditation.id == id).map(|found| (place, found))
+    }
+
+    /// The membership of a subject.
+    #[must_use]
+    pub fn member(&self, subject: &str) -> Option<&Arc<Member>> {
+        self.members.get(subject)
+    }
+
+    /// How a member stands at the table now.
+    #[must_use]
+    pub fn standing(&self, member: &Member) -> Standing {
+        let organisation = self.organisation(member.organisation);
+        Standing {
+            role: member.role,
+            organisation: Some(member.organisation),
+            municipality: organisation.and_then(|organisation| organisation.municipality.clone()),
+        }
+    }
+}
+
+impl Place {
+    fn put_pool(&mut self, pool: Pool) {
+        match self.pools.binary_search_by_key(&pool.category, |other| other.category) {
+            Ok(at) => self.pools[at] = Arc::new(pool),
+            Err(at) => self.pools.insert(at, Arc::new(pool)),
+        }
+    }
+
+    fn put_accreditation(&mut self, accreditation: Accreditation) {
+        match self.accreditations.binary_search_by(|other| accreditation.id.cmp(&other.id)) {
+            Ok(at) => self.accreditations[at] = Arc::new(accreditation),
+            Err(at) => self.accreditations.insert(at, Arc::new(accreditation)),
+        }
+    }
+}

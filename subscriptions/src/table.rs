@@ -1,0 +1,173 @@
+//! The table: the current board, the log, and those who wait for either.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tavolo_schema::{DateTime, Position, id::ActId};
+use tavolo_store::changes::{BoardChange, Group};
+use tokio::sync::watch;
+
+use crate::{
+    Board,
+    log::{Found, Log, OccupancyChange},
+};
+
+/// Whether the board follows the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Changes arrive.
+    Following,
+    /// The feed is broken; the board shows what it knew. The text says why, for operators.
+    Lost(String),
+}
+
+/// What one hub process shares among all its readers.
+#[derive(Debug)]
+pub struct Table {
+    board: ArcSwap<Board>,
+    log: RwLock<Log>,
+    acts: RwLock<RecentActs>,
+    changed: watch::Sender<Position>,
+    link: watch::Sender<Link>,
+}
+
+/// Acts kept for the member who waits to see its own.
+const ACTS_KEPT: usize = 20_000;
+
+/// An act older than this is on the board, or the hub is behind by more than anybody waits.
+const ACT_REMEMBERED: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+struct RecentActs {
+    order: VecDeque<ActId>,
+    known: HashSet<ActId>,
+}
+
+impl Table {
+    pub(crate) fn new(board: Board, floor: Position) -> Arc<Self> {
+        let position = board.position();
+        let mut log = Log::default();
+        log.begin(floor);
+        Arc::new(Self {
+            board: ArcSwap::from_pointee(board),
+            log: RwLock::new(log),
+            acts: RwLock::default(),
+            changed: watch::Sender::new(position),
+            link: watch::Sender::new(Link::Following),
+        })
+    }
+
+    /// The board as it is now.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        self.board.load_full()
+    }
+
+    /// Tells of every change of the board.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Position> {
+        self.changed.subscribe()
+    }
+
+    /// Whether the board follows the database.
+    #[must_use]
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    /// Waits until the board shows an act, at most for `patience`, and tells whether it does.
+    pub async fn shows(&self, act: ActId, now: DateTime, patience: Duration) -> bool {
+        let mut changed = self.changes();
+        let known = || self.acts.read().unwrap_or_else(PoisonError::into_inner).known.contains(&act);
+        let old = age(act, now) > ACT_REMEMBERED;
+        let seen = async { while !known() && changed.changed().await.is_ok() {} };
+        old || tokio::time::timeout(patience, seen).await.is_ok()
+    }
+
+    pub(crate) fn set_link(&self, link: Link) {
+        self.link.send_if_modified(|current| {
+            let modified = *current != link;
+            *current = link;
+            modified
+        });
+    }
+
+    /// Begins anew with a board read afresh.
+    pub(crate) fn reset(&self, board: Board, floor: Position) {
+        let position = board.position();
+        self.board.store(Arc::new(board));
+        self.write_log(|log| log.begin(floor));
+        self.changed.send_replace(position);
+    }
+
+    /// Applies one group as a whole. What the snapshot `covered` goes to the log alone.
+    pub(crate) fn apply(&self, group: Group, covered: bool) {
+        let mut board = Board::clone(&self.board());
+        let mut entries = Vec::new();
+        let mut acts = Vec::new();
+        for change in group.changes {
+            match change {
+                BoardChange::Entry(entry) => entries.push(entry),
+                BoardChange::Act(act) => acts.push(act),
+                change if !covered => board.apply(change),
+                _ => {}
+            }
+        }
+        // The log first: whoever takes the new board finds every change above it in the log.
+        let last = self.write_log(|log| {
+            let mut position = log.last_of(group.position);
+            for entry in entries {
+                if let Some(place) = board.place(entry.facility) {
+                    position.ordinal += 1;
+                    log.push(OccupancyChange { position, entry, place: Arc::clone(place) });
+                }
+            }
+            position
+        });
+        if !covered {
+            board.advance(last);
+        }
+        let position = board.position();
+        self.board.store(Arc::new(board));
+        self.remember(acts);
+        self.changed.send_replace(position);
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.log.read().unwrap_or_else(PoisonError::into_inner).epoch()
+    }
+
+    pub(crate) fn above(&self, position: Position, epoch: u64) -> Found {
+        self.log.read().unwrap_or_else(PoisonError::into_inner).above(position, epoch)
+    }
+
+    fn write_log<T>(&self, write: impl FnOnce(&mut Log) -> T) -> T {
+        write(&mut self.log.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remember(&self, acts: Vec<ActId>) {
+        if acts.is_empty() {
+            return;
+        }
+        let mut recent = self.acts.write().unwrap_or_else(PoisonError::into_inner);
+        for act in acts {
+            recent.order.push_back(act);
+            recent.known.insert(act);
+            if recent.order.len() > ACTS_KEPT
+                && let Some(oldest) = recent.order.pop_front()
+            {
+                recent.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// How long ago an act was made, by the time in its id.
+fn age(act: ActId, now: DateTime) -> Duration {
+    let made = act.0.get_timestamp().map_or(0, |timestamp| timestamp.to_unix().0);
+    Duration::from_secs(u64::try_from(now.millis() / 1_000).unwrap_or_default().saturating_sub(made))
+}
