@@ -1,0 +1,92 @@
+//! Faults, as a client sees them: a code from a closed set and a text without internals.
+//!
+//! Expected refusals are irregularities in the payload, not errors.
+
+use async_graphql::{Error, ErrorExtensions, ServerError};
+use tavolo_store::StoreError;
+
+/// Every `extensions.code` there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// A token is needed, or it is not valid.
+    Unauthenticated,
+    /// The member's role does not allow it.
+    Forbidden,
+    /// The document, its variables or an argument is wrong.
+    BadRequest,
+    /// The idempotency key was used before with a different input.
+    IdempotencyKeyReused,
+    /// The database does not answer, or too many others write; try again.
+    Unavailable,
+    /// A fault of the hub.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 6] = [
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::BadRequest,
+        Self::IdempotencyKeyReused,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// The code as the contract writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::BadRequest => "BAD_REQUEST",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+fn coded(code: ErrorCode, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code.name()))
+}
+
+/// The member's role does not allow this; without a token, one is needed.
+pub(crate) fn forbidden(anonymous: bool) -> Error {
+    if anonymous {
+        coded(ErrorCode::Unauthenticated, "this needs a token")
+    } else {
+        coded(ErrorCode::Forbidden, "your role does not allow this")
+    }
+}
+
+/// An argument is wrong.
+pub(crate) fn bad_request(message: impl Into<String>) -> Error {
+    coded(ErrorCode::BadRequest, message)
+}
+
+/// A fault of the store. What it is exactly goes to the log alone.
+pub(crate) fn fault(error: &StoreError) -> Error {
+    match error {
+        StoreError::Unavailable(_) => {
+            tracing::warn!(%error, "the database does not answer");
+            coded(ErrorCode::Unavailable, "the database does not answer; try again")
+        }
+        StoreError::Busy => coded(ErrorCode::Unavailable, "too many others write the same record; try again"),
+        StoreError::KeyReused => {
+            coded(ErrorCode::IdempotencyKeyReused, "this idempotencyKey was used before with a different input")
+        }
+        _ => {
+            tracing::error!(%error, "a request failed");
+            coded(ErrorCode::Internal, "the hub could not answer this")
+        }
+    }
+}
+
+/// Gives every error its code: what no resolver made is the document's own.
+pub(crate) fn complete(error: &mut ServerError) {
+    let has_code = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
+    if !has_code {
+        error.extensions.get_or_insert_default().set("code", ErrorCode::BadRequest.name());
+    }
+}

@@ -1,0 +1,163 @@
+//! The graph: what it consists of, and how a request runs through it.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{
+    MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
+    parser::types::OperationType,
+};
+use futures_util::{FutureExt, Stream, StreamExt};
+
+use crate::{
+    Hub, Viewer, accreditation, capacity,
+    error::{self, ErrorCode},
+    facility,
+    gate::Redactions,
+    guest,
+    loaders::Loaders,
+    municipality, node, occupancy, organisation,
+    sheet::Sheet,
+    stay, viewer,
+};
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(
+    viewer::ViewerQuery,
+    node::NodeQuery,
+    facility::FacilityQuery,
+    organisation::OrganisationQuery,
+    municipality::MunicipalityQuery,
+    accreditation::AccreditationQuery,
+    guest::GuestQuery,
+    occupancy::OccupancyQuery,
+);
+
+/// What can be done: one mutation for each act of the trade, never a generic update.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(
+    facility::FacilityMutation,
+    capacity::CapacityMutation,
+    accreditation::AccreditationMutation,
+    guest::GuestMutation,
+    stay::StayMutation,
+);
+
+/// What can be watched.
+#[derive(MergedSubscription, Default)]
+pub(crate) struct Subscription(occupancy::OccupancySubscription);
+
+/// What one request, or one subscription, works with.
+pub(crate) struct Desk {
+    pub(crate) hub: Hub,
+    pub(crate) viewer: Viewer,
+    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) loaders: Loaders,
+    pub(crate) redactions: Redactions,
+}
+
+/// Levels of nesting that a document may have. Introspection by GraphiQL needs 15.
+const DEPTH: usize = 16;
+/// Fields that a document may have after expansion of its fragments.
+const COMPLEXITY: usize = 2_000;
+/// Directives on one field.
+const DIRECTIVES: usize = 8;
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Graph").finish_non_exhaustive()
+    }
+}
+
+/// The executable graph of one hub.
+#[derive(Clone)]
+pub struct Graph {
+    hub: Hub,
+    schema: Schema<Query, Mutation, Subscription>,
+}
+
+impl Graph {
+    /// The graph of a hub.
+    #[must_use]
+    pub fn new(hub: Hub) -> Self {
+        Self { hub, schema: build() }
+    }
+
+    /// The hub.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Executes a query or mutation.
+    pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
+        let desk = Arc::new(self.desk(viewer));
+        let request = request.data(Arc::clone(&desk));
+        let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
+        complete(executed.unwrap_or_else(|_| panicked()), &desk)
+    }
+
+    /// Executes a subscription, or a query or mutation with one answer.
+    pub fn stream(&self, request: Request, viewer: Viewer) -> impl Stream<Item = Response> + Send + use<> {
+        let desk = Arc::new(self.desk(viewer));
+        let request = request.data(Arc::clone(&desk));
+        let executed = self.schema.execute_stream(request);
+        let answers = AssertUnwindSafe(executed).catch_unwind();
+        answers.map(move |executed| complete(executed.unwrap_or_else(|_| panicked()), &desk))
+    }
+
+    /// Whether the operation that would be executed is a mutation. A document that cannot be read is none.
+    pub fn is_mutation(&self, request: &mut Request) -> bool {
+        let name = request.operation_name.clone();
+        let Ok(document) = request.parsed_query() else { return false };
+        let mut operations = document.operations.iter();
+        operations.any(|(own, operation)| {
+            operation.node.ty == OperationType::Mutation
+                && (name.is_none() || own.map(|own| own.as_str()) == name.as_deref())
+        })
+    }
+
+    fn desk(&self, viewer: Viewer) -> Desk {
+        Desk {
+            sheet: Sheet::new(&self.hub, &viewer),
+            loaders: Loaders::new(&self.hub.store),
+            redactions: Redactions::default(),
+            hub: self.hub.clone(),
+            viewer,
+        }
+    }
+
+    /// The contract.
+    #[must_use]
+    pub fn sdl() -> String {
+        build().sdl_with_options(SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions())
+    }
+}
+
+fn build() -> Schema<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .limit_depth(DEPTH)
+        .limit_complexity(COMPLEXITY)
+        .limit_directives(DIRECTIVES)
+        .finish()
+}
+
+fn panicked() -> Response {
+    tracing::error!("a resolver panicked");
+    let mut error = ServerError::new("the hub could not answer this", None);
+    error.extensions.get_or_insert_default().set("code", ErrorCode::Internal.name());
+    Response::from_errors(vec![error])
+}
+
+fn complete(mut response: Response, desk: &Desk) -> Response {
+    response.errors.iter_mut().for_each(error::complete);
+    match desk.redactions.take() {
+        Some(redacted) => response.extension("redacted", redacted),
+        None => response,
+    }
+}
+
+/// What the request works with. [`Graph`] puts it there before anything is resolved.
+pub(crate) fn desk<'c>(ctx: &async_graphql::Context<'c>) -> &'c Arc<Desk> {
+    ctx.data_unchecked::<Arc<Desk>>()
+}

@@ -1,0 +1,358 @@
+//! Guests: answered from the vault, field by field through the gate.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, Object, OneofObject, Result, SimpleObject};
+use tavolo_schema::{
+    self as schema, Act, DataClass, DateTime, Day, StayStatus,
+    access::{
+        DataClass::{Act as ActClass, Identity, Legal, Public, Sensitive},
+        data_class,
+    },
+    guest::{BirthDatePrecision, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
+    id::{FacilityId, GuestId, HouseholdId},
+};
+use tavolo_store::{GuestFilter as StoreFilter, GuestPage, GuestScope};
+
+use crate::{
+    act::{Terms, done, order},
+    connection::{Connection, More, Page, decode, encode},
+    error::{fault, forbidden},
+    facility::Facility,
+    gate,
+    graph::desk,
+    irregularity::Irregularity,
+    sheet::Sheet,
+    stay::{self, Stay},
+};
+
+/// A guest (beneficiario): one person's file.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) guest: Arc<schema::Guest>,
+}
+
+impl Guest {
+    /// The guest, if the viewer sees that the file exists.
+    pub(crate) fn seen(sheet: &Arc<Sheet>, guest: Arc<schema::Guest>) -> Option<Self> {
+        let seen = sheet.sight(sheet.party_of(&guest)).contains(Identity);
+        seen.then(|| Self { sheet: Arc::clone(sheet), guest })
+    }
+
+    pub(crate) async fn find(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: GuestId) -> Result<Option<Self>> {
+        let found = desk(ctx).loaders.guest(id).await.map_err(|error| fault(&error))?;
+        Ok(found.and_then(|guest| Self::seen(sheet, guest)))
+    }
+
+    fn show<T>(&self, ctx: &Context<'_>, class: DataClass, value: impl FnOnce(&schema::Guest) -> T) -> Option<T> {
+        gate::show(ctx, &self.sheet, class, self.sheet.party_of(&self.guest), || value(&self.guest))
+    }
+}
+
+/// A guest (beneficiario): one person's file. Every read is judged by the viewer's role and relation to the file.
+#[Object]
+impl Guest {
+    /// Global id.
+    #[graphql(directive = data_class::apply(Identity))]
+    pub(crate) async fn id(&self) -> GuestId {
+        self.guest.id
+    }
+
+    /// Surname; the only name of a person with one name.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn surname(&self, ctx: &Context<'_>) -> Option<String> {
+        self.show(ctx, Identity, |guest| guest.surname.clone())
+    }
+
+    /// Given names; empty for a person with one name.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn given_names(&self, ctx: &Context<'_>) -> Option<String> {
+        self.show(ctx, Identity, |guest| guest.given_names.clone())
+    }
+
+    /// Sex as on the residence permit.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn sex(&self, ctx: &Context<'_>) -> Option<Sex> {
+        self.show(ctx, Identity, |guest| guest.sex)
+    }
+
+    /// Birth date, as exact as its precision says.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn birth_date(&self, ctx: &Context<'_>) -> Option<Day> {
+        self.show(ctx, Identity, |guest| guest.birth_date)
+    }
+
+    /// How exactly the birth date is known.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn birth_date_precision(&self, ctx: &Context<'_>) -> Option<BirthDatePrecision> {
+        self.show(ctx, Identity, |guest| guest.birth_date_precision)
+    }
+
+    /// Citizenships, ISO 3166-1 alpha-3; XXA stateless, XXX unknown.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn citizenships(&self, ctx: &Context<'_>) -> Option<Vec<String>> {
+        self.show(ctx, Identity, |guest| guest.citizenships.clone())
+    }
+
+    /// Languages, ISO 639-3.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn languages(&self, ctx: &Context<'_>) -> Option<Vec<String>> {
+        self.show(ctx, Identity, |guest| guest.languages.clone())
+    }
+
+    /// Tax code (codice fiscale), 16 characters or 11 digits.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn tax_code(&self, ctx: &Context<'_>) -> Option<String> {
+        self.show(ctx, Identity, |guest| guest.tax_code.clone()).flatten()
+    }
+
+    /// CUI, tied to the fingerprints.
+    #[graphql(directive = data_class::apply(Legal))]
+    async fn cui_code(&self, ctx: &Context<'_>) -> Option<String> {
+        self.show(ctx, Legal, |guest| guest.cui_code.clone()).flatten()
+    }
+
+    /// Vestanet code of the asylum procedure.
+    #[graphql(directive = data_class::apply(Legal))]
+    async fn vestanet_code(&self, ctx: &Context<'_>) -> Option<String> {
+        self.show(ctx, Legal, |guest| guest.vestanet_code.clone()).flatten()
+    }
+
+    /// Legal ground of presence.
+    #[graphql(directive = data_class::apply(Legal))]
+    async fn legal_status(&self, ctx: &Context<'_>) -> Option<LegalStatus> {
+        self.show(ctx, Legal, |guest| guest.legal_status)
+    }
+
+    /// Registered as an unaccompanied minor (MSNA).
+    #[graphql(directive = data_class::apply(Legal))]
+    async fn unaccompanied_minor(&self, ctx: &Context<'_>) -> Option<bool> {
+        self.show(ctx, Legal, |guest| guest.unaccompanied_minor)
+    }
+
+    /// A need for places of mental health or disability is documented; the content is not kept here.
+    #[graphql(directive = data_class::apply(Sensitive))]
+    async fn special_need_documented(&self, ctx: &Context<'_>) -> Option<bool> {
+        self.show(ctx, Sensitive, |guest| guest.special_need_documented)
+    }
+
+    /// The household.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn household(&self, ctx: &Context<'_>) -> Option<Household> {
+        self.show(ctx, Identity, |guest| Household { sheet: Arc::clone(&self.sheet), id: guest.household })
+    }
+
+    /// Part in the household.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn household_role(&self, ctx: &Context<'_>) -> Option<HouseholdRole> {
+        self.show(ctx, Identity, |guest| guest.household_role)
+    }
+
+    /// Where the guest stays now.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn facility(&self, ctx: &Context<'_>) -> Option<Facility> {
+        let facility = self.show(ctx, Identity, |guest| guest.facility).flatten()?;
+        Facility::find(&self.sheet, facility)
+    }
+
+    /// Stays in facilities whose presences the viewer sees, the latest registered first.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn stays(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only stays of this status.")] status: Option<StayStatus>,
+        #[graphql(desc = "So many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+    ) -> Option<Result<Connection<Stay>>> {
+        let guest = self.show(ctx, Identity, |guest| guest.id)?;
+        Some(stay::of_guest(ctx, &self.sheet, guest, status, first, after).await)
+    }
+
+    /// When the file was opened.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn registered_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        self.show(ctx, Identity, |guest| guest.registered_at)
+    }
+}
+
+/// People who live together (nucleo familiare).
+pub(crate) struct Household {
+    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) id: HouseholdId,
+}
+
+impl Household {
+    pub(crate) async fn members_seen(&self, ctx: &Context<'_>) -> Result<Vec<Guest>> {
+        let members = desk(ctx).loaders.household(self.id).await.map_err(|error| fault(&error))?;
+        let members = members.iter().flat_map(|members| members.iter());
+        Ok(members.filter_map(|guest| Guest::seen(&self.sheet, Arc::clone(guest))).collect())
+    }
+}
+
+/// People who live together (nucleo familiare).
+#[Object]
+impl Household {
+    /// Global id.
+    #[graphql(directive = data_class::apply(Identity))]
+    pub(crate) async fn id(&self) -> HouseholdId {
+        self.id
+    }
+
+    /// The members whose files the viewer sees, in the order of registration.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn members(&self, ctx: &Context<'_>) -> Option<Result<Vec<Guest>>> {
+        Some(self.members_seen(ctx).await)
+    }
+}
+
+/// Names one guest.
+#[derive(OneofObject)]
+enum GuestBy {
+    /// By global id.
+    Id(GuestId),
+}
+
+/// Which guests a list is about.
+#[derive(InputObject, Default)]
+struct GuestFilter {
+    /// Present in this facility.
+    facility: Option<FacilityId>,
+    /// Present in any facility, or in none.
+    present: Option<bool>,
+    /// Of this legal status.
+    legal_status: Option<LegalStatus>,
+    /// With this citizenship, ISO 3166-1 alpha-3.
+    citizenship: Option<String>,
+    /// The surname begins with this text, as it is written in the file.
+    surname: Option<String>,
+}
+
+impl From<GuestFilter> for StoreFilter {
+    fn from(filter: GuestFilter) -> Self {
+        Self {
+            facility: filter.facility,
+            present: filter.present,
+            legal_status: filter.legal_status,
+            citizenship: filter.citizenship,
+            surname: filter.surname,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct GuestQuery;
+
+#[Object]
+impl GuestQuery {
+    /// One guest, if the viewer sees the file.
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn guest(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: GuestBy) -> Option<Result<Guest>> {
+        let GuestBy::Id(id) = by;
+        let sheet = &desk(ctx).sheet;
+        if sheet.guest_scope().is_none() {
+            gate::redact(ctx, Identity);
+            return None;
+        }
+        Guest::find(ctx, sheet, id).await.transpose()
+    }
+
+    /// Guests whose files the viewer sees, in the order of registration.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    #[graphql(directive = data_class::apply(Identity))]
+    async fn guests(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which ones.")] filter: Option<GuestFilter>,
+        #[graphql(desc = "So many from the beginning, 1 to 100; 20 when neither first nor last is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+    ) -> Option<Result<Connection<Guest>>> {
+        let Some(scope) = desk(ctx).sheet.guest_scope() else {
+            gate::redact(ctx, Identity);
+            return None;
+        };
+        let page = Page::new(first, after, last, before);
+        Some(list(ctx, filter.unwrap_or_default().into(), &scope, page).await)
+    }
+}
+
+async fn list(
+    ctx: &Context<'_>,
+    filter: StoreFilter,
+    scope: &GuestScope,
+    page: Result<Page>,
+) -> Result<Connection<Guest>> {
+    let (sheet, store, page) = (&desk(ctx).sheet, &desk(ctx).hub.store, page?);
+    let after = page.after.as_deref().map(decode::<GuestId>).transpose()?;
+    let before = page.before.as_deref().map(decode::<GuestId>).transpose()?;
+    // One more than asked for tells whether the list goes on.
+    let limit = page.limit as i64 + 1;
+    let wanted = GuestPage { after, before, limit, backwards: page.backwards };
+    let mut guests = store.guests(&filter, scope, wanted).await.map_err(|error| fault(&error))?;
+    let goes_on = guests.len() > page.limit;
+    if goes_on {
+        guests.remove(if page.backwards { 0 } else { page.limit });
+    }
+    let more = if page.backwards {
+        More { before: goes_on, after: before.is_some() }
+    } else {
+        More { before: after.is_some(), after: goes_on }
+    };
+    let total = if ctx.look_ahead().field("totalCount").exists() {
+        let count = store.count_guests(&filter, scope).await.map_err(|error| fault(&error))?;
+        Some(usize::try_from(count).unwrap_or(usize::MAX))
+    } else {
+        None
+    };
+    let nodes = guests.into_iter().filter_map(|guest| Guest::seen(sheet, Arc::new(guest))).collect();
+    Ok(Connection::new(nodes, |node: &Guest| encode(&node.guest.id), more, total))
+}
+
+/// What came of registering a guest.
+#[derive(SimpleObject)]
+pub(crate) struct GuestPayload {
+    /// The guest; null when the act was refused or only checked.
+    #[graphql(directive = data_class::apply(Public))]
+    guest: Option<Guest>,
+    /// Everything found irregular.
+    #[graphql(directive = data_class::apply(Public))]
+    irregularities: Vec<Irregularity>,
+}
+
+#[derive(Default)]
+pub(crate) struct GuestMutation;
+
+#[Object]
+impl GuestMutation {
+    /// Opens a guest's file. The member's organisation keeps it until a facility of another operator admits the guest.
+    #[graphql(directive = data_class::apply(ActClass))]
+    async fn register_guest(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The guest.")] input: RegisterGuestInput,
+        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
+            String,
+        >,
+        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
+    ) -> Option<Result<GuestPayload>> {
+        Some(register(ctx, input, Terms { idempotency_key, validate_only }).await)
+    }
+}
+
+async fn register(ctx: &Context<'_>, input: RegisterGuestInput, terms: Terms) -> Result<GuestPayload> {
+    let order = order(ctx, Act::RegisterGuest, &input, terms)?;
+    let (sheet, store) = (&desk(ctx).sheet, &desk(ctx).hub.store);
+    let (Some(custodian), Some(scope)) = (sheet.standing.organisation, sheet.guest_scope()) else {
+        return Err(forbidden(sheet.is_public()));
+    };
+    let outcome = store.register_guest(&order, &input, custodian, &scope).await;
+    let done = done(ctx, outcome).await?;
+    let guest = match done.answer {
+        Some(id) => Guest::find(ctx, &done.sheet, id).await?,
+        None => None,
+    };
+    Ok(GuestPayload { guest, irregularities: done.irregularities })
+}

@@ -1,0 +1,40 @@
+//! What a hub process shares with every request, and who asks.
+
+use std::sync::Arc;
+
+use tavolo_schema::{Actor, Clock, Member, irregularity::Language};
+use tavolo_store::Store;
+use tavolo_subscriptions::Table;
+
+/// What a hub process shares with every request.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// The database.
+    pub store: Store,
+    /// The board and its changes.
+    pub table: Arc<Table>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Who asks, as far as the edge has found out.
+#[derive(Clone, Debug, Default)]
+pub struct Viewer {
+    /// The member; none for the public.
+    pub member: Option<Arc<Member>>,
+    /// The language messages are wanted in.
+    pub language: Language,
+}
+
+impl Viewer {
+    pub(crate) fn actor(&self) -> Actor {
+        match &self.member {
+            Some(member) => Actor {
+                subject: Some(member.subject.clone()),
+                role: Some(member.role),
+                organisation: Some(member.organisation),
+            },
+            None => Actor::system(),
+        }
+    }
+}

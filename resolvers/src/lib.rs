@@ -1,0 +1,45 @@
+//! Answers: the only crate that executes GraphQL.
+//!
+//! A resolver decodes, asks the gate, asks the board or a loader, and shapes the answer. It knows no
+//! document, no transaction and no socket.
+//!
+//! - Everything shared is answered from the board of the request's [`sheet::Sheet`], without any
+//!   database command.
+//! - Everything personal is asked of the vault through a loader that lives for one request.
+//! - Whether a viewer sees a value is decided by [`gate::show`] alone: for queries, nested fields,
+//!   payloads and every event of a subscription. Lists are filtered by [`sheet::Sheet::shows`],
+//!   before they are counted, ordered or cut.
+//!
+//! # Adding the next noun
+//!
+//! 1. A file with its name: the object with its edges, its connection, the fragments of `Query` and
+//!    `Mutation`. Add the fragments to the merge lists in [`graph`].
+//! 2. Each field gets `directive = data_class::apply(…)`, and where the class is more than the row's
+//!    own, its value goes through [`gate::show`] with the same class. The generated test of the gate
+//!    walks it from then on.
+//! 3. An edge to something personal gets a loader key in [`loaders`], never a call per parent.
+//! 4. `cargo run -- schema > schema/schema.graphql` renews the contract; the test shows the difference.
+
+pub mod error;
+pub mod gate;
+pub mod graph;
+pub mod hub;
+pub mod loaders;
+pub mod sheet;
+
+mod accreditation;
+mod act;
+mod capacity;
+mod connection;
+mod facility;
+mod guest;
+mod irregularity;
+mod municipality;
+mod node;
+mod occupancy;
+mod organisation;
+mod stay;
+mod viewer;
+
+pub use graph::Graph;
+pub use hub::{Hub, Viewer};

@@ -1,0 +1,42 @@
+//! Municipalities.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, SimpleObject};
+use tavolo_schema::{
+    self as schema,
+    access::{DataClass::Public, data_class},
+};
+
+use crate::{graph::desk, sheet::Sheet};
+
+/// A municipality (comune).
+#[derive(SimpleObject, Clone)]
+pub(crate) struct Municipality {
+    #[graphql(flatten)]
+    fields: schema::Municipality,
+}
+
+impl Municipality {
+    pub(crate) fn find(sheet: &Sheet, istat_code: &str) -> Option<Self> {
+        sheet.board.municipality(istat_code).map(Self::from)
+    }
+}
+
+impl From<&Arc<schema::Municipality>> for Municipality {
+    fn from(municipality: &Arc<schema::Municipality>) -> Self {
+        Self { fields: schema::Municipality::clone(municipality) }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct MunicipalityQuery;
+
+#[Object]
+impl MunicipalityQuery {
+    /// The municipalities of the province, by ISTAT code.
+    #[graphql(directive = data_class::apply(Public))]
+    async fn municipalities(&self, ctx: &Context<'_>) -> Vec<Municipality> {
+        desk(ctx).sheet.board.municipalities().map(Municipality::from).collect()
+    }
+}

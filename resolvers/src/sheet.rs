@@ -1,0 +1,116 @@
+//! A sheet: the board, the day and the viewer's standing that one answer is made with.
+//!
+//! Objects hold the sheet they were made from, so one answer never mixes two states of the board,
+//! and every event of a subscription is judged by the membership as it is then.
+
+use std::sync::Arc;
+
+use tavolo_schema::{
+    Classes, DataClass, DateTime, Day, Facility, Guest, Party, Role, Standing, access,
+    id::{FacilityId, OrganisationId},
+};
+use tavolo_store::GuestScope;
+use tavolo_subscriptions::{Board, Place};
+
+use crate::{Hub, Viewer};
+
+/// What one answer is made with.
+#[derive(Debug)]
+pub struct Sheet {
+    /// The board.
+    pub board: Arc<Board>,
+    /// The instant of the answer.
+    pub now: DateTime,
+    /// The day of the answer.
+    pub today: Day,
+    /// How the viewer stands at the table, by the board.
+    pub standing: Standing,
+}
+
+impl Sheet {
+    /// A sheet of the board as it is now.
+    #[must_use]
+    pub fn new(hub: &Hub, viewer: &Viewer) -> Arc<Self> {
+        let board = hub.table.board();
+        let now = hub.clock.now();
+        let standing = standing(&board, viewer);
+        Arc::new(Self { board, now, today: now.day(), standing })
+    }
+
+    /// The classes the viewer sees of a record.
+    #[must_use]
+    pub fn sight(&self, party: Party<'_>) -> Classes {
+        access::sees(self.standing.role, self.standing.relation_to(party))
+    }
+
+    /// Whether the viewer sees that this facility exists.
+    #[must_use]
+    pub fn shows(&self, facility: &Facility) -> bool {
+        self.sight(facility.party()).contains(DataClass::Operational)
+    }
+
+    /// The places the viewer sees, of the province or of one municipality, by code.
+    pub fn places<'s>(&'s self, municipality: Option<&'s str>) -> impl Iterator<Item = &'s Arc<Place>> {
+        self.board.places(municipality).filter(|place| self.shows(&place.facility))
+    }
+
+    /// The organisations a guest's file belongs to: who keeps it, and through the facility that
+    /// hosts the guest now, who holds the project and where it is.
+    #[must_use]
+    pub fn party_of<'s>(&'s self, guest: &Guest) -> Party<'s> {
+        let host = guest.facility.and_then(|facility| self.board.place(facility));
+        let host = host.map(|place| place.facility.party()).unwrap_or_default();
+        Party { keeper: Some(guest.custodian), ..host }
+    }
+
+    /// The organisations the stays of a facility belong to.
+    #[must_use]
+    pub fn party_of_facility(&self, facility: FacilityId) -> Party<'_> {
+        self.board.place(facility).map(|place| place.facility.party()).unwrap_or_default()
+    }
+
+    /// Whose files the viewer may see at all; `None` for nobody's.
+    #[must_use]
+    pub fn guest_scope(&self) -> Option<GuestScope> {
+        let persons = |party| self.sight(party).contains(DataClass::Identity);
+        if persons(Party::default()) {
+            return Some(GuestScope::All);
+        }
+        let organisation = self.standing.organisation?;
+        if !persons(Party { keeper: Some(organisation), ..Party::default() }) {
+            return None;
+        }
+        let held = Party { holder: Some(organisation), ..Party::default() };
+        let facilities = if persons(held) {
+            let places = self.board.places(None).filter(|place| persons(place.facility.party()));
+            places.map(|place| place.facility.id).collect()
+        } else {
+            Vec::new()
+        };
+        Some(GuestScope::Kept { organisation, facilities })
+    }
+
+    /// Whether an organisation is a managing body, whose guests are its own affair.
+    #[must_use]
+    pub fn is_operator(&self, organisation: OrganisationId) -> bool {
+        self.board
+            .organisation(organisation)
+            .is_some_and(|organisation| organisation.kind == tavolo_schema::OrganisationKind::ManagingBody)
+    }
+
+    /// Whether nobody in particular asks.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.standing.role == Role::Public
+    }
+}
+
+/// How a viewer stands at the table now. A membership that has ended leaves the public's standing.
+#[must_use]
+pub fn standing(board: &Board, viewer: &Viewer) -> Standing {
+    viewer
+        .member
+        .as_ref()
+        .and_then(|member| board.member(&member.subject))
+        .map_or_else(Standing::public, |member| board.standing(member))
+}
