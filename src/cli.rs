@@ -1,0 +1,378 @@
+//! The command line. Every flag has a `TAVOLO_*` variable.
+
+use std::{io::Write, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tavolo_resolvers::Graph;
+use tavolo_schema::{Member, Organisation, OrganisationKind, Role, id::OrganisationId};
+use tavolo_store::{Settings, Store};
+
+use crate::{
+    auth::{Authority, Demands, KeySource},
+    demo, seed,
+    serve::{Running, Setup, open_store, signalled},
+    system_clock,
+    tokens::Signer,
+};
+
+/// What ends a command.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A GraphQL data-sharing hub for the reception of refugees and asylum seekers.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What is logged, such as `info` or `tavolo=debug`.
+    #[arg(long, env = "TAVOLO_LOG", global = true, default_value = "info")]
+    log: String,
+    /// Log lines as JSON.
+    #[arg(long, env = "TAVOLO_LOG_JSON", global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What the command does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a hub.
+    Serve(ServeArgs),
+    /// Show the Province of Crotone live: own database, invented people, ready tokens.
+    Demo(demo::DemoArgs),
+    /// Fill a database with invented facilities and guests.
+    Seed(seed::SeedArgs),
+    /// Print the contract.
+    Schema,
+    /// Make a token for a subject.
+    Token(TokenArgs),
+    /// Say who may sit at the table.
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Put an organisation into the register.
+    Organisation(OrganisationArgs),
+    /// Add up the ledger and compare it with pools and stays.
+    Check(DatabaseArgs),
+    /// Bring a database to the schema of this version, and its municipalities to a file.
+    Migrate(MigrateArgs),
+}
+
+/// Which database.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// Address of a MongoDB replica set.
+    #[arg(long, env = "TAVOLO_MONGODB_URI", hide_env_values = true)]
+    pub mongodb_uri: String,
+    /// Name of the database.
+    #[arg(long, env = "TAVOLO_DATABASE", default_value = "tavolo")]
+    pub database: String,
+    /// Seconds an operation waits for a database server.
+    #[arg(long, env = "TAVOLO_PATIENCE", default_value_t = 5)]
+    pub patience: u64,
+}
+
+impl DatabaseArgs {
+    fn settings(&self) -> Settings {
+        let patience = Duration::from_secs(self.patience);
+        Settings { patience, ..Settings::new(&self.mongodb_uri, &self.database) }
+    }
+
+    async fn open(&self) -> Result<Store, Failure> {
+        Ok(open_store(&self.settings()).await?)
+    }
+}
+
+/// How to run a hub.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Where to listen.
+    #[arg(long, env = "TAVOLO_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// File with the keys that tokens are checked with: a JWKS, or a public key in PEM (ES256 or EdDSA).
+    #[arg(long, env = "TAVOLO_KEYS", conflicts_with = "jwks")]
+    keys: Option<PathBuf>,
+    /// Address of a JWKS that tokens are checked with.
+    #[arg(long, env = "TAVOLO_JWKS")]
+    jwks: Option<String>,
+    /// Demand this `iss` of tokens.
+    #[arg(long, env = "TAVOLO_ISSUER")]
+    issuer: Option<String>,
+    /// Demand this `aud` of tokens.
+    #[arg(long, env = "TAVOLO_AUDIENCE")]
+    audience: Option<String>,
+    /// Origins of pages elsewhere that may open a socket.
+    #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',')]
+    origins: Vec<String>,
+}
+
+/// For whom a token is.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Private key in PEM; made when the file does not exist.
+    #[arg(long, env = "TAVOLO_SIGNING_KEY")]
+    key: PathBuf,
+    /// The subject.
+    #[arg(long, env = "TAVOLO_SUBJECT", required_unless_present = "jwks")]
+    subject: Option<String>,
+    /// Hours the token is good for.
+    #[arg(long, env = "TAVOLO_TOKEN_HOURS", default_value_t = 12)]
+    hours: u32,
+    /// Print the public keys as JWKS instead, for `tavolo serve --keys`.
+    #[arg(long)]
+    jwks: bool,
+}
+
+/// Changes of the roster.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Give a subject its membership, replacing an earlier one.
+    Add {
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// The subject (`sub`) of the member's tokens.
+        #[arg(long)]
+        subject: String,
+        /// The part played at the table.
+        #[arg(long, value_enum)]
+        role: RoleArg,
+        /// Tax code of the organisation it is played for.
+        #[arg(long)]
+        organisation: String,
+    },
+    /// End a membership. Open subscriptions end within a second.
+    Remove {
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// The subject.
+        #[arg(long)]
+        subject: String,
+    },
+    /// Print every member.
+    List {
+        /// Which database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// The roles a member can have.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RoleArg {
+    /// The Province.
+    Province,
+    /// A managing body.
+    Operator,
+    /// A municipality.
+    Municipality,
+    /// The Prefecture.
+    Prefecture,
+    /// The Central Service.
+    CentralService,
+    /// An analyst.
+    Analyst,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Province => Self::Province,
+            RoleArg::Operator => Self::Operator,
+            RoleArg::Municipality => Self::Municipality,
+            RoleArg::Prefecture => Self::Prefecture,
+            RoleArg::CentralService => Self::CentralService,
+            RoleArg::Analyst => Self::Analyst,
+        }
+    }
+}
+
+/// An organisation to be registered.
+#[derive(Debug, Args)]
+pub struct OrganisationArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Official name.
+    #[arg(long)]
+    name: String,
+    /// What it is.
+    #[arg(long, value_enum)]
+    kind: KindArg,
+    /// Tax code or VAT number, 11 digits.
+    #[arg(long)]
+    tax_code: String,
+    /// ISTAT code, when it is a municipality.
+    #[arg(long)]
+    municipality: Option<String>,
+}
+
+/// The kinds of organisations.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KindArg {
+    /// Provincia.
+    Province,
+    /// Comune.
+    Municipality,
+    /// Ente gestore.
+    ManagingBody,
+    /// Prefettura.
+    Prefecture,
+    /// Servizio centrale.
+    CentralService,
+    /// ASP.
+    HealthAuthority,
+    /// Questura.
+    PoliceHeadquarters,
+}
+
+impl From<KindArg> for OrganisationKind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Province => Self::Province,
+            KindArg::Municipality => Self::Municipality,
+            KindArg::ManagingBody => Self::ManagingBody,
+            KindArg::Prefecture => Self::Prefecture,
+            KindArg::CentralService => Self::CentralService,
+            KindArg::HealthAuthority => Self::HealthAuthority,
+            KindArg::PoliceHeadquarters => Self::PoliceHeadquarters,
+        }
+    }
+}
+
+/// What to migrate.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Load municipalities from this CSV file instead of the ones this version carries.
+    #[arg(long, env = "TAVOLO_MUNICIPALITIES")]
+    municipalities: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// One line for whoever typed it.
+    pub async fn run(self) -> Result<(), Failure> {
+        log(&self.log, self.log_json);
+        match self.command {
+            Command::Serve(args) => serve(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Seed(args) => seed::run(args).await,
+            Command::Schema => print(&Graph::sdl()),
+            Command::Token(args) => token(&args),
+            Command::Member(command) => member(command).await,
+            Command::Organisation(args) => organisation(args).await,
+            Command::Check(args) => check(&args).await,
+            Command::Migrate(args) => migrate(args).await,
+        }
+    }
+}
+
+fn log(filter: &str, json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { lines.json().init() } else { lines.init() }
+}
+
+/// Prints to standard output; a reader that has gone is no fault.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let source = args.keys.map(KeySource::File).or(args.jwks.map(KeySource::Address));
+    let demands = Demands { issuer: args.issuer, audience: args.audience };
+    let authority = match source {
+        Some(source) => Some(Arc::new(Authority::open(source, demands, system_clock()).await?)),
+        None => {
+            tracing::warn!("neither --keys nor --jwks is given: everybody is the public");
+            None
+        }
+    };
+    let setup =
+        Setup { listen: args.listen, authority, origins: args.origins, demo_tokens: None, clock: system_clock() };
+    let running = Running::start(args.database.open().await?, setup).await?;
+    signalled().await;
+    running.stop().await;
+    Ok(())
+}
+
+fn token(args: &TokenArgs) -> Result<(), Failure> {
+    let signer = Signer::open_or_create(&args.key)?;
+    let text = match &args.subject {
+        Some(subject) if !args.jwks => signer.sign(subject, system_clock().now(), i64::from(args.hours) * 3_600)?,
+        _ => signer.jwks()?,
+    };
+    print(&format!("{text}\n"))
+}
+
+async fn member(command: MemberCommand) -> Result<(), Failure> {
+    match command {
+        MemberCommand::Add { database, subject, role, organisation } => {
+            let store = database.open().await?;
+            let snapshot = store.snapshot().await?;
+            let mut organisations = snapshot.organisations.into_iter();
+            let found = organisations.find(|found| found.tax_code.as_ref() == Some(&organisation));
+            let found = found.ok_or(format!("there is no organisation with tax code {organisation}"))?;
+            Ok(store.put_member(&Member { subject, role: role.into(), organisation: found.id }).await?)
+        }
+        MemberCommand::Remove { database, subject } => {
+            let removed = database.open().await?.remove_member(&subject).await?;
+            if removed { Ok(()) } else { Err(format!("{subject} is no member").into()) }
+        }
+        MemberCommand::List { database } => {
+            for member in database.open().await?.members().await? {
+                let role = tavolo_schema::contract_name(member.role);
+                print(&format!("{}\t{role}\t{}\n", member.subject, member.organisation))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn organisation(args: OrganisationArgs) -> Result<(), Failure> {
+    if tavolo_schema::tax_code::TaxCode::parse(&args.tax_code).is_none() {
+        return Err(format!("{} is no valid tax code", args.tax_code).into());
+    }
+    let store = args.database.open().await?;
+    let id = OrganisationId::fresh(system_clock().now());
+    let organisation = Organisation {
+        id,
+        name: args.name,
+        kind: args.kind.into(),
+        tax_code: Some(args.tax_code),
+        municipality: args.municipality,
+        revision: 1,
+    };
+    store.add_organisations(&[organisation]).await?;
+    print(&format!("{id}\n"))
+}
+
+async fn check(args: &DatabaseArgs) -> Result<(), Failure> {
+    let audit = args.open().await?.audit().await?;
+    for found in &audit.discrepancies {
+        let category = tavolo_schema::contract_name(found.category);
+        print(&format!("{} {category}: {}\n", found.facility, found.problem))?;
+    }
+    print(&format!("{} pools, {} ledger entries, {} open stays\n", audit.pools, audit.entries, audit.open_stays))?;
+    match audit.discrepancies.len() {
+        0 => Ok(()),
+        wrong => Err(format!("{wrong} discrepancies").into()),
+    }
+}
+
+async fn migrate(args: MigrateArgs) -> Result<(), Failure> {
+    let store = args.database.open().await?;
+    let loaded = match &args.municipalities {
+        Some(path) => store.load_municipalities(std::fs::File::open(path)?).await?,
+        None => store.load_municipalities(crate::MUNICIPALITIES.as_bytes()).await?,
+    };
+    print(&format!("schema {}, {loaded} municipalities\n", tavolo_store::SCHEMA_VERSION))
+}

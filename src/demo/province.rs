@@ -1,0 +1,164 @@
+//! The projects of the province, brought to the table.
+
+use async_graphql::InputType;
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tavolo_schema::{
+    FacilityType, OrganisationKind, PlaceCategory, contract_name,
+    facility::{AddressInput, RegisterFacilityInput, RoomInput},
+    id::OrganisationId,
+};
+
+use super::{table::Table, world::World};
+use crate::{cli::Failure, invent::Inventor};
+
+/// The published projects 2014-2016: 250 places.
+const PROJECTS: &str = include_str!("../../examples/data/crotone_projects_2014_2016.csv");
+
+/// Places of one facility at most, when a project is spread.
+const LARGEST: i32 = 16;
+
+#[derive(Deserialize)]
+struct Project {
+    project: String,
+    holder: String,
+    holder_kind: OrganisationKind,
+    municipality_istat: String,
+    category: PlaceCategory,
+    places: i32,
+}
+
+/// A facility to be, with the people who will live in it.
+struct Plan {
+    input: RegisterFacilityInput,
+    category: PlaceCategory,
+    places: i32,
+    months: i32,
+    blocked: i32,
+    people: Vec<Value>,
+}
+
+const REGISTER: &str = "mutation($input: RegisterFacilityInput!) {
+    registerFacility(input: $input) { facility { id } irregularities { code severity } } }";
+const INSTALL: &str = "mutation($input: InstallPlacesInput!) {
+    installPlaces(input: $input) { facility { id } irregularities { code severity } } }";
+const SUBMIT: &str = "mutation($input: SubmitAccreditationInput!) {
+    submitAccreditation(input: $input) { accreditation { id } irregularities { code severity } } }";
+const DECIDE: &str = "mutation($input: DecideAccreditationInput!) {
+    decideAccreditation(input: $input) { accreditation { id } irregularities { code severity } } }";
+const BLOCK: &str = "mutation($input: BlockPlacesInput!) {
+    blockPlaces(input: $input) { block { id } irregularities { code severity } } }";
+pub(super) const REGISTER_GUEST: &str = "mutation($input: RegisterGuestInput!) {
+    registerGuest(input: $input) { guest { id } irregularities { code severity } } }";
+pub(super) const ADMIT: &str = "mutation($input: AdmitGuestInput!) {
+    admitGuest(input: $input) { stay { id } irregularities { code severity } } }";
+
+/// Registers, equips, accredits and fills every facility.
+pub(super) async fn fill(table: &Table, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
+    let mut plans = Vec::new();
+    for project in csv::Reader::from_reader(PROJECTS.as_bytes()).deserialize() {
+        spread(project?, world, inventor, &mut plans)?;
+    }
+    // In the order of the projects, so that codes follow them; then everything else at once.
+    let mut registered = Vec::new();
+    for plan in plans {
+        let input = plan.input.to_value().into_json()?;
+        let data = table.run(plan.input.operator, REGISTER, json!({ "input": input })).await?;
+        registered.push((data["registerFacility"]["facility"]["id"].clone(), plan));
+    }
+    try_join_all(registered.iter().map(|(facility, plan)| open(table, world.province.id, facility, plan))).await?;
+    Ok(())
+}
+
+/// Spreads a project over facilities of about the same size.
+fn spread(project: Project, world: &World, inventor: &mut Inventor, plans: &mut Vec<Plan>) -> Result<(), Failure> {
+    let mut bodies = std::iter::once(&world.province).chain(&world.authorities);
+    let holder = bodies
+        .find(|body| body.kind == project.holder_kind && body.name == project.holder)
+        .ok_or_else(|| format!("nobody is called {}", project.holder))?;
+    let municipality = world.municipalities.iter().find(|found| found.istat_code == project.municipality_istat);
+    let postal_code = municipality.map(|found| found.postal_code.clone()).unwrap_or_default();
+    let facilities = (project.places + LARGEST - 1) / LARGEST;
+    for part in 0..facilities {
+        let places = project.places / facilities + i32::from(part < project.places % facilities);
+        let number = plans.len();
+        let (street, civic_number) = inventor.street();
+        let rooms = inventor.rooms(places).into_iter();
+        let input = RegisterFacilityInput {
+            name: inventor.house(number),
+            facility_type: facility_type(project.category, places),
+            municipality: project.municipality_istat.clone(),
+            address: AddressInput { street, number: civic_number, postal_code: postal_code.clone() },
+            operator: world.operators[number % world.operators.len()].id,
+            holder: holder.id,
+            project_code: Some(project.project.clone()),
+            rooms: rooms
+                .map(|room| RoomInput { letter: room.letter, beds: room.beds, square_metres: room.square_metres })
+                .collect(),
+            bathrooms: Some(places / 5 + 1),
+            barrier_free: number.is_multiple_of(3),
+        };
+        let today = crate::system_clock().now().day();
+        let present = places * i32::try_from(70 + inventor.below(26)).unwrap_or(80) / 100;
+        let people = (0..present)
+            .map(|_| inventor.person(project.category, today).to_value().into_json())
+            .collect::<Result<_, _>>()?;
+        // One facility in seven has little time left; one in five has a room out of service.
+        let months = if number % 7 == 3 { 2 } else { 36 };
+        let blocked = if number % 5 == 4 { 1 } else { 0 };
+        plans.push(Plan { input, category: project.category, places, months, blocked, people });
+    }
+    Ok(())
+}
+
+fn facility_type(category: PlaceCategory, places: i32) -> FacilityType {
+    match category {
+        PlaceCategory::UnaccompaniedMinor => FacilityType::MinorsCommunity,
+        PlaceCategory::MentalHealthOrDisability => FacilityType::HealthCommunity,
+        PlaceCategory::Ordinary if places > 12 => FacilityType::CollectiveCentre,
+        PlaceCategory::Ordinary => FacilityType::Apartment,
+    }
+}
+
+async fn open(table: &Table, province: OrganisationId, facility: &Value, plan: &Plan) -> Result<(), Failure> {
+    let operator = plan.input.operator;
+    let category = contract_name(plan.category);
+    let today = table.graph.hub().clock.now().day();
+    let installed = json!({ "input": { "facility": facility, "category": category, "installed": plan.places } });
+    table.run(operator, INSTALL, installed).await?;
+    let places = json!([{ "category": category, "places": plan.places }]);
+    let data = table.run(operator, SUBMIT, json!({ "input": { "facility": facility, "places": places } })).await?;
+    let accreditation = &data["submitAccreditation"]["accreditation"]["id"];
+    let valid_from = today.plus_days(-30).to_string();
+    let valid_until = today.plus_months(plan.months).to_string();
+    let decision = json!({ "input": {
+        "accreditation": accreditation, "outcome": "ACCREDITED", "validFrom": valid_from, "validUntil": valid_until,
+    } });
+    table.run(province, DECIDE, decision).await?;
+    if plan.blocked > 0 {
+        let block = json!({ "input": {
+            "facility": facility, "category": category, "places": plan.blocked, "reason": "WORKS",
+        } });
+        table.run(operator, BLOCK, block).await?;
+    }
+    for person in plan.people.iter().take(usize::try_from(plan.places - plan.blocked).unwrap_or(0)) {
+        arrive(table, operator, facility, &category, person).await?;
+    }
+    Ok(())
+}
+
+/// Registers a person and gives them a place.
+pub(super) async fn arrive(
+    table: &Table,
+    operator: OrganisationId,
+    facility: &Value,
+    category: &str,
+    person: &Value,
+) -> Result<(), Failure> {
+    let data = table.run(operator, REGISTER_GUEST, json!({ "input": person })).await?;
+    let guest = &data["registerGuest"]["guest"]["id"];
+    let admission = json!({ "input": { "guest": guest, "facility": facility, "category": category } });
+    table.run(operator, ADMIT, admission).await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The edge: HTTP and WebSocket, by the letter of their specifications and with limits of our own.
+
+mod http;
+mod pages;
+mod socket;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+use tavolo_resolvers::{Graph, Viewer};
+use tavolo_schema::irregularity::Language;
+use tavolo_subscriptions::Link;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower_http::compression::CompressionLayer;
+
+use crate::auth::{Admitted, Authority, Refusal};
+
+/// What the edge of one hub works with.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The graph.
+    pub graph: Graph,
+    /// Who checks tokens; without one, everybody is the public.
+    pub authority: Option<Arc<Authority>>,
+    /// Origins of pages that may open a socket, beside the hub's own.
+    pub origins: Arc<[String]>,
+    /// Ready tokens by role, which only a demonstration gives away.
+    pub demo_tokens: Option<Arc<str>>,
+    /// Ends every socket.
+    pub stop: CancellationToken,
+    /// Knows every socket.
+    pub sockets: TaskTracker,
+}
+
+/// The routes of a hub.
+pub fn router(edge: Edge) -> Router {
+    Router::new()
+        .route("/graphql", post(http::post).get(http::get))
+        .route("/graphql/schema.graphql", get(contract))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/demo/tokens.json", get(demo_tokens))
+        .merge(pages::router())
+        .layer(CompressionLayer::new().gzip(true))
+        // Not compressed: the socket's own frames.
+        .route("/graphql/ws", get(socket::upgrade))
+        .with_state(edge)
+}
+
+impl Edge {
+    /// Whom a header or an init message names; nobody in particular without a token.
+    async fn admit(&self, authorization: Option<&str>) -> Result<Option<Admitted>, Refusal> {
+        let Some(text) = authorization else { return Ok(None) };
+        let (scheme, token) = text.split_once(' ').ok_or(Refusal::Invalid)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refusal::Invalid);
+        }
+        let authority = self.authority.as_ref().ok_or(Refusal::Invalid)?;
+        authority.admit(token.trim(), &self.graph.hub().table.board()).await.map(Some)
+    }
+}
+
+fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
+    Viewer { member: admitted.map(|admitted| Arc::clone(&admitted.member)), language: language(headers) }
+}
+
+/// The first of our languages that the client names; Italian when it names none.
+fn language(headers: &HeaderMap) -> Language {
+    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = wanted.split(',').find_map(|range| match range.trim().get(..2)?.to_ascii_lowercase().as_str() {
+        "it" => Some(Language::It),
+        "en" => Some(Language::En),
+        _ => None,
+    });
+    first.unwrap_or_default()
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
+}
+
+async fn contract() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Graph::sdl())
+}
+
+/// Whether the hub can answer. Reading goes on without the database; the body tells how the board stands.
+async fn ready(State(edge): State<Edge>) -> impl IntoResponse {
+    let table = &edge.graph.hub().table;
+    let position = table.board().position();
+    let (database, since) = match &*table.link().borrow() {
+        Link::Following => ("following", None),
+        Link::Lost(why) => ("lost", Some(why.clone())),
+    };
+    let body = json!({
+        "board": { "seconds": position.seconds, "increment": position.increment },
+        "database": database,
+        "why": since,
+    });
+    axum::Json(body)
+}
+
+async fn demo_tokens(State(edge): State<Edge>) -> Response {
+    match &edge.demo_tokens {
+        Some(tokens) => ([(header::CONTENT_TYPE, "application/json")], tokens.to_string()).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}

@@ -1,0 +1,169 @@
+//! The life of a hub: open the database, take the board, listen, keep time, and stop in order.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tavolo_resolvers::{Graph, Hub};
+use tavolo_schema::Clock;
+use tavolo_store::{Settings, Store, StoreError};
+use tavolo_subscriptions::Follower;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{auth::Authority, edge};
+
+/// How a hub is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Who checks tokens; without one, everybody is the public.
+    pub authority: Option<Arc<Authority>>,
+    /// Origins of pages that may open a socket, beside the hub's own.
+    pub origins: Vec<String>,
+    /// Ready tokens by role, which only a demonstration gives away.
+    pub demo_tokens: Option<String>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A hub cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database is not as it must be.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// A hub that is running.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    graph: Graph,
+    stop: CancellationToken,
+    sockets: TaskTracker,
+    tasks: TaskTracker,
+}
+
+/// How often what changes by the clock is entered.
+const TIME_KEPT_EVERY: Duration = Duration::from_secs(30);
+
+/// How long open requests and sockets have to end.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Opens the database of the settings, with the reference data it needs.
+///
+/// # Errors
+///
+/// As [`Store::open`].
+pub async fn open_store(settings: &Settings) -> Result<Store, StoreError> {
+    let store = Store::open(settings).await?;
+    store.load_municipalities_once(crate::MUNICIPALITIES.as_bytes()).await?;
+    Ok(store)
+}
+
+impl Running {
+    /// Starts a hub on a database and returns when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When the board cannot be read or the address is taken.
+    pub async fn start(store: Store, setup: Setup) -> Result<Self, ServeError> {
+        let stop = CancellationToken::new();
+        let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let (table, follower) = Follower::open(store.clone()).await?;
+        tasks.spawn(follower.run(stop.clone()));
+        tasks.spawn(keep_time(store.clone(), setup.clock.clone(), stop.clone()));
+        let graph = Graph::new(Hub { store, table, clock: setup.clock });
+        let refused = |error| ServeError::Listen(setup.listen, error);
+        let listener = TcpListener::bind(setup.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let router = edge::router(edge::Edge {
+            graph: graph.clone(),
+            authority: setup.authority,
+            origins: setup.origins.into(),
+            demo_tokens: setup.demo_tokens.map(Arc::from),
+            stop: stop.clone(),
+            sockets: sockets.clone(),
+        });
+        let stopped = stop.clone().cancelled_owned();
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the listener ended");
+            }
+        });
+        tracing::info!(%address, "ready");
+        Ok(Self { address, graph, stop, sockets, tasks })
+    }
+
+    /// Where the hub listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The hub's graph.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Cancelled when the hub stops.
+    #[must_use]
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Stops: sockets are closed with a code that lets clients come back, requests in progress are
+    /// answered, and what has not ended in ten seconds is left.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.sockets.close();
+        self.tasks.close();
+        let ended = async {
+            self.sockets.wait().await;
+            self.tasks.wait().await;
+        };
+        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+    }
+}
+
+/// Waits for the signal to stop.
+pub async fn signalled() {
+    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => interrupt.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}
+
+async fn keep_time(store: Store, clock: Clock, stop: CancellationToken) {
+    let hub = Uuid::from(tavolo_schema::id::ActId::fresh(clock.now()));
+    let mut tick = tokio::time::interval(TIME_KEPT_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        match store.keep_time(hub, clock.now()).await {
+            Ok(0) => {}
+            Ok(changed) => tracing::info!(changed, "entered what changed by the clock"),
+            Err(error) => tracing::warn!(%error, "could not enter what changed by the clock"),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The whole hub on a real MongoDB: one binary, real sockets, a fixed clock.
+//!
+//! Every test has a database of its own on a MongoDB that the tests start themselves, or on the one
+//! that `TAVOLO_MONGODB_URI` names.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests say what they expect"
+)]
+
+mod acts;
+mod harness;
