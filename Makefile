@@ -1,0 +1,82 @@
+# What one does with Tavolo from a fresh clone. `make` alone lists it.
+
+# The demonstration runs the build that the tests made: a first build takes half the time of an optimised one, and a few
+# hundred places need no speed. `make demo PROFILE=release` is the hub that the benchmark measures.
+PROFILE ?= dev
+
+WEB_SOURCES := $(shell find web -type d \( -name node_modules -o -name dist -o -name test \) -prune -o -type f -print)
+
+title = @printf '\n== %s\n' '$(1)'
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: mongod ## The province live at http://127.0.0.1:8080 (ARGS="--listen 127.0.0.1:9000 --data DIR")
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; \
+	else echo 'No npm here, so the hub serves its graph without pages: install nodejs and npm for them.'; fi
+	cargo run --profile $(PROFILE) --bin tavolo -- demo $(ARGS)
+
+.PHONY: test
+test: ## Every check, on a real MongoDB and in a real browser
+	$(call title,Needs: MongoDB and node and Chromium)
+	@$(MAKE) --no-print-directory mongod npm
+	scripts/need-chromium
+	$(call title,Format)
+	cargo fmt --all --check
+	$(call title,Clippy)
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(call title,Web: check and bundle)
+	@$(MAKE) --no-print-directory web/node_modules/.installed
+	cd web && npm run check && npm run build
+	$(call title,Tests of the workspace)
+	cargo test --workspace
+	$(call title,Binary)
+	cargo build
+	$(call title,Web: the pages in a browser)
+	cd web && npm test
+	$(call title,Licences and advisories and sources)
+	@if command -v cargo-deny >/dev/null; then cargo deny check --hide-inclusion-graph; else echo 'Left out: cargo-deny is not installed.'; fi
+
+.PHONY: build
+build: web ## The optimised binary with its pages, target/release/tavolo
+	cargo build --release
+
+.PHONY: web
+web: npm web/dist/index.html ## The pages that the binary carries, web/dist
+
+.PHONY: fmt
+fmt: web/node_modules/.installed ## Formats everything
+	cargo fmt --all
+	cd web && npm run format
+
+.PHONY: lint
+lint: ## Clippy, where every warning is an error
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: bench
+bench: mongod ## Measures what the README claims (ARGS="...")
+	cargo run --release --example bench -- $(ARGS)
+
+.PHONY: clean
+clean: ## Removes what was built; a fetched MongoDB stays in the cache
+	cargo clean
+	rm -rf web/dist web/node_modules
+
+# The script's exit code 3 says that only system libraries are missing.
+.PHONY: mongod
+mongod:
+	@test -n "$$TAVOLO_MONGODB_URI" || scripts/fetch-mongod >/dev/null || \
+	{ test $$? = 3 && scripts/apt-install libcurl4 libssl3 && scripts/fetch-mongod >/dev/null; }
+
+.PHONY: npm
+npm:
+	@command -v npm >/dev/null || { echo 'tavolo: please install nodejs and npm (node 20 or newer)' >&2; exit 1; }
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
+	cd web && npm run build

@@ -1,0 +1,45 @@
+/**
+ * Who asks, as chosen in the bar: nobody in particular, a role of the demo, or the holder of a token.
+ *
+ * The choice lives in sessionStorage: it ends with the browser tab, and no other tab sees it.
+ */
+export interface Viewer {
+  /** `PUBLIC`, `OWN_TOKEN`, or the name of a demo role. */
+  as: string;
+  /** The token sent with every request; none for the public. */
+  token?: string;
+}
+
+export const PUBLIC = "public";
+export const OWN_TOKEN = "token";
+
+/** The tokens of the demo hub by role. Every other hub answers 404: then there are none. */
+export async function demoTokens(): Promise<Record<string, string>> {
+  const response = await fetch("../demo/tokens.json");
+  if (response.status !== 200) return {};
+  const byRole = Object.entries<string | { token: string }>(await response.json());
+  return Object.fromEntries(byRole.map(([role, entry]) => [role, typeof entry === "string" ? entry : entry.token]));
+}
+
+/** Moves a token handed over as `#token=…` into the session, and takes it out of the address bar. */
+export function adoptFragment(): void {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  remember({ as: OWN_TOKEN, token });
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+export function remember({ as, token }: Viewer): void {
+  sessionStorage.setItem("tavolo.as", as);
+  if (as === OWN_TOKEN && token) sessionStorage.setItem("tavolo.token", token);
+  else sessionStorage.removeItem("tavolo.token");
+}
+
+/** The viewer chosen before in this session, or else the province on a demo hub, or else the public. */
+export function recall(demo: Record<string, string>): Viewer {
+  const as = sessionStorage.getItem("tavolo.as") ?? "province";
+  const token = sessionStorage.getItem("tavolo.token") ?? undefined;
+  if (as === OWN_TOKEN) return { as, token };
+  // A role of an earlier demo may be gone, and a hub that is no demo has none.
+  return Object.hasOwn(demo, as) ? { as, token: demo[as] } : { as: PUBLIC };
+}

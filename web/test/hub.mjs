@@ -1,0 +1,57 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const BINARY = process.env.TAVOLO_BIN ?? fileURLToPath(new URL("../../target/debug/tavolo", import.meta.url));
+const START_LIMIT_MS = 120_000;
+const STOP_LIMIT_MS = 15_000;
+
+/** The hub under test: the one at TAVOLO_TEST_URL, or else a demo of its own on a free port. */
+export async function startHub() {
+  const url = process.env.TAVOLO_TEST_URL;
+  return url ? { url: new URL(url).origin, stop: async () => {} } : startDemo();
+}
+
+async function startDemo() {
+  const data = await mkdtemp(join(tmpdir(), "tavolo-web-test-"));
+  const demo = spawn(BINARY, ["demo", "--listen", "127.0.0.1:0", "--data", data], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  // A binary that cannot be started never ends: the error of its start does for it.
+  const ended = once(demo, "exit").catch(() => {});
+
+  async function stop() {
+    demo.kill("SIGTERM");
+    const lastResort = setTimeout(() => demo.kill("SIGKILL"), STOP_LIMIT_MS);
+    await ended;
+    clearTimeout(lastResort);
+    await rm(data, { recursive: true });
+  }
+
+  try {
+    await once(demo, "spawn");
+    return { url: await announced(demo.stdout), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The address that the demo prints once it listens. */
+async function announced(stdout) {
+  const signal = AbortSignal.timeout(START_LIMIT_MS);
+  try {
+    for await (const line of createInterface({ input: stdout, signal })) {
+      const [url] = line.match(/http:\/\/127\.0\.0\.1:\d+/) ?? [];
+      if (url) return url;
+    }
+    throw new Error("the hub announced no address: it ended, or two minutes were not enough");
+  } finally {
+    // Nobody reads what it prints from now on; a full pipe would block it.
+    stdout.resume();
+  }
+}
