@@ -4,6 +4,7 @@
 //! in the database, which is on the board; a token's own claims about roles are not read.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -87,6 +88,8 @@ pub struct Authority {
     keys: RwLock<Arc<Vec<Key>>>,
     /// When keys were last fetched, so that unknown key ids cannot make us fetch all the time.
     fetched: Mutex<Instant>,
+    /// Tokens whose signature has been checked: a client sends the same one with every request.
+    checked: RwLock<HashMap<String, Claims>>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -95,7 +98,7 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Claims {
     sub: String,
     exp: i64,
@@ -104,6 +107,12 @@ struct Claims {
 
 /// Clocks may differ by this much.
 const LEEWAY_SECONDS: i64 = 30;
+
+/// Keys are fetched again after this time in any case.
+const FETCH_EVERY: Duration = Duration::from_secs(600);
+
+/// Tokens remembered at most.
+const REMEMBERED: usize = 10_000;
 
 /// Keys are fetched again for an unknown key id, but not more often than this.
 const FETCH_PAUSE: Duration = Duration::from_secs(30);
@@ -116,7 +125,14 @@ impl Authority {
     /// When the keys cannot be had now.
     pub async fn open(source: KeySource, demands: Demands, clock: Clock) -> Result<Self, KeyError> {
         let keys = fetch(&source).await?;
-        Ok(Self { source, demands, clock, keys: RwLock::new(Arc::new(keys)), fetched: Mutex::new(Instant::now()) })
+        Ok(Self {
+            source,
+            demands,
+            clock,
+            keys: RwLock::new(Arc::new(keys)),
+            fetched: Mutex::new(Instant::now()),
+            checked: RwLock::default(),
+        })
     }
 
     /// Lets in whom a token names, if the subject is a member on this board.
@@ -132,6 +148,21 @@ impl Authority {
 
     /// Checks a token and tells its subject and end.
     async fn verify(&self, token: &str) -> Result<(String, DateTime), Refusal> {
+        let checked = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        let claims = match checked {
+            Some(claims) => claims,
+            None => self.check(token).await?,
+        };
+        let now = self.clock.now().millis() / 1_000;
+        if claims.exp + LEEWAY_SECONDS < now || claims.nbf.is_some_and(|from| from - LEEWAY_SECONDS > now) {
+            return Err(Refusal::Expired);
+        }
+        let until = DateTime::from_millis(claims.exp.saturating_mul(1_000)).ok_or(Refusal::Invalid)?;
+        Ok((claims.sub, until))
+    }
+
+    /// Checks a token's signature and demands, and remembers that it was right.
+    async fn check(&self, token: &str) -> Result<Claims, Refusal> {
         let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
         let known = |keys: &[Key]| keys.iter().any(|key| fits(key, header.kid.as_deref(), header.alg));
         if !known(&self.keys()) {
@@ -144,12 +175,12 @@ impl Authority {
             .find_map(|key| decode::<Claims>(token, &key.key, &self.validation(key.algorithm)).ok())
             .ok_or(Refusal::Invalid)?
             .claims;
-        let now = self.clock.now().millis() / 1_000;
-        if claims.exp + LEEWAY_SECONDS < now || claims.nbf.is_some_and(|from| from - LEEWAY_SECONDS > now) {
-            return Err(Refusal::Expired);
+        let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
+        if checked.len() >= REMEMBERED {
+            checked.clear();
         }
-        let until = DateTime::from_millis(claims.exp.saturating_mul(1_000)).ok_or(Refusal::Invalid)?;
-        Ok((claims.sub, until))
+        checked.insert(token.to_owned(), claims.clone());
+        Ok(claims)
     }
 
     /// Expiry is judged by our own clock, everything else by the library.
@@ -173,6 +204,14 @@ impl Authority {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Fetches the keys anew from time to time, so that one that was taken away is not honoured for ever.
+    pub async fn keep_fresh(&self) {
+        loop {
+            tokio::time::sleep(FETCH_EVERY).await;
+            self.fetch_again().await;
+        }
+    }
+
     async fn fetch_again(&self) {
         let mut fetched = self.fetched.lock().await;
         if fetched.elapsed() < FETCH_PAUSE {
@@ -180,7 +219,11 @@ impl Authority {
         }
         *fetched = Instant::now();
         match fetch(&self.source).await {
-            Ok(keys) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys),
+            Ok(keys) => {
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+                // A key that was taken away takes its tokens with it.
+                self.checked.write().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             Err(error) => tracing::warn!(%error, "keys could not be renewed; the old ones stay"),
         }
     }

@@ -77,6 +77,15 @@ impl Running {
         let (table, follower) = Follower::open(store.clone()).await?;
         tasks.spawn(follower.run(stop.clone()));
         tasks.spawn(keep_time(store.clone(), setup.clock.clone(), stop.clone()));
+        if let Some(authority) = setup.authority.clone() {
+            let stopped = stop.clone().cancelled_owned();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = stopped => {}
+                    () = authority.keep_fresh() => {}
+                }
+            });
+        }
         let graph = Graph::new(Hub { store, table, clock: setup.clock });
         let refused = |error| ServeError::Listen(setup.listen, error);
         let listener = TcpListener::bind(setup.listen).await.map_err(refused)?;
