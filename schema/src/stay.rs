@@ -114,6 +114,19 @@ pub struct AdmissionFacts<'a> {
     pub household_adult_present: bool,
 }
 
+/// Partners' clocks may be ahead of ours by so many milliseconds.
+const CLOCK_DIFFERENCE: i64 = 60_000;
+
+/// When something happened: as stated, or now. What lies in the future by no more than clocks differ
+/// is taken for now.
+#[must_use]
+pub fn moment(stated: Option<DateTime>, now: DateTime) -> DateTime {
+    match stated {
+        Some(at) if at <= now || at.millis() > now.millis() + CLOCK_DIFFERENCE => at,
+        _ => now,
+    }
+}
+
 /// Late registration starts after so many working days (DM 10/08/2016 art. 32).
 const REGISTRATION_TERM: u32 = 3;
 /// A former minor may stay in a minors' place so many months beyond the eighteenth birthday (DM 18/11/2019 art. 38).

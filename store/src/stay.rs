@@ -94,7 +94,7 @@ pub struct AdmissionReach {
 
 impl Transaction {
     async fn admit(&mut self, input: AdmitGuestInput, reach: AdmissionReach) -> Result<Option<StayId>, StoreError> {
-        let at = input.occurred_at.unwrap_or(self.now);
+        let at = stay::moment(input.occurred_at, self.now);
         let Some(facility) = self.facility(input.facility).await? else {
             self.found.add(Code::UnknownFacility, "input.facility");
             return Ok(None);
@@ -144,7 +144,7 @@ impl Transaction {
     }
 
     async fn discharge(&mut self, input: DischargeGuestInput) -> Result<Option<StayId>, StoreError> {
-        let at = input.occurred_at.unwrap_or(self.now);
+        let at = stay::moment(input.occurred_at, self.now);
         let found = self.by_id::<StayDoc>(binary(input.stay)).await?;
         let facility = match &found {
             Some(stay) => self.facility(stay.facility).await?,
