@@ -1,11 +1,12 @@
 //! Facilities.
 
+mod list;
+
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
-    AccreditationStatus, Act, Address, CapacityNumbers, Code, FacilityType, Findings, Party, PlaceCategory, Room,
-    StayStatus,
+    Act, Address, CapacityNumbers, Code, FacilityType, Findings, Party, Room, StayStatus,
     access::{
         self,
         DataClass::{Act as ActClass, Address as AddressClass, Operational, Presence, Public},
@@ -13,15 +14,17 @@ use tavolo_schema::{
     },
     contract_name,
     facility::{RegisterFacilityInput, ReviseFacilityInput},
-    id::{FacilityId, OrganisationId},
+    id::FacilityId,
 };
 use tavolo_subscriptions::Place;
+
+pub(crate) use list::FacilityQuery;
 
 use crate::{
     accreditation::Accreditation,
     act::{Terms, done, order},
     capacity::Capacity,
-    connection::{Connection, Page, encode},
+    connection::Connection,
     error::forbidden,
     gate,
     graph::desk,
@@ -188,176 +191,6 @@ impl Facility {
             }
         }
         found.into_vec().into_iter().map(Irregularity).collect()
-    }
-}
-
-/// Names one facility.
-#[derive(OneofObject)]
-enum FacilityBy {
-    /// By global id.
-    Id(FacilityId),
-    /// By readable code, such as `KR-F-0001`.
-    Code(String),
-}
-
-/// Which facilities a list is about.
-#[derive(InputObject, Default)]
-struct FacilityFilter {
-    /// In the municipality of this ISTAT code.
-    municipality: Option<String>,
-    /// Run by this organisation.
-    operator: Option<OrganisationId>,
-    /// With places of this category.
-    category: Option<PlaceCategory>,
-    /// With at least so many free places, of the category when one is named.
-    free_places_at_least: Option<i32>,
-    /// With an accreditation of this status.
-    accreditation_status: Option<AccreditationStatus>,
-    /// Code, name, project code or municipality contain this text, whatever its case.
-    text: Option<String>,
-}
-
-impl FacilityFilter {
-    /// Whether a place that the viewer sees is wanted. Every field it looks at is of the row's own class.
-    fn wants(&self, sheet: &Sheet, place: &Place, text: Option<&str>) -> bool {
-        let facility = &place.facility;
-        self.operator.is_none_or(|operator| operator == facility.operator)
-            && self.category.is_none_or(|category| place.pool(category).is_some())
-            && self.free_places_at_least.is_none_or(|least| place.numbers_on(sheet.today, self.category).free >= least)
-            && self.accreditation_status.is_none_or(|status| {
-                place.accreditations.iter().any(|accreditation| accreditation.status_on(sheet.today) == status)
-            })
-            && text.is_none_or(|text| {
-                let municipality = sheet.board.municipality(&facility.municipality);
-                let names = [Some(&facility.code), Some(&facility.name), facility.project_code.as_ref()]
-                    .into_iter()
-                    .chain([municipality.map(|municipality| &municipality.name)]);
-                names.flatten().any(|name| name.to_lowercase().contains(text))
-            })
-    }
-}
-
-/// By what facilities are ordered.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-enum FacilityOrderField {
-    /// Readable code.
-    Code,
-    /// Name.
-    Name,
-    /// Free places of all categories.
-    FreePlaces,
-    /// Occupancy rate; without allocable places before all others.
-    Occupancy,
-}
-
-/// Which end of an order comes first.
-#[derive(Enum, Clone, Copy, Default, PartialEq, Eq)]
-enum Direction {
-    /// The smallest first.
-    #[default]
-    Asc,
-    /// The largest first.
-    Desc,
-}
-
-/// How facilities are ordered.
-#[derive(InputObject)]
-struct FacilityOrder {
-    /// By what.
-    field: FacilityOrderField,
-    /// Which end first.
-    #[graphql(default)]
-    direction: Direction,
-}
-
-impl Default for FacilityOrder {
-    fn default() -> Self {
-        Self { field: FacilityOrderField::Code, direction: Direction::Asc }
-    }
-}
-
-/// Where a facility stands in a list: a number, a text, and the code where these are equal.
-type Rank = (i64, String, String);
-
-impl FacilityOrder {
-    fn rank(&self, sheet: &Sheet, place: &Place) -> Rank {
-        let numbers = || place.numbers_on(sheet.today, None);
-        let (number, text) = match self.field {
-            FacilityOrderField::Code => (0, String::new()),
-            FacilityOrderField::Name => (0, place.facility.name.to_lowercase()),
-            FacilityOrderField::FreePlaces => (i64::from(numbers().free), String::new()),
-            // A millionth is finer than any rate two facilities could differ by.
-            FacilityOrderField::Occupancy => {
-                (numbers().occupancy_rate.map_or(-1, |rate| (rate * 1e6) as i64), String::new())
-            }
-        };
-        (number, text, place.facility.code.clone())
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct FacilityQuery;
-
-#[Object]
-impl FacilityQuery {
-    /// One facility.
-    #[graphql(directive = data_class::apply(Operational))]
-    async fn facility(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: FacilityBy) -> Option<Facility> {
-        let sheet = &desk(ctx).sheet;
-        let place = match by {
-            FacilityBy::Id(id) => sheet.board.place(id),
-            FacilityBy::Code(code) => sheet.board.place_by_code(&code),
-        };
-        place.and_then(|place| Facility::seen(sheet, place))
-    }
-
-    /// Facilities that the viewer sees.
-    #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
-    #[graphql(directive = data_class::apply(Operational))]
-    async fn facilities(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which ones.")] filter: Option<FacilityFilter>,
-        #[graphql(desc = "In which order; by code when absent.")] order_by: Option<FacilityOrder>,
-        #[graphql(desc = "So many from the beginning, 1 to 100; 20 when neither first nor last is given.")]
-        first: Option<i32>,
-        #[graphql(desc = "After this cursor.")] after: Option<String>,
-        #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Before this cursor.")] before: Option<String>,
-    ) -> Option<Result<Connection<Facility>>> {
-        let page = Page::new(first, after, last, before);
-        Some(list(&desk(ctx).sheet, &filter.unwrap_or_default(), &order_by.unwrap_or_default(), page))
-    }
-}
-
-fn list(
-    sheet: &Arc<Sheet>,
-    filter: &FacilityFilter,
-    order: &FacilityOrder,
-    page: Result<Page>,
-) -> Result<Connection<Facility>> {
-    let text = filter.text.as_ref().map(|text| text.to_lowercase());
-    let places = sheet.places(filter.municipality.as_deref());
-    let mut found: Vec<(Rank, &Arc<Place>)> = places
-        .filter(|place| filter.wants(sheet, place, text.as_deref()))
-        .map(|place| (order.rank(sheet, place), place))
-        .collect();
-    if order.field != FacilityOrderField::Code {
-        found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    }
-    let page = page?;
-    let nodes = |cut: &[(Rank, &Arc<Place>)]| -> Vec<Facility> {
-        cut.iter().map(|(_, place)| Facility { sheet: Arc::clone(sheet), place: Arc::clone(place) }).collect()
-    };
-    let cursor = |node: &Facility| encode(&order.rank(sheet, &node.place));
-    let total = Some(found.len());
-    if order.direction == Direction::Desc {
-        found.reverse();
-        let (cut, more) = page.cut(&found, |(rank, _)| std::cmp::Reverse(rank.clone()))?;
-        Ok(Connection::new(nodes(cut), cursor, more, total))
-    } else {
-        let (cut, more) = page.cut(&found, |(rank, _)| rank.clone())?;
-        Ok(Connection::new(nodes(cut), cursor, more, total))
     }
 }
 
