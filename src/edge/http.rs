@@ -1,13 +1,15 @@
-//! GraphQL over HTTP: one operation for each POST, as the specification's draft has it.
+//! GraphQL over HTTP, as the specification's draft has it: queries by GET and POST, mutations by POST alone.
 
-use async_graphql::{Request, Response as GraphResponse, Value as GraphValue, Variables};
+use std::collections::BTreeMap;
+
+use async_graphql::{Request, Response as GraphResponse, ServerError, Value as GraphValue, Variables};
 use axum::{
     body::{Body, Bytes, to_bytes},
-    extract::State,
-    http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, header},
+    extract::{Query, State},
+    http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Edge, authorization, viewer};
@@ -17,6 +19,8 @@ use crate::auth::Refusal;
 const MOST_BYTES: usize = 64 * 1024;
 
 const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+const POST: HeaderValue = HeaderValue::from_static("POST");
 const JSON: &str = "application/json; charset=utf-8";
 
 /// The body of a request.
@@ -39,39 +43,97 @@ impl From<Operation> for Request {
     }
 }
 
-/// A request that is not executed, with its status and the code of its error.
-struct Refused(StatusCode, &'static str, String);
+/// The address of a request: variables and extensions are JSON in it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    query: String,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
 
-pub(super) async fn get(headers: HeaderMap) -> Response {
-    let accepts_page = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    if accepts_page {
-        Redirect::to("graphiql/").into_response()
-    } else {
-        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], "send operations by POST\n").into_response()
+impl TryFrom<Parameters> for Operation {
+    type Error = Refused;
+
+    fn try_from(parameters: Parameters) -> Result<Self, Refused> {
+        let map = |name: &str, text: Option<String>| {
+            let read = text.map(|text| serde_json::from_str(&text)).transpose();
+            read.map_err(|error| bad_request(format!("{name} is no JSON object: {error}")))
+        };
+        Ok(Self {
+            query: parameters.query,
+            operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
+            variables: map("variables", parameters.variables)?,
+            _extensions: map("extensions", parameters.extensions)?,
+        })
     }
 }
 
+/// A request that is not executed, with its status and the code of its error.
+struct Refused(StatusCode, &'static str, String);
+
+/// A response as it is sent: without `data` when nothing was executed.
+#[derive(Serialize)]
+struct Reply<'r> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'r GraphValue>,
+    #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
+    errors: &'r [ServerError],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: &'r BTreeMap<String, GraphValue>,
+}
+
+/// Queries may come by GET; nothing else may. A browser that comes without one is shown GraphiQL.
+pub(super) async fn get(State(edge): State<Edge>, uri: Uri, headers: HeaderMap) -> Response {
+    if uri.query().is_none() && accepts_page(&headers) {
+        return Redirect::to("graphiql/").into_response();
+    }
+    let operation = Query::<Parameters>::try_from_uri(&uri)
+        .map_err(|error| bad_request(format!("the address is no GraphQL request: {error}")))
+        .and_then(|Query(parameters)| Operation::try_from(parameters));
+    respond(&edge, &headers, async { operation }, Method::Get).await
+}
+
+/// Any operation but a subscription may come by POST, one at a time.
 pub(super) async fn post(State(edge): State<Edge>, request: HttpRequest<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(media) = media_type(&parts.headers) else {
+    respond(&edge, &parts.headers, read_body(&parts.headers, body), Method::Post).await
+}
+
+#[derive(PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+}
+
+async fn respond(
+    edge: &Edge,
+    headers: &HeaderMap,
+    operation: impl Future<Output = Result<Operation, Refused>>,
+    method: Method,
+) -> Response {
+    let Some(media) = media_type(headers) else {
         return (StatusCode::NOT_ACCEPTABLE, "this answers application/graphql-response+json\n").into_response();
     };
-    match execute(&edge, &parts.headers, body).await {
+    match execute(edge, headers, operation, method).await {
         Ok(response) => {
-            // A request error: nothing was executed.
-            let refused = response.is_err() && response.data == GraphValue::Null && media == GRAPHQL_JSON;
-            let only_request_errors = response.errors.iter().all(|error| error.path.is_empty());
-            let status = if refused && only_request_errors { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            answer(status, media, serde_json::to_vec(&response).unwrap_or_default())
+            // Nothing was executed: the fault is the request's own.
+            let refused =
+                response.data == GraphValue::Null && response.errors.iter().any(|error| error.path.is_empty());
+            let status = if refused && media == GRAPHQL_JSON { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            let data = (!refused).then_some(&response.data);
+            let reply = Reply { data, errors: &response.errors, extensions: &response.extensions };
+            answer(status, media, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Err(Refused(status, code, message)) => {
             let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
             let mut response = answer(status, media, body.to_string().into_bytes());
-            if status == StatusCode::UNAUTHORIZED {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            let headers = response.headers_mut();
+            match status {
+                StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, BEARER)),
+                StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, POST)),
+                _ => {}
             }
             response
         }
@@ -82,24 +144,43 @@ fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, "no-store")], Bytes::from(body)).into_response()
 }
 
-async fn execute(edge: &Edge, headers: &HeaderMap, body: Body) -> Result<GraphResponse, Refused> {
-    let refused = |status, message: &str| Refused(status, "BAD_REQUEST", message.into());
-    let is_json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-    });
-    if !is_json {
-        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
-    }
+async fn execute(
+    edge: &Edge,
+    headers: &HeaderMap,
+    operation: impl Future<Output = Result<Operation, Refused>>,
+    method: Method,
+) -> Result<GraphResponse, Refused> {
     let admitted = edge.admit(authorization(headers)).await.map_err(|refusal| match refusal {
         Refusal::NoMember => Refused(StatusCode::FORBIDDEN, "FORBIDDEN", refusal.to_string()),
         _ => Refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", refusal.to_string()),
     })?;
+    let mut request = Request::from(operation.await?);
+    if method == Method::Get && edge.graph.is_mutation(&mut request) {
+        return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "send mutations by POST".into()));
+    }
+    Ok(edge.graph.execute(request, viewer(admitted.as_ref(), headers)).await)
+}
+
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Operation, Refused> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    if !media.eq_ignore_ascii_case("application/json") {
+        let message = "send application/json".into();
+        return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", message));
+    }
     let body = to_bytes(body, MOST_BYTES)
         .await
-        .map_err(|_| refused(StatusCode::PAYLOAD_TOO_LARGE, "a request has 64 KiB at most"))?;
-    let operation: Operation = serde_json::from_slice(&body)
-        .map_err(|error| refused(StatusCode::BAD_REQUEST, &format!("the body is no GraphQL request: {error}")))?;
-    Ok(edge.graph.execute(operation.into(), viewer(admitted.as_ref(), headers)).await)
+        .map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST", "a request has 64 KiB at most".into()))?;
+    serde_json::from_slice(&body).map_err(|error| bad_request(format!("the body is no GraphQL request: {error}")))
+}
+
+fn bad_request(message: String) -> Refused {
+    Refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+}
+
+fn accepts_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The media type to answer with; `None` when the client accepts neither of ours.
