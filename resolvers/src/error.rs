@@ -14,6 +14,8 @@ pub enum ErrorCode {
     Forbidden,
     /// The document, its variables or an argument is wrong.
     BadRequest,
+    /// The document would cost too much.
+    TooCostly,
     /// The idempotency key was used before with a different input.
     IdempotencyKeyReused,
     /// The database does not answer, or too many others write; try again.
@@ -24,10 +26,11 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::BadRequest,
+        Self::TooCostly,
         Self::IdempotencyKeyReused,
         Self::Unavailable,
         Self::Internal,
@@ -40,6 +43,7 @@ impl ErrorCode {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::BadRequest => "BAD_REQUEST",
+            Self::TooCostly => "TOO_COSTLY",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
@@ -83,8 +87,21 @@ pub(crate) fn fault(error: &StoreError) -> Error {
     }
 }
 
+/// A fault of a request as a whole.
+pub(crate) fn server_error(code: ErrorCode, message: impl Into<String>) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code.name());
+    error
+}
+
+/// Characters of a message at most: the library quotes the document it cannot read.
+const LONGEST_MESSAGE: usize = 300;
+
 /// Gives every error its code: what no resolver made is the document's own.
 pub(crate) fn complete(error: &mut ServerError) {
+    if error.message.chars().count() > LONGEST_MESSAGE {
+        error.message = error.message.chars().take(LONGEST_MESSAGE).chain("…".chars()).collect();
+    }
     let has_code = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
     if !has_code {
         error.extensions.get_or_insert_default().set("code", ErrorCode::BadRequest.name());

@@ -6,14 +6,14 @@ use async_graphql::{
     MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
     parser::types::OperationType,
 };
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 use crate::{
     Hub, Viewer, accreditation, capacity,
     error::{self, ErrorCode},
     facility,
     gate::Redactions,
-    guest,
+    guard, guest,
     loaders::Loaders,
     municipality, node, occupancy, organisation,
     sheet::Sheet,
@@ -56,13 +56,6 @@ pub(crate) struct Desk {
     pub(crate) redactions: Redactions,
 }
 
-/// Levels of nesting that a document may have. Introspection by GraphiQL needs 15.
-const DEPTH: usize = 16;
-/// Fields that a document may have after expansion of its fragments.
-const COMPLEXITY: usize = 2_000;
-/// Directives on one field.
-const DIRECTIVES: usize = 8;
-
 impl std::fmt::Debug for Graph {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Graph").finish_non_exhaustive()
@@ -92,16 +85,24 @@ impl Graph {
     /// Executes a query or mutation.
     pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
         let desk = Arc::new(self.desk(viewer));
-        let request = request.data(Arc::clone(&desk));
-        let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
-        complete(executed.unwrap_or_else(|_| panicked()), &desk)
+        let executed = match guarded(request) {
+            Ok(request) => {
+                let request = request.data(Arc::clone(&desk));
+                let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
+                executed.unwrap_or_else(|_| panicked())
+            }
+            Err(refusal) => Response::from_errors(vec![refusal]),
+        };
+        complete(executed, &desk)
     }
 
     /// Executes a subscription, or a query or mutation with one answer.
     pub fn stream(&self, request: Request, viewer: Viewer) -> impl Stream<Item = Response> + Send + use<> {
         let desk = Arc::new(self.desk(viewer));
-        let request = request.data(Arc::clone(&desk));
-        let executed = self.schema.execute_stream(request);
+        let executed = match guarded(request) {
+            Ok(request) => self.schema.execute_stream(request.data(Arc::clone(&desk))).boxed(),
+            Err(refusal) => stream::iter([Response::from_errors(vec![refusal])]).boxed(),
+        };
         let answers = AssertUnwindSafe(executed).catch_unwind();
         answers.map(move |executed| complete(executed.unwrap_or_else(|_| panicked()), &desk))
     }
@@ -135,18 +136,20 @@ impl Graph {
 }
 
 fn build() -> Schema<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .limit_depth(DEPTH)
-        .limit_complexity(COMPLEXITY)
-        .limit_directives(DIRECTIVES)
-        .finish()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).finish()
+}
+
+/// Reads the document and refuses it when it would cost too much. What is read is not read again.
+fn guarded(mut request: Request) -> Result<Request, ServerError> {
+    let variables = std::mem::take(&mut request.variables);
+    let checked = request.parsed_query().and_then(|document| guard::check(document, &variables, &guard::LIMITS));
+    request.variables = variables;
+    checked.map(|()| request)
 }
 
 fn panicked() -> Response {
     tracing::error!("a resolver panicked");
-    let mut error = ServerError::new("the hub could not answer this", None);
-    error.extensions.get_or_insert_default().set("code", ErrorCode::Internal.name());
-    Response::from_errors(vec![error])
+    Response::from_errors(vec![error::server_error(ErrorCode::Internal, "the hub could not answer this")])
 }
 
 fn complete(mut response: Response, desk: &Desk) -> Response {

@@ -23,6 +23,7 @@
 pub mod error;
 pub mod gate;
 pub mod graph;
+pub mod guard;
 pub mod hub;
 pub mod loaders;
 pub mod sheet;

@@ -1,0 +1,272 @@
+//! The guard: what a document would cost, known before anything of it is executed.
+//!
+//! The library's own limits expand fragments as they count, so a document of a kilobyte that spreads
+//! them sixty times on four levels keeps it busy for seconds. Here each fragment is measured once,
+//! and its measure is added wherever it is spread: the time is proportional to the document.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Positioned, ServerError, Value as ConstValue, Variables,
+    parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, Selection, SelectionSet},
+};
+
+use crate::error::{self, ErrorCode};
+
+/// What a document may have at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Levels of nesting. Introspection by GraphiQL has 15.
+    pub depth: u64,
+    /// Fields after expansion of fragments.
+    pub fields: u64,
+    /// Fields after expansion of fragments, each as often as the lists around it may be long.
+    pub cost: u64,
+    /// Fields at the root of one operation.
+    pub root_fields: u64,
+    /// Aliases after expansion of fragments.
+    pub aliases: u64,
+    /// Directives after expansion of fragments.
+    pub directives: u64,
+    /// Variables of one operation.
+    pub variables: usize,
+    /// Operations and fragments.
+    pub definitions: usize,
+}
+
+/// The limits of every hub.
+pub const LIMITS: Limits = Limits {
+    depth: 16,
+    fields: 2_000,
+    cost: 150_000,
+    root_fields: 50,
+    aliases: 200,
+    directives: 100,
+    variables: 100,
+    definitions: 100,
+};
+
+/// Lists that are paged, and how long a page is when the document does not say.
+const PAGED: [&str; 5] = ["facilities", "organisations", "accreditations", "guests", "stays"];
+const PAGE: u64 = 20;
+
+/// What a selection measures, once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measure {
+    depth: u64,
+    /// Fields of this very level.
+    width: u64,
+    fields: u64,
+    cost: u64,
+    aliases: u64,
+    directives: u64,
+}
+
+impl Measure {
+    /// Both beside each other.
+    fn beside(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            width: self.width.saturating_add(other.width),
+            fields: self.fields.saturating_add(other.fields),
+            cost: self.cost.saturating_add(other.cost),
+            aliases: self.aliases.saturating_add(other.aliases),
+            directives: self.directives.saturating_add(other.directives),
+        }
+    }
+}
+
+/// Refuses a document that would cost too much.
+///
+/// # Errors
+///
+/// Which limit it breaks.
+pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<(), ServerError> {
+    let definitions = document.operations.iter().count() + document.fragments.len();
+    within("definitions", definitions as u64, limits.definitions as u64)?;
+    let mut gauge = Gauge { fragments: &document.fragments, variables, measured: HashMap::new(), limits };
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        within("variables", operation.variable_definitions.len() as u64, limits.variables as u64)?;
+        let measure = gauge.selection(&operation.selection_set.node, 0)?.beside(directives(&operation.directives));
+        within("levels", measure.depth, limits.depth)?;
+        within("root fields", measure.width, limits.root_fields)?;
+        within("fields", measure.fields, limits.fields)?;
+        within("aliases", measure.aliases, limits.aliases)?;
+        within("directives", measure.directives, limits.directives)?;
+        within("fields, counting the length of lists", measure.cost, limits.cost)?;
+    }
+    Ok(())
+}
+
+fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerError> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(error::server_error(ErrorCode::TooCostly, format!("the document has more than {limit} {what}")))
+}
+
+fn directives(directives: &[Positioned<Directive>]) -> Measure {
+    Measure { directives: directives.len() as u64, ..Measure::default() }
+}
+
+struct Gauge<'d> {
+    fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
+    variables: &'d Variables,
+    /// The measure of each fragment; `None` while it is being taken.
+    measured: HashMap<&'d Name, Option<Measure>>,
+    limits: &'d Limits,
+}
+
+impl<'d> Gauge<'d> {
+    fn selection(&mut self, set: &'d SelectionSet, level: u64) -> Result<Measure, ServerError> {
+        // The document's own nesting bounds the recursion.
+        within("levels", level, self.limits.depth)?;
+        let mut sum = Measure::default();
+        for item in &set.items {
+            let measure = match &item.node {
+                Selection::Field(field) => self.field(&field.node, level)?,
+                Selection::InlineFragment(fragment) => {
+                    let fragment = &fragment.node;
+                    self.selection(&fragment.selection_set.node, level + 1)?.beside(directives(&fragment.directives))
+                }
+                Selection::FragmentSpread(spread) => {
+                    let spread = &spread.node;
+                    // A spread costs the library time even where the fragment is empty or unknown.
+                    let itself = Measure { fields: 1, ..directives(&spread.directives) };
+                    self.fragment(&spread.fragment_name.node, level)?.beside(itself)
+                }
+            };
+            sum = sum.beside(measure);
+        }
+        Ok(sum)
+    }
+
+    fn field(&mut self, field: &'d Field, level: u64) -> Result<Measure, ServerError> {
+        let below = self.selection(&field.selection_set.node, level + 1)?;
+        let itself = Measure {
+            depth: below.depth.saturating_add(1),
+            width: 1,
+            fields: 1,
+            cost: below.cost.saturating_mul(self.length(field)).saturating_add(1),
+            aliases: u64::from(field.alias.is_some()),
+            directives: field.directives.len() as u64,
+        };
+        Ok(Measure { depth: 0, width: 0, cost: 0, ..below }.beside(itself))
+    }
+
+    fn fragment(&mut self, name: &'d Name, level: u64) -> Result<Measure, ServerError> {
+        match self.measured.get(name) {
+            Some(Some(measure)) => return Ok(*measure),
+            Some(None) => return Err(error::server_error(ErrorCode::BadRequest, "a fragment spreads itself")),
+            None => {}
+        }
+        // A name nobody defined is the validation's to refuse.
+        let Some(fragment) = self.fragments.get(name) else { return Ok(Measure::default()) };
+        self.measured.insert(name, None);
+        let fragment = &fragment.node;
+        let measure = self.selection(&fragment.selection_set.node, level + 1)?.beside(directives(&fragment.directives));
+        self.measured.insert(name, Some(measure));
+        Ok(measure)
+    }
+
+    /// How often what is below a field may come.
+    fn length(&self, field: &Field) -> u64 {
+        let asked = ["first", "last"].into_iter().find_map(|argument| self.number(field, argument));
+        let ids = match self.argument(field, "ids") {
+            Some(ConstValue::List(ids)) => Some(ids.len() as u64),
+            _ => None,
+        };
+        let paged = PAGED.contains(&field.name.node.as_str()).then_some(PAGE);
+        asked.or(ids).or(paged).unwrap_or(1).max(1)
+    }
+
+    fn number(&self, field: &Field, argument: &str) -> Option<u64> {
+        match self.argument(field, argument)? {
+            // A negative number is refused by the field itself.
+            ConstValue::Number(number) => number.as_i64().map(|number| u64::try_from(number).unwrap_or(1)),
+            _ => None,
+        }
+    }
+
+    /// An argument's value, with the request's variables in it.
+    fn argument(&self, field: &Field, name: &str) -> Option<ConstValue> {
+        let (_, value) = field.arguments.iter().find(|(argument, _)| argument.node == name)?;
+        let variable = |name: Name| self.variables.get(&name).cloned().ok_or(());
+        value.node.clone().into_const_with(variable).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn refusal(document: &str) -> Option<String> {
+        let document = parse_query(document).unwrap();
+        check(&document, &Variables::default(), &LIMITS).err().map(|error| error.message)
+    }
+
+    fn nested(levels: usize) -> String {
+        "{a".repeat(levels) + &"}".repeat(levels)
+    }
+
+    #[test]
+    fn ordinary_documents_pass() {
+        assert_eq!(refusal("{ facilities(first: 50) { nodes { id capacity { category free } } } }"), None);
+        assert_eq!(refusal(&nested(16)), None);
+    }
+
+    #[test]
+    fn each_limit_refuses_what_breaks_it() {
+        let aliases: String = (0..201).map(|number| format!("a{number}: role ")).collect();
+        let roots = "viewer ".repeat(51);
+        let many = "role ".repeat(2_001);
+        let variables: Vec<String> = (0..101).map(|number| format!("$v{number}: Int")).collect();
+        let directives = "@skip(if: true)".repeat(101);
+        let fragments: String = (0..101).map(|number| format!("fragment f{number} on Viewer {{ role }} ")).collect();
+        for (document, limit) in [
+            (nested(17), "levels"),
+            (format!("{{ viewer {{ {aliases} }} }}"), "aliases"),
+            (format!("{{ {roots} }}"), "root fields"),
+            (format!("{{ viewer {{ {many} }} }}"), "fields"),
+            (format!("query({}) {{ viewer }}", variables.join(",")), "variables"),
+            (format!("{{ viewer {{ role {directives} }} }}"), "directives"),
+            (format!("{{ viewer {{ role }} }} {fragments}"), "definitions"),
+            ("{ a(first: 100) { b(last: 100) { c(first: 100) { d } } } }".into(), "length of lists"),
+        ] {
+            let refusal = refusal(&document).unwrap_or_default();
+            assert!(refusal.contains(limit), "{limit}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn fragments_that_spread_each_other_sixty_times_are_measured_once_each() {
+        let mut document = String::from("{ viewer { ...f0 } }");
+        for level in 0..8 {
+            let spreads = format!("...f{} ", level + 1).repeat(60);
+            document += &format!(" fragment f{level} on Viewer {{ {spreads} }}");
+        }
+        document += " fragment f8 on Viewer { role }";
+        assert!(refusal(&document).unwrap_or_default().contains("fields"));
+    }
+
+    #[test]
+    fn a_fragment_that_spreads_itself_is_refused() {
+        let document = "{ viewer { ...f } } fragment f on Viewer { ...g } fragment g on Viewer { ...f }";
+        assert!(refusal(document).unwrap_or_default().contains("spreads itself"));
+        assert!(refusal("{ ...f } fragment f on Query { ...f }").is_some());
+    }
+
+    #[test]
+    fn fragments_that_lead_nowhere_cost_no_time_either() {
+        let mut document = String::from("{ ...f0 }");
+        for level in 0..12 {
+            let spreads = format!("...f{} ", level + 1).repeat(60);
+            document += &format!(" fragment f{level} on Query {{ {spreads} }}");
+        }
+        // Nobody defines the last one, so there is no field at all.
+        assert!(refusal(&document).unwrap_or_default().contains("fields"));
+    }
+}
