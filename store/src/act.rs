@@ -147,10 +147,10 @@ impl Transaction {
         if record.act != order.act || record.fingerprint != order.fingerprint {
             return Ok(Some(Err(StoreError::KeyReused)));
         }
-        let answer = serde_json::from_str(&record.answer).map_err(|error| StoreError::Corrupt {
+        let answer = serde_json::from_str(&record.answer).map_err(|_| StoreError::Corrupt {
             collection: ActRecord::COLLECTION,
             id: record.act_id().encode(),
-            problem: format!("field answer: {error}"),
+            field: "answer".into(),
         })?;
         let act = Some(record.act_id());
         Ok(Some(Ok(Outcome { answer: Some(answer), irregularities: record.irregularities, act })))

@@ -101,16 +101,16 @@ impl Document for PoolDoc {
                 places: block.places,
                 reason: block.reason,
                 note: block.note,
-                from: day("blocks.from", block.from)?,
-                until: block.until.map(|until| day("blocks.until", until)).transpose()?,
+                from: day("blocks.from", &block.from)?,
+                until: block.until.map(|until| day("blocks.until", &until)).transpose()?,
             })
         };
         let grant = |grant: GrantDoc| {
             Ok(Grant {
                 accreditation: document::id(grant.accreditation),
                 places: grant.places,
-                valid_from: day("grants.validFrom", grant.valid_from)?,
-                valid_until: day("grants.validUntil", grant.valid_until)?,
+                valid_from: day("grants.validFrom", &grant.valid_from)?,
+                valid_until: day("grants.validUntil", &grant.valid_until)?,
             })
         };
         Ok(Pool {

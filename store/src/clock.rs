@@ -3,10 +3,7 @@
 //! No check relies on this having run: checks compare dates themselves. It exists so that the ledger
 //! has the entry, the register the status, and subscribers the event.
 
-use mongodb::{
-    bson::{Document as Filter, Uuid as Binary, doc},
-    error::{ErrorKind, WriteFailure},
-};
+use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool};
 
 use crate::{
@@ -14,6 +11,7 @@ use crate::{
     accreditation::AccreditationDoc,
     capacity::{PoolDoc, pool_key},
     document::{binary, instant},
+    error::{DUPLICATE_KEY, write_code},
 };
 
 /// How long a hub keeps the clock to itself. Another takes over when it has not renewed.
@@ -86,11 +84,9 @@ impl Store {
         let meta = self.database().collection::<Filter>("meta");
         match meta.update_one(free, lease).upsert(true).await {
             Ok(_) => Ok(true),
-            Err(error) => match error.kind.as_ref() {
-                // The upsert collides with the lease of another hub.
-                ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == 11_000 => Ok(false),
-                _ => Err(error.into()),
-            },
+            // The upsert collides with the lease of another hub.
+            Err(error) if write_code(&error) == Some(DUPLICATE_KEY) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use mongodb::{
     Collection, Database,
-    bson::{self, RawDocumentBuf, Uuid as Binary},
+    bson::{self, RawDeserializer, RawDocumentBuf, Uuid as Binary},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{DateTime, Day};
@@ -22,12 +22,9 @@ pub(crate) trait Document: Serialize + DeserializeOwned + Send + Sync {
     fn read(self) -> Result<Self::Noun, Unreadable>;
 }
 
-/// A field that does not convert.
+/// A field that does not convert. Its value is not told: it may be personal.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
-    pub(crate) field: &'static str,
-    pub(crate) value: String,
-}
+pub(crate) struct Unreadable(pub(crate) &'static str);
 
 /// The collection of a document kind, read raw so that a damaged document can be named.
 pub(crate) fn collection<D: Document>(database: &Database) -> Collection<RawDocumentBuf> {
@@ -36,15 +33,25 @@ pub(crate) fn collection<D: Document>(database: &Database) -> Collection<RawDocu
 
 /// Reads one document, naming it when it is damaged.
 pub(crate) fn read<D: Document>(raw: &RawDocumentBuf) -> Result<D::Noun, StoreError> {
-    let corrupt = |problem: String| StoreError::Corrupt {
+    let corrupt = |field: String| StoreError::Corrupt {
         collection: D::COLLECTION,
         id: raw.get("_id").ok().flatten().map_or_else(|| "?".into(), |id| format!("{id:?}")),
-        problem,
+        field,
     };
-    bson::deserialize_from_slice::<D>(raw.as_bytes())
-        .map_err(|error| corrupt(error.to_string()))?
+    let deserializer = RawDeserializer::new(raw.as_bytes()).map_err(|_| corrupt("the document itself".into()))?;
+    serde_path_to_error::deserialize::<_, D>(deserializer)
+        .map_err(|error| corrupt(damaged_field(&error)))?
         .read()
-        .map_err(|unreadable| corrupt(format!("field {} holds {:?}", unreadable.field, unreadable.value)))
+        .map_err(|Unreadable(field)| corrupt(field.into()))
+}
+
+/// The field that could not be read. The library's text is taken only where it cannot hold a value.
+fn damaged_field(error: &serde_path_to_error::Error<bson::error::Error>) -> String {
+    let missing = error.inner().to_string();
+    match missing.split_once("missing field `").and_then(|(_, rest)| rest.split_once('`')) {
+        Some((field, _)) => format!("{field} (missing)"),
+        None => error.path().to_string(),
+    }
 }
 
 /// Writes one document.
@@ -70,11 +77,10 @@ pub(crate) fn instant(at: DateTime) -> bson::DateTime {
 
 /// An instant as it is used.
 pub(crate) fn date_time(field: &'static str, stored: bson::DateTime) -> Result<DateTime, Unreadable> {
-    DateTime::from_millis(stored.timestamp_millis())
-        .ok_or_else(|| Unreadable { field, value: stored.timestamp_millis().to_string() })
+    DateTime::from_millis(stored.timestamp_millis()).ok_or(Unreadable(field))
 }
 
 /// A day as it is used; it is stored as ISO 8601 text, which sorts as days do.
-pub(crate) fn day(field: &'static str, stored: String) -> Result<Day, Unreadable> {
-    stored.parse().map_err(|_| Unreadable { field, value: stored })
+pub(crate) fn day(field: &'static str, stored: &str) -> Result<Day, Unreadable> {
+    stored.parse().map_err(|_| Unreadable(field))
 }

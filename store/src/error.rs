@@ -39,14 +39,14 @@ pub enum StoreError {
     #[error("another process is migrating database {0} and does not finish")]
     MigrationLocked(String),
     /// A stored document does not convert.
-    #[error("document {id} of {collection} is damaged: {problem}")]
+    #[error("document {id} of {collection} is damaged: {field} does not convert")]
     Corrupt {
         /// The collection.
         collection: &'static str,
         /// Its `_id`.
         id: String,
-        /// Field and reason.
-        problem: String,
+        /// The field. What it holds is not told: it may be personal.
+        field: String,
     },
     /// The idempotency key was used for a different input.
     #[error("this idempotencyKey was used before with a different input")]
@@ -57,6 +57,14 @@ pub enum StoreError {
     /// Reference data that came as a file cannot be read.
     #[error("reference data: {0}")]
     ReferenceData(String),
+    /// A write was refused. The server's text is not told: it quotes what was to be written.
+    #[error("the database refused a write (code {code})")]
+    Write {
+        /// The server's code.
+        code: i32,
+        /// What the driver reports.
+        error: Error,
+    },
     /// Anything else the driver reports.
     #[error("database fault: {0}")]
     Database(#[source] Error),
@@ -64,6 +72,9 @@ pub enum StoreError {
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
+        if let Some(code) = write_code(&error) {
+            return Self::Write { code, error };
+        }
         match error.kind.as_ref() {
             ErrorKind::Authentication { .. } => Self::Credentials,
             ErrorKind::Command(command) if matches!(command.code, AUTHENTICATION_FAILED | UNAUTHORIZED) => {
@@ -89,24 +100,27 @@ const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
 const CAPPED_POSITION_LOST: i32 = 136;
 const HISTORY_LOST: i32 = 286;
-const DUPLICATE_KEY: i32 = 11_000;
+pub(crate) const DUPLICATE_KEY: i32 = 11_000;
 
 impl StoreError {
     /// Whether the same act may succeed when it is tried again at once: another writer was first.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(error) | Self::Database(error) => {
-                error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) || is_duplicate_key(error)
+            Self::Write { code: DUPLICATE_KEY, .. } => true,
+            Self::Unavailable(error) | Self::Database(error) | Self::Write { error, .. } => {
+                error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR)
             }
             _ => false,
         }
     }
 }
 
-fn is_duplicate_key(error: &Error) -> bool {
+/// The code of a write that the server has refused for what was to be written.
+pub(crate) fn write_code(error: &Error) -> Option<i32> {
     match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
-        ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
-        _ => false,
+        ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
+        ErrorKind::InsertMany(many) => many.write_errors.as_ref()?.first().map(|write| write.code),
+        ErrorKind::Command(command) if command.code == DUPLICATE_KEY => Some(DUPLICATE_KEY),
+        _ => None,
     }
 }

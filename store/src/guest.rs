@@ -82,7 +82,7 @@ impl Document for GuestDoc {
             surname: self.surname,
             given_names: self.given_names,
             sex: self.sex,
-            birth_date: day("birthDate", self.birth_date)?,
+            birth_date: day("birthDate", &self.birth_date)?,
             birth_date_precision: self.birth_date_precision,
             citizenships: self.citizenships,
             languages: self.languages,

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use mongodb::{
     Database, IndexModel,
     bson::{DateTime, Document as Filter, Uuid, doc},
-    error::{ErrorKind, WriteFailure},
     options::{IndexOptions, ReturnDocument},
 };
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    error::{DUPLICATE_KEY, write_code},
+};
 
 /// The version this binary brings a database to.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -70,21 +72,13 @@ async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
         let take = doc! { "$set": { "holder": holder, "until": until } };
         match meta.find_one_and_update(free, take).upsert(true).return_document(ReturnDocument::After).await {
             Ok(_) => return Ok(()),
-            Err(error) if is_duplicate_key(&error) => {}
+            Err(error) if write_code(&error) == Some(DUPLICATE_KEY) => {}
             Err(error) => return Err(error.into()),
         }
         if started.elapsed() > PATIENCE {
             return Err(StoreError::MigrationLocked(database.name().into()));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
-    match error.kind.as_ref() {
-        ErrorKind::Command(command) => command.code == 11_000,
-        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == 11_000,
-        _ => false,
     }
 }
 

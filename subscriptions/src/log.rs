@@ -92,3 +92,191 @@ fn latest_of_each_pool<'a>(
     latest.reverse();
     latest
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+    use tavolo_schema::{
+        Address, DateTime, Facility, FacilityType, OccupancyCause, PlaceCategory,
+        id::{ActId, FacilityId, OrganisationId, fresh},
+        ledger::LedgerEntry,
+    };
+
+    use super::*;
+
+    fn start() -> DateTime {
+        DateTime::from_millis(1_795_420_800_000).unwrap()
+    }
+
+    fn place() -> Arc<Place> {
+        let organisation = OrganisationId::fresh(start());
+        let facility = Facility {
+            id: FacilityId::fresh(start()),
+            code: "KR-F-0001".into(),
+            name: "Casa".into(),
+            facility_type: FacilityType::Apartment,
+            municipality: "101010".into(),
+            address: Address { street: "Via Roma".into(), number: "1".into(), postal_code: "88900".into() },
+            operator: organisation,
+            holder: organisation,
+            project_code: None,
+            rooms: Vec::new(),
+            bathrooms: None,
+            barrier_free: false,
+            revision: 1,
+        };
+        Arc::new(Place { facility: Arc::new(facility), pools: Vec::new(), accreditations: Vec::new() })
+    }
+
+    fn change(place: &Arc<Place>, category: PlaceCategory, position: Position) -> OccupancyChange {
+        let entry = LedgerEntry {
+            id: fresh(start()),
+            act: ActId::fresh(start()),
+            facility: place.facility.id,
+            category,
+            revision: 1,
+            cause: OccupancyCause::Admission,
+            deltas: Default::default(),
+            after: Default::default(),
+            stay: None,
+            accreditation: None,
+            role: None,
+            organisation: None,
+            occurred_at: start(),
+            registered_at: start(),
+        };
+        OccupancyChange { position, entry, place: Arc::clone(place) }
+    }
+
+    fn at(seconds: u32, increment: u32, ordinal: u32) -> Position {
+        Position { seconds, increment, ordinal }
+    }
+
+    fn positions(found: Found) -> Option<Vec<Position>> {
+        match found {
+            Found::Changes(changes) => Some(changes.iter().map(|change| change.position).collect()),
+            Found::TooOld => None,
+        }
+    }
+
+    /// A log that keeps everything and looks through all of it.
+    struct Model {
+        floor: Position,
+        epoch: u64,
+        changes: Vec<(Position, usize)>,
+    }
+
+    impl Model {
+        fn above(&self, position: Position, epoch: u64) -> Option<Vec<Position>> {
+            if position < self.floor || epoch != self.epoch {
+                return None;
+            }
+            let missed: Vec<_> = self.changes.iter().filter(|(own, _)| *own > position).collect();
+            let superseded = |index: usize| missed[index + 1..].iter().any(|(_, pool)| *pool == missed[index].1);
+            let coalesced = missed.len() > LAGGING;
+            let sent = (0..missed.len()).filter(|index| !coalesced || !superseded(*index));
+            Some(sent.map(|index| missed[index].0).collect())
+        }
+    }
+
+    /// What a feed does to the log: so many entries at the next cluster time, of these pools.
+    fn groups() -> impl Strategy<Value = Vec<Vec<usize>>> {
+        prop_oneof![
+            4 => vec(vec(0..12_usize, 0..4), 0..40),
+            1 => vec(vec(0..12_usize, 1..8), 150..300),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn whoever_asks_is_sent_what_a_log_of_everything_would_send(
+            before in groups(),
+            after in groups(),
+            begins_anew in any::<bool>(),
+            asked in vec((0..340_u32, 0..9_u32, any::<bool>()), 40),
+        ) {
+            let places: Vec<_> = (0..4).map(|_| place()).collect();
+            let mut log = Log::default();
+            let mut model = Model { floor: at(10, 0, 0), epoch: 1, changes: Vec::new() };
+            log.begin(model.floor);
+            let mut seconds = 10;
+            for (part, groups) in [before, after].into_iter().enumerate() {
+                if part == 1 && begins_anew {
+                    model = Model { floor: at(seconds, 1, 0), epoch: model.epoch + 1, changes: Vec::new() };
+                    log.begin(model.floor);
+                }
+                for pools in groups {
+                    seconds += 1;
+                    for pool in pools {
+                        let last = log.last_of(at(seconds, 1, 0));
+                        let position = Position { ordinal: last.ordinal + 1, ..last };
+                        log.push(change(&places[pool / 3], PlaceCategory::ALL[pool % 3], position));
+                        model.changes.push((position, pool));
+                    }
+                }
+            }
+            prop_assert_eq!(log.epoch(), model.epoch);
+            for (back, ordinal, current) in asked {
+                let position = at((seconds + 2).saturating_sub(back), 1, ordinal);
+                let epoch = if current { model.epoch } else { 1 };
+                prop_assert_eq!(positions(log.above(position, epoch)), model.above(position, epoch));
+            }
+        }
+    }
+
+    #[test]
+    fn the_entries_of_one_transaction_are_told_apart_and_a_cursor_between_them_gets_the_rest() {
+        let mut log = Log::default();
+        log.begin(at(5, 0, 0));
+        let house = place();
+        for ordinal in 1..=3 {
+            assert_eq!(log.last_of(at(7, 2, 0)), at(7, 2, ordinal - 1));
+            log.push(change(&house, PlaceCategory::Ordinary, at(7, 2, ordinal)));
+        }
+        assert_eq!(log.last_of(at(7, 3, 0)), at(7, 3, 0), "another cluster time counts anew");
+        assert_eq!(positions(log.above(at(7, 2, 1), 1)), Some(vec![at(7, 2, 2), at(7, 2, 3)]));
+        assert_eq!(positions(log.above(at(7, 2, 3), 1)), Some(vec![]));
+        assert_eq!(positions(log.above(at(4, 9, 9), 1)), None, "below the floor");
+        assert_eq!(positions(log.above(at(7, 2, 3), 0)), None, "of an earlier log");
+    }
+
+    #[test]
+    fn what_is_dropped_for_space_raises_the_floor_and_nothing_above_it_is_missing() {
+        let mut log = Log::default();
+        log.begin(at(1, 0, 0));
+        let house = place();
+        let beyond = 5;
+        let all = u32::try_from(KEPT).unwrap() + beyond;
+        for second in 2..2 + all {
+            log.push(change(&house, PlaceCategory::Ordinary, at(second, 1, 1)));
+        }
+        let dropped = at(1 + beyond, 1, 1);
+        assert_eq!(
+            positions(log.above(Position { increment: 0, ..dropped }, 1)),
+            None,
+            "the last dropped one is missing"
+        );
+        assert_eq!(log.changes.front().map(|change| change.position), Some(at(2 + beyond, 1, 1)));
+        let latest = at(1 + all, 1, 1);
+        assert_eq!(positions(log.above(dropped, 1)), Some(vec![latest]), "one pool, far behind: its latest state");
+        let near = at(latest.seconds - 3, 1, 1);
+        assert_eq!(positions(log.above(near, 1)).map(|found| found.len()), Some(3));
+    }
+
+    #[test]
+    fn a_subscriber_far_behind_gets_the_latest_of_each_pool_in_the_order_they_happened() {
+        let (one, other) = (place(), place());
+        let mut log = Log::default();
+        log.begin(at(1, 0, 0));
+        let last = 2 + u32::try_from(LAGGING).unwrap();
+        for second in 2..=last {
+            let house = if second == 9 { &other } else { &one };
+            log.push(change(house, PlaceCategory::Ordinary, at(second, 1, 1)));
+        }
+        let from = |seconds| positions(log.above(at(seconds, 1, 0), 1)).unwrap();
+        assert_eq!(from(2), [at(9, 1, 1), at(last, 1, 1)], "more than {LAGGING} behind");
+        assert_eq!(from(3).len(), LAGGING, "not one too many behind: every change");
+    }
+}
