@@ -90,7 +90,7 @@ pub struct Checkpoint(ResumeToken);
 
 /// Where to begin to follow.
 #[derive(Clone, Debug)]
-pub enum From {
+pub enum Start {
     /// After a place reached before.
     Checkpoint(Checkpoint),
     /// So many seconds back from now, or less when the history does not reach so far.
@@ -175,13 +175,13 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::HistoryLost`] when a checkpoint is too old; otherwise faults of the database.
-    pub async fn follow(&self, from: From) -> Result<Feed, StoreError> {
+    pub async fn follow(&self, from: Start) -> Result<Feed, StoreError> {
         match from {
-            From::Checkpoint(Checkpoint(token)) => {
+            Start::Checkpoint(Checkpoint(token)) => {
                 let stream = self.watch().resume_after(token).await?.with_type();
                 Ok(Feed { stream, ahead: None, since: Position::default() })
             }
-            From::SecondsBack(seconds) => {
+            Start::SecondsBack(seconds) => {
                 let now = self.majority_time().await?;
                 // A young replica set has less history than asked for.
                 for back in [seconds, seconds.min(60), 0] {

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tavolo_schema::Position;
 use tavolo_store::{
     Store, StoreError,
-    changes::{Checkpoint, Feed, From},
+    changes::{Checkpoint, Feed, Start},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +89,7 @@ impl Follower {
     async fn try_reopen(&mut self, fault: &StoreError) -> Result<(), StoreError> {
         match &self.checkpoint {
             Some(checkpoint) if !matches!(fault, StoreError::HistoryLost) => {
-                self.feed = self.store.follow(From::Checkpoint(checkpoint.clone())).await?;
+                self.feed = self.store.follow(Start::Checkpoint(checkpoint.clone())).await?;
             }
             _ => {
                 let (feed, board) = read(&self.store).await?;
@@ -105,7 +105,7 @@ impl Follower {
 
 /// The feed first, then the snapshot: whatever happens between the two is in both.
 async fn read(store: &Store) -> Result<(Feed, Board), StoreError> {
-    let feed = store.follow(From::SecondsBack(HISTORY_SECONDS)).await?;
+    let feed = store.follow(Start::SecondsBack(HISTORY_SECONDS)).await?;
     let board = Board::new(store.snapshot().await?);
     Ok((feed, board))
 }
