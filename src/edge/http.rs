@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 64 * 1024;
 const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 const POST: HeaderValue = HeaderValue::from_static("POST");
-const JSON: &str = "application/json; charset=utf-8";
+pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// The body of a request.
 #[derive(Deserialize)]
@@ -71,7 +71,7 @@ impl TryFrom<Parameters> for Operation {
 }
 
 /// A request that is not executed, with its status and the code of its error.
-struct Refused(StatusCode, &'static str, String);
+pub(super) struct Refused(StatusCode, &'static str, String);
 
 /// A response as it is sent: without `data` when nothing was executed.
 #[derive(Serialize)]
@@ -89,10 +89,14 @@ pub(super) async fn get(State(edge): State<Edge>, uri: Uri, headers: HeaderMap) 
     if uri.query().is_none() && accepts_page(&headers) {
         return Redirect::to("graphiql/").into_response();
     }
-    let operation = Query::<Parameters>::try_from_uri(&uri)
+    respond(&edge, &headers, async { read_address(&uri) }, Method::Get).await
+}
+
+/// The operation in an address.
+pub(super) fn read_address(uri: &Uri) -> Result<Operation, Refused> {
+    Query::<Parameters>::try_from_uri(uri)
         .map_err(|error| bad_request(format!("the address is no GraphQL request: {error}")))
-        .and_then(|Query(parameters)| Operation::try_from(parameters));
-    respond(&edge, &headers, async { operation }, Method::Get).await
+        .and_then(|Query(parameters)| Operation::try_from(parameters))
 }
 
 /// Any operation but a subscription may come by POST, one at a time.
@@ -126,18 +130,41 @@ async fn respond(
             let reply = Reply { data, errors: &response.errors, extensions: &response.extensions };
             answer(status, media, serde_json::to_vec(&reply).unwrap_or_default())
         }
-        Err(Refused(status, code, message)) => {
-            let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
-            let mut response = answer(status, media, body.to_string().into_bytes());
-            let headers = response.headers_mut();
-            match status {
-                StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, BEARER)),
-                StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, POST)),
-                _ => {}
-            }
-            response
+        Err(refused) => refused.answer(media),
+    }
+}
+
+impl Refused {
+    /// The refusal as it is sent.
+    pub(super) fn answer(self, media: &'static str) -> Response {
+        let Self(status, code, message) = self;
+        let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
+        let mut response = answer(status, media, body.to_string().into_bytes());
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, BEARER)),
+            StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, POST)),
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoMember => Self(StatusCode::FORBIDDEN, "FORBIDDEN", refusal.to_string()),
+            _ => Self(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", refusal.to_string()),
         }
     }
+}
+
+/// Refuses a mutation where only queries and subscriptions may come.
+pub(super) fn no_mutation(edge: &Edge, request: &mut Request) -> Result<(), Refused> {
+    if edge.graph.is_mutation(request) {
+        return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "send mutations by POST".into()));
+    }
+    Ok(())
 }
 
 fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
@@ -150,18 +177,15 @@ async fn execute(
     operation: impl Future<Output = Result<Operation, Refused>>,
     method: Method,
 ) -> Result<GraphResponse, Refused> {
-    let admitted = edge.admit(authorization(headers)).await.map_err(|refusal| match refusal {
-        Refusal::NoMember => Refused(StatusCode::FORBIDDEN, "FORBIDDEN", refusal.to_string()),
-        _ => Refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", refusal.to_string()),
-    })?;
+    let admitted = edge.admit(authorization(headers)).await?;
     let mut request = Request::from(operation.await?);
-    if method == Method::Get && edge.graph.is_mutation(&mut request) {
-        return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "send mutations by POST".into()));
+    if method == Method::Get {
+        no_mutation(edge, &mut request)?;
     }
     Ok(edge.graph.execute(request, viewer(admitted.as_ref(), headers)).await)
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Operation, Refused> {
+pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Operation, Refused> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     if !media.eq_ignore_ascii_case("application/json") {

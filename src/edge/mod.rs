@@ -3,8 +3,9 @@
 mod http;
 mod pages;
 mod socket;
+mod sse;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,10 +18,14 @@ use serde_json::json;
 use tavolo_resolvers::{Graph, Viewer};
 use tavolo_schema::irregularity::Language;
 use tavolo_subscriptions::Link;
+use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::compression::CompressionLayer;
 
 use crate::auth::{Admitted, Authority, Refusal};
+
+/// A timer further away than this need not be set.
+const FAR: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What the edge of one hub works with.
 #[derive(Clone, Debug)]
@@ -49,12 +54,29 @@ pub fn router(edge: Edge) -> Router {
         .route("/demo/tokens.json", get(demo_tokens))
         .merge(pages::router())
         .layer(CompressionLayer::new().gzip(true))
-        // Not compressed: the socket's own frames.
+        // Not compressed: what is sent piece by piece.
+        .route("/graphql/stream", get(sse::get).post(sse::post))
         .route("/graphql/ws", get(socket::upgrade))
         .with_state(edge)
 }
 
 impl Edge {
+    /// Resolves when somebody who was let in may no longer listen: the token's time is over, or the
+    /// membership has ended.
+    async fn entitlement_ends(&self, admitted: Option<Admitted>) -> Refusal {
+        let Some(Admitted { member, until }) = admitted else { return std::future::pending().await };
+        let hub = self.graph.hub();
+        let mut board = hub.table.changes();
+        let left = u64::try_from(until.millis() - hub.clock.now().millis()).unwrap_or_default();
+        let expiry = sleep(Duration::from_millis(left).min(FAR));
+        let removal =
+            async { while board.changed().await.is_ok() && hub.table.board().member(&member.subject).is_some() {} };
+        tokio::select! {
+            () = expiry => Refusal::Expired,
+            () = removal => Refusal::NoMember,
+        }
+    }
+
     /// Whom a header or an init message names; nobody in particular without a token.
     async fn admit(&self, authorization: Option<&str>) -> Result<Option<Admitted>, Refusal> {
         let Some(text) = authorization else { return Ok(None) };

@@ -21,7 +21,7 @@ use tavolo_resolvers::Viewer;
 use tokio::{
     sync::mpsc,
     task::AbortHandle,
-    time::{Instant, interval_at, sleep_until, timeout},
+    time::{Instant, interval_at, timeout},
 };
 
 use super::{Edge, authorization, http, viewer};
@@ -40,8 +40,6 @@ const TAKE_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Messages ready for a client that has not taken the last one yet.
 const READY: usize = 8;
-/// A timer further away than this need not be set.
-const FAR: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A message of the client.
 #[derive(Deserialize)]
@@ -162,7 +160,8 @@ async fn init(edge: &Edge, headers: &HeaderMap, socket: &mut WebSocket) -> Resul
 fn refused(refusal: Refusal) -> End {
     Some(match refusal {
         Refusal::NoMember => (4403, "Forbidden"),
-        Refusal::Invalid | Refusal::Expired => (4401, "Unauthorized"),
+        Refusal::Expired => (4401, "Token expired"),
+        Refusal::Invalid => (4401, "Unauthorized"),
     })
 }
 
@@ -206,17 +205,12 @@ impl Session<'_> {
     async fn run(mut self, socket: &mut WebSocket, mut handed: mpsc::Receiver<Handed>) -> End {
         let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         let mut heard = Instant::now();
-        let mut board = self.edge.graph.hub().table.changes();
-        let expiry = sleep_until(self.expiry());
-        tokio::pin!(expiry);
+        let ends = self.edge.entitlement_ends(self.admitted.take());
+        tokio::pin!(ends);
         let end = loop {
             let step = tokio::select! {
                 () = self.edge.stop.cancelled() => Err(Some((1012, "Service restart"))),
-                () = &mut expiry => Err(Some((4401, "Token expired"))),
-                changed = board.changed() => match changed {
-                    Ok(()) if self.is_member() => Ok(()),
-                    _ => Err(Some((4403, "Membership ended"))),
-                },
+                refusal = &mut ends => Err(refused(refusal)),
                 received = socket.recv() => {
                     heard = Instant::now();
                     match receive(received) {
@@ -249,18 +243,6 @@ impl Session<'_> {
         };
         self.operations.values().for_each(|operation| operation.task.abort());
         end
-    }
-
-    fn expiry(&self) -> Instant {
-        let now = self.edge.graph.hub().clock.now().millis();
-        let left = self.admitted.as_ref().map(|admitted| admitted.until.millis() - now);
-        let left = left.map_or(FAR, |left| Duration::from_millis(u64::try_from(left).unwrap_or_default()));
-        Instant::now() + left.min(FAR)
-    }
-
-    fn is_member(&self) -> bool {
-        let board = self.edge.graph.hub().table.board();
-        self.admitted.as_ref().is_none_or(|admitted| board.member(&admitted.member.subject).is_some())
     }
 
     async fn handle(&mut self, socket: &mut WebSocket, message: FromClient) -> Result<(), End> {
