@@ -2,15 +2,31 @@ import admitGuest from "./examples/admit-guest.graphql?raw";
 import freePlaces from "./examples/free-places-by-municipality.graphql?raw";
 import liveOccupancy from "./examples/live-occupancy.graphql?raw";
 import oneFacility from "./examples/one-facility-in-depth.graphql?raw";
+import registerGuest from "./examples/register-guest.graphql?raw";
 
-/** The tabs of a first visit; GraphiQL names each after its first operation. */
+/** Every visit registers somebody else: nobody comes upon the guest or the keys of an earlier visit. */
+const visit = Date.now().toString(36);
+
+/** Somebody's birth date, of 18 to 40 years ago. */
+function birthDate(): string {
+  const born = new Date();
+  born.setUTCFullYear(born.getUTCFullYear() - 18, 0, -Math.floor(Math.random() * 22 * 365));
+  return born.toISOString().slice(0, 10);
+}
+
+/** The tabs of a first visit; GraphiQL names each after its operation. */
 export const examples = [
   { query: freePlaces },
   { query: oneFacility, variables: json({ code: "KR-F-0001" }) },
-  { query: admitGuest, variables: json({ guest: "", facility: "" }) },
+  {
+    query: registerGuest,
+    // NGR is no country: this is to be refused at first.
+    variables: json({ citizenship: "NGR", validateOnly: true, birthDate: birthDate(), key: `register-${visit}` }),
+  },
+  { query: admitGuest, variables: json({ guest: "", facility: "", key: `admit-${visit}` }) },
   { query: liveOccupancy },
 ];
 
-function json(variables: Record<string, string>): string {
+function json(variables: Record<string, unknown>): string {
   return JSON.stringify(variables, null, 2);
 }

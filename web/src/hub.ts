@@ -1,4 +1,4 @@
-import { createGraphiQLFetcher, type Fetcher, type FetcherParams, type Observable } from "@graphiql/toolkit";
+import type { Fetcher, FetcherOpts, FetcherParams, Observable } from "@graphiql/toolkit";
 import { getOperationAST, parse, type ExecutionResult } from "graphql";
 import { CloseCode, createClient, type Client, type SubscribePayload } from "graphql-ws";
 
@@ -6,6 +6,9 @@ import { CloseCode, createClient, type Client, type SubscribePayload } from "gra
 const KEPT_MESSAGES = 50;
 
 const LONGEST_WAIT_MS = 15_000;
+
+/** The hub's close code for a token that is not, or no longer, valid. */
+const UNAUTHENTICATED = 4401;
 
 /** The hub as one viewer sees it: queries by HTTP, subscriptions by a socket that opens when needed. */
 export interface Hub {
@@ -26,13 +29,19 @@ export function connect(token: string | undefined): Hub {
     // Forbidden stays forbidden. A refused connection is no CloseEvent, yet the hub may come back.
     shouldRetry: (fault) => !(fault instanceof CloseEvent && fault.code === CloseCode.Forbidden),
   });
-  const post = createGraphiQLFetcher({
-    url: "../graphql",
-    headers,
-    fetch: (url, request) => fetch(url, { ...request, signal: running.signal }),
-    // The hub answers in one piece; the plain fetcher also asks for `application/graphql-response+json`.
-    enableIncrementalDelivery: false,
-  });
+  function post(request: FetcherParams, options?: FetcherOpts) {
+    return answer("../graphql", {
+      method: "POST",
+      headers: {
+        accept: "application/graphql-response+json, application/json",
+        "content-type": "application/json",
+        ...headers,
+        ...options?.headers,
+      },
+      body: JSON.stringify(request),
+      signal: running.signal,
+    });
+  }
   return {
     fetcher: (params, options) => {
       const operation = operationOf(params);
@@ -60,6 +69,21 @@ function operationOf({ query, operationName }: FetcherParams) {
   }
 }
 
+/** The hub's answer, whatever its status: its errors say more than that. What is no answer is told as an error. */
+async function answer(url: string, request: RequestInit): Promise<ExecutionResult> {
+  let response: Response | undefined;
+  try {
+    response = await fetch(url, request);
+    return await response.json();
+  } catch (fault) {
+    if (request.signal?.aborted) throw fault;
+    const message = response
+      ? `This is not the hub's answer, but something's in between: ${response.status} ${response.statusText}`.trim()
+      : "The hub does not answer. Is it running?";
+    return { errors: [{ message }] } as unknown as ExecutionResult;
+  }
+}
+
 /**
  * A subscription as a log, newest message first. GraphiQL would show the last message only, and of
  * two that come together nobody would ever see the first.
@@ -67,18 +91,36 @@ function operationOf({ query, operationName }: FetcherParams) {
 function follow(socket: Client, params: FetcherParams): Observable<ExecutionResult> {
   let received = 0;
   let newestFirst: ExecutionResult[] = [];
+  let interruption: string | undefined;
   return {
     subscribe(pane: Pane) {
+      const show = () => pane.next({ interruption, received, newestFirst } as ExecutionResult);
       const unsubscribe = socket.subscribe(params as SubscribePayload, {
         next(message) {
           received += 1;
           newestFirst = [message as ExecutionResult, ...newestFirst].slice(0, KEPT_MESSAGES);
-          pane.next({ received, newestFirst } as ExecutionResult);
+          show();
         },
-        error: (fault) => pane.error(fault instanceof CloseEvent ? closed(fault) : fault),
-        complete: () => pane.complete(),
+        // An object, as GraphiQL would show the stack of an `Error`.
+        error: (fault) => end(() => pane.error(fault instanceof CloseEvent ? { message: closed(fault) } : fault)),
+        complete: () => end(() => pane.complete()),
       });
-      return { unsubscribe };
+      const unlisten = [
+        socket.on("closed", (event) => {
+          interruption = `${closed(event as CloseEvent)} Trying again.`;
+          show();
+        }),
+        socket.on("connected", () => {
+          if (!interruption) return;
+          interruption = undefined;
+          show();
+        }),
+      ];
+      function end(tell: () => void) {
+        for (const forget of unlisten) forget();
+        tell();
+      }
+      return { unsubscribe: () => end(unsubscribe) };
     },
   } as Observable<ExecutionResult>;
 }
@@ -89,8 +131,11 @@ interface Pane {
   complete(): void;
 }
 
-function closed({ code, reason }: CloseEvent): Error {
-  return new Error(`The hub closed the socket: ${code} ${reason}`.trim());
+function closed({ code, reason }: CloseEvent): string {
+  // Without a closing handshake: the hub is gone, or was never there.
+  if (code === 1006) return "The hub does not answer.";
+  const advice = code === UNAUTHENTICATED ? " Choose anew who asks; for fresh demo tokens, reload the page." : "";
+  return `The hub closed the socket: ${`${code} ${reason}`.trim()}.${advice}`;
 }
 
 /** Doubles from half a second; the random part keeps a restarted hub from meeting everybody at once. */

@@ -13,7 +13,7 @@ export interface Viewer {
 export const PUBLIC = "public";
 export const OWN_TOKEN = "token";
 
-/** The tokens of the demo hub by role. Every other hub answers 404: then there are none. */
+/** The tokens of the demo hub by role. Every other hub answers 204: then there are none. */
 export async function demoTokens(): Promise<Record<string, string>> {
   const response = await fetch("../demo/tokens.json");
   if (response.status !== 200) return {};

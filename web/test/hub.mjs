@@ -7,8 +7,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.TAVOLO_BIN ?? fileURLToPath(new URL("../../target/debug/tavolo", import.meta.url));
-const START_LIMIT_MS = 120_000;
-const STOP_LIMIT_MS = 15_000;
+const START_LIMIT_MS = 240_000;
+const STOP_LIMIT_MS = 30_000;
 
 /** The hub under test: the one at TAVOLO_TEST_URL, or else a demo of its own on a free port. */
 export async function startHub() {
@@ -23,13 +23,18 @@ async function startDemo() {
   });
   // A binary that cannot be started never ends: the error of its start does for it.
   const ended = once(demo, "exit").catch(() => {});
+  // Whatever ends the tests, the hub and its database must not outlive them.
+  const end = () => demo.kill("SIGTERM");
+  const exit = () => process.exit(1);
+  process.once("exit", end).once("SIGTERM", exit).once("SIGINT", exit);
 
   async function stop() {
-    demo.kill("SIGTERM");
+    process.off("exit", end).off("SIGTERM", exit).off("SIGINT", exit);
+    end();
     const lastResort = setTimeout(() => demo.kill("SIGKILL"), STOP_LIMIT_MS);
     await ended;
     clearTimeout(lastResort);
-    await rm(data, { recursive: true });
+    await rm(data, { recursive: true, force: true, maxRetries: 5 });
   }
 
   try {
@@ -49,7 +54,7 @@ async function announced(stdout) {
       const [url] = line.match(/http:\/\/127\.0\.0\.1:\d+/) ?? [];
       if (url) return url;
     }
-    throw new Error("the hub announced no address: it ended, or two minutes were not enough");
+    throw new Error("the hub announced no address: it ended, or four minutes were not enough");
   } finally {
     // Nobody reads what it prints from now on; a full pipe would block it.
     stdout.resume();
