@@ -18,7 +18,7 @@ use crate::error::{self, ErrorCode};
 pub struct Limits {
     /// Levels of nesting. Introspection by GraphiQL has 15.
     pub depth: u64,
-    /// Fields after expansion of fragments.
+    /// Fields after expansion of fragments, of all operations and fragments together: the validation looks at each.
     pub fields: u64,
     /// Fields after expansion of fragments, each as often as the lists around it may be long.
     pub cost: u64,
@@ -32,23 +32,29 @@ pub struct Limits {
     pub variables: usize,
     /// Operations and fragments.
     pub definitions: usize,
+    /// Lists of the introspection within each other: types have fields, interfaces, other types, and these again.
+    pub introspection: u64,
 }
 
 /// The limits of every hub.
 pub const LIMITS: Limits = Limits {
     depth: 16,
-    fields: 2_000,
+    fields: 4_000,
     cost: 150_000,
     root_fields: 50,
     aliases: 200,
     directives: 100,
     variables: 100,
     definitions: 100,
+    introspection: 2,
 };
 
 /// Lists that are paged, and how long a page is when the document does not say.
 const PAGED: [&str; 5] = ["facilities", "organisations", "accreditations", "guests", "stays"];
 const PAGE: u64 = 20;
+
+/// Lists of the introspection that lead from a type to other types.
+const INTROSPECTION: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
 /// What a selection measures, once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +66,7 @@ struct Measure {
     cost: u64,
     aliases: u64,
     directives: u64,
+    introspection: u64,
 }
 
 impl Measure {
@@ -72,6 +79,7 @@ impl Measure {
             cost: self.cost.saturating_add(other.cost),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
+            introspection: self.introspection.max(other.introspection),
         }
     }
 }
@@ -85,18 +93,31 @@ pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limi
     let definitions = document.operations.iter().count() + document.fragments.len();
     within("definitions", definitions as u64, limits.definitions as u64)?;
     let mut gauge = Gauge { fragments: &document.fragments, variables, measured: HashMap::new(), limits };
+    let mut fields = 0_u64;
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         within("variables", operation.variable_definitions.len() as u64, limits.variables as u64)?;
         let measure = gauge.selection(&operation.selection_set.node, 0)?.beside(directives(&operation.directives));
-        within("levels", measure.depth, limits.depth)?;
         within("root fields", measure.width, limits.root_fields)?;
-        within("fields", measure.fields, limits.fields)?;
-        within("aliases", measure.aliases, limits.aliases)?;
-        within("directives", measure.directives, limits.directives)?;
-        within("fields, counting the length of lists", measure.cost, limits.cost)?;
+        bounded(measure, limits)?;
+        fields = fields.saturating_add(measure.fields);
     }
-    Ok(())
+    // Those that nobody spreads as well: they are validated like the others.
+    for name in document.fragments.keys() {
+        let measure = gauge.fragment(name, 0)?;
+        bounded(measure, limits)?;
+        fields = fields.saturating_add(measure.fields);
+    }
+    within("fields", fields, limits.fields)
+}
+
+fn bounded(measure: Measure, limits: &Limits) -> Result<(), ServerError> {
+    within("levels", measure.depth, limits.depth)?;
+    within("fields", measure.fields, limits.fields)?;
+    within("aliases", measure.aliases, limits.aliases)?;
+    within("directives", measure.directives, limits.directives)?;
+    within("lists of types within each other", measure.introspection, limits.introspection)?;
+    within("fields, counting the length of lists", measure.cost, limits.cost)
 }
 
 fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerError> {
@@ -151,6 +172,7 @@ impl<'d> Gauge<'d> {
             cost: below.cost.saturating_mul(self.length(field)).saturating_add(1),
             aliases: u64::from(field.alias.is_some()),
             directives: field.directives.len() as u64,
+            introspection: below.introspection + u64::from(INTROSPECTION.contains(&field.name.node.as_str())),
         };
         Ok(Measure { depth: 0, width: 0, cost: 0, ..below }.beside(itself))
     }
@@ -222,7 +244,7 @@ mod tests {
     fn each_limit_refuses_what_breaks_it() {
         let aliases: String = (0..201).map(|number| format!("a{number}: role ")).collect();
         let roots = "viewer ".repeat(51);
-        let many = "role ".repeat(2_001);
+        let many = "role ".repeat(4_001);
         let variables: Vec<String> = (0..101).map(|number| format!("$v{number}: Int")).collect();
         let directives = "@skip(if: true)".repeat(101);
         let fragments: String = (0..101).map(|number| format!("fragment f{number} on Viewer {{ role }} ")).collect();
@@ -234,6 +256,8 @@ mod tests {
             (format!("query({}) {{ viewer }}", variables.join(",")), "variables"),
             (format!("{{ viewer {{ role {directives} }} }}"), "directives"),
             (format!("{{ viewer {{ role }} }} {fragments}"), "definitions"),
+            (format!("{{ viewer {{ role }} }} fragment a on Viewer {{ {many} }}"), "fields"),
+            ("{ __schema { types { interfaces { possibleTypes { fields { name } } } } } }".into(), "lists of types"),
             ("{ a(first: 100) { b(last: 100) { c(first: 100) { d } } } }".into(), "length of lists"),
         ] {
             let refusal = refusal(&document).unwrap_or_default();
