@@ -252,10 +252,11 @@ async fn fetch(source: &KeySource) -> Result<Vec<Key>, KeyError> {
 
 fn read_keys(text: &str) -> Option<Vec<Key>> {
     let keys = match serde_json::from_str::<JwkSet>(text) {
+        // An empty set is a set: whoever took the last key out meant it.
         Ok(set) => set.keys.iter().filter_map(from_jwk).collect(),
-        Err(_) => from_pem(text.as_bytes()).into_iter().collect::<Vec<_>>(),
+        Err(_) => vec![from_pem(text.as_bytes())?],
     };
-    (!keys.is_empty()).then_some(keys)
+    Some(keys)
 }
 
 fn from_jwk(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tavolo_resolvers::Graph;
 use tavolo_schema::{Member, Organisation, OrganisationKind, Role, id::OrganisationId};
-use tavolo_store::{Settings, Store};
+use tavolo_store::{Settings, Store, StoreError};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
@@ -349,16 +349,25 @@ async fn organisation(args: OrganisationArgs) -> Result<(), Failure> {
         return Err(format!("{} is no valid tax code", args.tax_code).into());
     }
     let store = args.database.open().await?;
+    if let Some(code) = &args.municipality
+        && !store.snapshot().await?.municipalities.iter().any(|known| known.istat_code == *code)
+    {
+        return Err(format!("there is no municipality {code}").into());
+    }
     let id = OrganisationId::fresh(system_clock().now());
     let organisation = Organisation {
         id,
         name: args.name,
         kind: args.kind.into(),
-        tax_code: Some(args.tax_code),
+        tax_code: Some(args.tax_code.clone()),
         municipality: args.municipality,
         revision: 1,
     };
-    store.add_organisations(&[organisation]).await?;
+    let registered = format!("an organisation with tax code {} is already registered", args.tax_code);
+    match store.add_organisations(&[organisation]).await {
+        Err(StoreError::Write { code: 11_000, .. }) => return Err(registered.into()),
+        outcome => outcome?,
+    }
     print(&format!("{id}\n"))
 }
 
@@ -378,7 +387,10 @@ async fn check(args: &DatabaseArgs) -> Result<(), Failure> {
 async fn migrate(args: MigrateArgs) -> Result<(), Failure> {
     let store = args.database.open().await?;
     let loaded = match &args.municipalities {
-        Some(path) => store.load_municipalities(std::fs::File::open(path)?).await?,
+        Some(path) => {
+            let file = std::fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            store.load_municipalities(file).await?
+        }
         None => store.load_municipalities(crate::MUNICIPALITIES.as_bytes()).await?,
     };
     print(&format!("schema {}, {loaded} municipalities\n", tavolo_store::SCHEMA_VERSION))

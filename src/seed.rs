@@ -29,6 +29,9 @@ pub struct SeedArgs {
     /// Guests to invent.
     #[arg(long, env = "TAVOLO_SEED_GUESTS", default_value_t = 2_000)]
     guests: usize,
+    /// Add to a database that holds organisations or facilities already.
+    #[arg(long, env = "TAVOLO_SEED_ADD")]
+    add: bool,
     /// The same number invents the same things.
     #[arg(long, env = "TAVOLO_SEED", default_value_t = 1)]
     seed: u64,
@@ -44,6 +47,10 @@ pub(crate) async fn run(args: SeedArgs) -> Result<(), Failure> {
     let store =
         crate::serve::open_store(&tavolo_store::Settings::new(&args.database.mongodb_uri, &args.database.database))
             .await?;
+    if !args.add && !store.is_empty().await? {
+        let name = &args.database.database;
+        return Err(format!("database {name} is not empty: say --add to put invented people into it").into());
+    }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} guests, {elapsed}")?;
     let bar = ProgressBar::new(args.guests as u64).with_style(style);
     fill(&store, &system_clock(), &args.into(), |guests| bar.inc(guests as u64)).await?;

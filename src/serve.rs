@@ -6,7 +6,7 @@ use tavolo_resolvers::{Graph, Hub};
 use tavolo_schema::Clock;
 use tavolo_store::{Settings, Store, StoreError};
 use tavolo_subscriptions::Follower;
-use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio::{net::TcpListener, task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -44,8 +44,11 @@ pub struct Running {
     address: SocketAddr,
     graph: Graph,
     stop: CancellationToken,
+    /// Ends what requests in progress still need.
+    halt: CancellationToken,
     sockets: TaskTracker,
     tasks: TaskTracker,
+    listener: JoinHandle<()>,
 }
 
 /// How often what changes by the clock is entered.
@@ -72,13 +75,17 @@ impl Running {
     ///
     /// When the board cannot be read or the address is taken.
     pub async fn start(store: Store, setup: Setup) -> Result<Self, ServeError> {
-        let stop = CancellationToken::new();
+        // First of all: when the address is taken, nothing has been started yet.
+        let refused = |error| ServeError::Listen(setup.listen, error);
+        let listener = TcpListener::bind(setup.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
         let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (table, follower) = Follower::open(store.clone()).await?;
-        tasks.spawn(follower.run(stop.clone()));
-        tasks.spawn(keep_time(store.clone(), setup.clock.clone(), stop.clone()));
+        tasks.spawn(follower.run(halt.clone()));
+        tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
         if let Some(authority) = setup.authority.clone() {
-            let stopped = stop.clone().cancelled_owned();
+            let stopped = halt.clone().cancelled_owned();
             tasks.spawn(async move {
                 tokio::select! {
                     () = stopped => {}
@@ -87,9 +94,6 @@ impl Running {
             });
         }
         let graph = Graph::new(Hub { store, table, clock: setup.clock });
-        let refused = |error| ServeError::Listen(setup.listen, error);
-        let listener = TcpListener::bind(setup.listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
         let router = edge::router(edge::Edge {
             graph: graph.clone(),
             authority: setup.authority,
@@ -99,13 +103,13 @@ impl Running {
             sockets: sockets.clone(),
         });
         let stopped = stop.clone().cancelled_owned();
-        tasks.spawn(async move {
+        let listener = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the listener ended");
             }
         });
         tracing::info!(%address, "ready");
-        Ok(Self { address, graph, stop, sockets, tasks })
+        Ok(Self { address, graph, stop, halt, sockets, tasks, listener })
     }
 
     /// Where the hub listens.
@@ -132,13 +136,17 @@ impl Running {
         self.stop.cancel();
         self.sockets.close();
         self.tasks.close();
-        let ended = async {
+        let drained = async {
             self.sockets.wait().await;
-            self.tasks.wait().await;
+            // A listener that panicked has ended as well.
+            let _ = self.listener.await;
         };
-        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+        if tokio::time::timeout(STOP_WITHIN, drained).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
+        // Only now: an act in progress waits for the board to show it.
+        self.halt.cancel();
+        self.tasks.wait().await;
     }
 }
 

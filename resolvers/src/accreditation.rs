@@ -147,7 +147,7 @@ impl AccreditationQuery {
         #[graphql(desc = "Which one.")] by: AccreditationBy,
     ) -> Option<Accreditation> {
         let AccreditationBy::Id(id) = by;
-        Accreditation::find(&desk(ctx).sheet, id)
+        Accreditation::find(desk(ctx).sheet(), id)
     }
 
     /// Accreditations of the facilities that the viewer sees, in the order they were begun in.
@@ -163,7 +163,7 @@ impl AccreditationQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Accreditation>>> {
-        Some(list(&desk(ctx).sheet, &filter.unwrap_or_default(), Page::new(first, after, last, before)))
+        Some(list(desk(ctx).sheet(), &filter.unwrap_or_default(), Page::new(first, after, last, before)))
     }
 }
 

@@ -8,7 +8,7 @@ use tavolo_schema::{Act, Facility, Relation, access};
 use tavolo_store::{Order, Outcome, StoreError};
 
 use crate::{
-    error::{bad_request, fault, forbidden},
+    error::{bad_request, fault, forbidden, pending},
     graph::desk,
     irregularity::Irregularity,
     sheet::Sheet,
@@ -75,6 +75,7 @@ pub(crate) async fn done<T>(ctx: &Context<'_>, outcome: Result<Outcome<T>, Store
         && !desk.hub.table.shows(act, desk.hub.clock.now(), PATIENCE).await
     {
         tracing::warn!(%act, "the board does not show an act in time");
+        return Err(pending());
     }
     Ok(Done {
         answer: outcome.answer,

@@ -18,21 +18,24 @@ pub enum ErrorCode {
     TooCostly,
     /// The idempotency key was used before with a different input.
     IdempotencyKeyReused,
-    /// The database does not answer, or too many others write; try again.
+    /// The database does not answer, or too many others write: nothing was written, try again.
     Unavailable,
+    /// The act may have been written, or is not on the board yet: repeat it with the same idempotency key.
+    OutcomePending,
     /// A fault of the hub.
     Internal,
 }
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::BadRequest,
         Self::TooCostly,
         Self::IdempotencyKeyReused,
         Self::Unavailable,
+        Self::OutcomePending,
         Self::Internal,
     ];
 
@@ -46,6 +49,7 @@ impl ErrorCode {
             Self::TooCostly => "TOO_COSTLY",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Unavailable => "UNAVAILABLE",
+            Self::OutcomePending => "OUTCOME_PENDING",
             Self::Internal => "INTERNAL",
         }
     }
@@ -69,6 +73,14 @@ pub(crate) fn bad_request(message: impl Into<String>) -> Error {
     coded(ErrorCode::BadRequest, message)
 }
 
+/// The act may have been written, or was written and is not on the board yet.
+pub(crate) fn pending() -> Error {
+    coded(
+        ErrorCode::OutcomePending,
+        "the act may have been written, or is not on the board yet: repeat it with the same idempotencyKey",
+    )
+}
+
 /// A fault of the store. What it is exactly goes to the log alone.
 pub(crate) fn fault(error: &StoreError) -> Error {
     match error {
@@ -76,6 +88,8 @@ pub(crate) fn fault(error: &StoreError) -> Error {
             tracing::warn!(%error, "the database does not answer");
             coded(ErrorCode::Unavailable, "the database does not answer; try again")
         }
+        StoreError::OutcomeUnknown => pending(),
+        StoreError::NotAMember => forbidden(false),
         StoreError::Busy => coded(ErrorCode::Unavailable, "too many others write the same record; try again"),
         StoreError::KeyReused => {
             coded(ErrorCode::IdempotencyKeyReused, "this idempotencyKey was used before with a different input")

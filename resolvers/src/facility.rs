@@ -224,7 +224,7 @@ impl FacilityMutation {
         let terms = Terms { idempotency_key, validate_only };
         let work = async {
             let order = order(ctx, Act::RegisterFacility, &input, terms)?;
-            let standing = &desk(ctx).sheet.standing;
+            let standing = &desk(ctx).sheet().standing;
             let party = Party { keeper: Some(input.operator), holder: Some(input.holder), municipality: None };
             if !access::may(standing.role, Act::RegisterFacility, standing.relation_to(party)) {
                 return Err(forbidden(false));

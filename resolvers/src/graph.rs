@@ -1,6 +1,9 @@
 //! The graph: what it consists of, and how a request runs through it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
     MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
@@ -51,7 +54,8 @@ pub(crate) struct Subscription(occupancy::OccupancySubscription);
 pub(crate) struct Desk {
     pub(crate) hub: Hub,
     pub(crate) viewer: Viewer,
-    pub(crate) sheet: Arc<Sheet>,
+    /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
+    sheet: OnceLock<Arc<Sheet>>,
     pub(crate) loaders: Loaders,
     pub(crate) redactions: Redactions,
 }
@@ -59,6 +63,13 @@ pub(crate) struct Desk {
 impl std::fmt::Debug for Graph {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Graph").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// The sheet of a request.
+    pub(crate) fn sheet(&self) -> &Arc<Sheet> {
+        self.sheet.get_or_init(|| Sheet::new(&self.hub, &self.viewer))
     }
 }
 
@@ -120,7 +131,7 @@ impl Graph {
 
     fn desk(&self, viewer: Viewer) -> Desk {
         Desk {
-            sheet: Sheet::new(&self.hub, &viewer),
+            sheet: OnceLock::new(),
             loaders: Loaders::new(&self.hub.store),
             redactions: Redactions::default(),
             hub: self.hub.clone(),

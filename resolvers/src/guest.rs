@@ -249,7 +249,7 @@ impl GuestQuery {
     #[graphql(directive = data_class::apply(Identity))]
     async fn guest(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: GuestBy) -> Option<Result<Guest>> {
         let GuestBy::Id(id) = by;
-        let sheet = &desk(ctx).sheet;
+        let sheet = desk(ctx).sheet();
         if sheet.guest_scope().is_none() {
             gate::redact(ctx, Identity);
             return None;
@@ -270,7 +270,7 @@ impl GuestQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Guest>>> {
-        let Some(scope) = desk(ctx).sheet.guest_scope() else {
+        let Some(scope) = desk(ctx).sheet().guest_scope() else {
             gate::redact(ctx, Identity);
             return None;
         };
@@ -285,7 +285,7 @@ async fn list(
     scope: &GuestScope,
     page: Result<Page>,
 ) -> Result<Connection<Guest>> {
-    let (sheet, store, page) = (&desk(ctx).sheet, &desk(ctx).hub.store, page?);
+    let (sheet, store, page) = (desk(ctx).sheet(), &desk(ctx).hub.store, page?);
     let after = page.after.as_deref().map(decode::<GuestId>).transpose()?;
     let before = page.before.as_deref().map(decode::<GuestId>).transpose()?;
     // One more than asked for tells whether the list goes on.
@@ -344,7 +344,7 @@ impl GuestMutation {
 
 async fn register(ctx: &Context<'_>, input: RegisterGuestInput, terms: Terms) -> Result<GuestPayload> {
     let order = order(ctx, Act::RegisterGuest, &input, terms)?;
-    let (sheet, store) = (&desk(ctx).sheet, &desk(ctx).hub.store);
+    let (sheet, store) = (desk(ctx).sheet(), &desk(ctx).hub.store);
     let (Some(custodian), Some(scope)) = (sheet.standing.organisation, sheet.guest_scope()) else {
         return Err(forbidden(sheet.is_public()));
     };

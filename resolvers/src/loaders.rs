@@ -22,6 +22,10 @@ pub(crate) struct Loaders {
     stays_of_guest: Loader<(GuestId, StayPage), Loaded<Arc<[Stay]>>, StaysOfGuest>,
 }
 
+/// How often a loader lets others come up with their keys before it asks. What a batch before has woken comes one by
+/// one.
+const PATIENCE: usize = 100;
+
 struct Guests(Store);
 struct Households(Store);
 struct Stays(Store);
@@ -31,11 +35,11 @@ struct StaysOfGuest(Store);
 impl Loaders {
     pub(crate) fn new(store: &Store) -> Self {
         Self {
-            guests: Loader::new(Guests(store.clone())),
-            households: Loader::new(Households(store.clone())),
-            stays: Loader::new(Stays(store.clone())),
-            stays_of_facility: Loader::new(StaysOfFacility(store.clone())),
-            stays_of_guest: Loader::new(StaysOfGuest(store.clone())),
+            guests: Loader::new(Guests(store.clone())).with_yield_count(PATIENCE),
+            households: Loader::new(Households(store.clone())).with_yield_count(PATIENCE),
+            stays: Loader::new(Stays(store.clone())).with_yield_count(PATIENCE),
+            stays_of_facility: Loader::new(StaysOfFacility(store.clone())).with_yield_count(PATIENCE),
+            stays_of_guest: Loader::new(StaysOfGuest(store.clone())).with_yield_count(PATIENCE),
         }
     }
 
@@ -97,9 +101,9 @@ impl BatchFn<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfFacility {
     async fn load(&mut self, keys: &[(FacilityId, StayPage)]) -> HashMap<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> {
         let mut answers = HashMap::new();
         for (page, ids) in by_page(keys) {
-            let found = self.0.stays_of_facilities(&ids, page).await;
+            let found = self.0.stays_of_facilities(&ids, page.clone()).await;
             let found = answer(&ids, found, Arc::from);
-            answers.extend(found.into_iter().map(|(id, stays)| ((id, page), stays)));
+            answers.extend(found.into_iter().map(|(id, stays)| ((id, page.clone()), stays)));
         }
         answers
     }
@@ -109,9 +113,9 @@ impl BatchFn<(GuestId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfGuest {
     async fn load(&mut self, keys: &[(GuestId, StayPage)]) -> HashMap<(GuestId, StayPage), Loaded<Arc<[Stay]>>> {
         let mut answers = HashMap::new();
         for (page, ids) in by_page(keys) {
-            let found = self.0.stays_of_guests(&ids, page).await;
+            let found = self.0.stays_of_guests(&ids, page.clone()).await;
             let found = answer(&ids, found, Arc::from);
-            answers.extend(found.into_iter().map(|(id, stays)| ((id, page), stays)));
+            answers.extend(found.into_iter().map(|(id, stays)| ((id, page.clone()), stays)));
         }
         answers
     }
@@ -121,7 +125,7 @@ impl BatchFn<(GuestId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfGuest {
 fn by_page<I: Copy>(keys: &[(I, StayPage)]) -> HashMap<StayPage, Vec<I>> {
     let mut pages: HashMap<StayPage, Vec<I>> = HashMap::new();
     for (id, page) in keys {
-        pages.entry(*page).or_default().push(*id);
+        pages.entry(page.clone()).or_default().push(*id);
     }
     pages
 }

@@ -37,6 +37,6 @@ impl MunicipalityQuery {
     /// The municipalities of the province, by ISTAT code.
     #[graphql(directive = data_class::apply(Public))]
     async fn municipalities(&self, ctx: &Context<'_>) -> Vec<Municipality> {
-        desk(ctx).sheet.board.municipalities().map(Municipality::from).collect()
+        desk(ctx).sheet().board.municipalities().map(Municipality::from).collect()
     }
 }

@@ -55,16 +55,16 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Global ids, 100 at most.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Node>>> {
+    ) -> Option<Result<Vec<Option<Node>>>> {
         if ids.len() > MOST {
-            return Err(bad_request("nodes takes 100 ids at most"));
+            return Some(Err(bad_request("nodes takes 100 ids at most")));
         }
-        join_all(ids.iter().map(|id| find(ctx, id))).await.into_iter().collect()
+        Some(join_all(ids.iter().map(|id| find(ctx, id))).await.into_iter().collect())
     }
 }
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
-    let sheet = &desk(ctx).sheet;
+    let sheet = desk(ctx).sheet();
     Ok(match GlobalId::decode(id) {
         None => None,
         Some(GlobalId::Facility(id)) => Facility::find(sheet, id).map(Node::from),

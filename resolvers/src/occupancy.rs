@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject, Subscription};
 use futures_util::{Stream, StreamExt};
 use tavolo_schema::{
-    CapacityNumbers, DateTime, OccupancyCause, PlaceCategory,
+    CapacityNumbers, DateTime, OccupancyCause, PlaceCategory, Relation, Role,
     access::{
+        self,
         DataClass::{Operational, Public},
         data_class,
     },
@@ -17,7 +18,7 @@ use tavolo_subscriptions::{Board, Cursor, Delivery, Interest, Occupancy, Place};
 use crate::{
     Hub, Viewer,
     capacity::Capacity,
-    error::bad_request,
+    error::{bad_request, forbidden},
     facility::Facility,
     graph::desk,
     municipality::Municipality,
@@ -134,7 +135,7 @@ impl OccupancyQuery {
         #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
         #[graphql(desc = "Added up by what.")] group_by: OccupancyGrouping,
     ) -> Vec<OccupancyGroup> {
-        groups(&desk(ctx).sheet, &filter.unwrap_or_default(), group_by)
+        groups(desk(ctx).sheet(), &filter.unwrap_or_default(), group_by)
     }
 }
 
@@ -264,7 +265,7 @@ impl Interest for Watcher {
     fn wants(&self, board: &Board, place: &Place, category: PlaceCategory) -> bool {
         let sight = || {
             let standing = standing(board, &self.viewer);
-            tavolo_schema::access::sees(standing.role, standing.relation_to(place.facility.party()))
+            access::sees(standing.role, standing.relation_to(place.facility.party()))
         };
         self.filter.wants(place, category) && sight().contains(Operational)
     }
@@ -287,6 +288,10 @@ impl OccupancySubscription {
         let after: Option<Cursor> =
             after.map(|text| text.parse()).transpose().map_err(|_| bad_request("after is not a cursor of this hub"))?;
         let desk = desk(ctx);
+        let role = Sheet::new(&desk.hub, &desk.viewer).standing.role;
+        if !Relation::ALL.into_iter().any(|relation| access::sees(role, relation).contains(Operational)) {
+            return Err(forbidden(role == Role::Public));
+        }
         let (hub, viewer): (Hub, Viewer) = (desk.hub.clone(), desk.viewer.clone());
         let watcher = Watcher { viewer: viewer.clone(), filter: filter.unwrap_or_default() };
         let deliveries = Occupancy::new(Arc::clone(&hub.table), watcher, after).into_stream();

@@ -94,7 +94,7 @@ impl OrganisationQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Which one.")] by: OrganisationBy,
     ) -> Option<Organisation> {
-        let sheet = &desk(ctx).sheet;
+        let sheet = desk(ctx).sheet();
         let id = match by {
             OrganisationBy::Id(id) => id,
             OrganisationBy::TaxCode(code) => {
@@ -117,7 +117,7 @@ impl OrganisationQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Organisation>>> {
-        Some(list(&desk(ctx).sheet, filter.unwrap_or_default(), Page::new(first, after, last, before)))
+        Some(list(desk(ctx).sheet(), filter.unwrap_or_default(), Page::new(first, after, last, before)))
     }
 }
 

@@ -90,6 +90,17 @@ impl Sheet {
         Some(GuestScope::Kept { organisation, facilities })
     }
 
+    /// The facilities whose presences the viewer sees; `None` when it sees all.
+    #[must_use]
+    pub fn presences(&self) -> Option<Arc<[FacilityId]>> {
+        let presences = |party| self.sight(party).contains(DataClass::Presence);
+        if presences(Party::default()) {
+            return None;
+        }
+        let places = self.board.places(None).filter(|place| presences(place.facility.party()));
+        Some(places.map(|place| place.facility.id).collect())
+    }
+
     /// Whether an organisation is a managing body, whose guests are its own affair.
     #[must_use]
     pub fn is_operator(&self, organisation: OrganisationId) -> bool {

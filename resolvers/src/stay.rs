@@ -117,7 +117,7 @@ pub(crate) async fn of_facility(
     after: Option<String>,
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
-    let wanted = wanted(&page, status)?;
+    let wanted = wanted(&page, status, None)?;
     let stays = desk(ctx).loaders.stays_of_facility(facility, wanted).await;
     connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }
@@ -132,15 +132,15 @@ pub(crate) async fn of_guest(
     after: Option<String>,
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
-    let wanted = wanted(&page, status)?;
+    let wanted = wanted(&page, status, sheet.presences())?;
     let stays = desk(ctx).loaders.stays_of_guest(guest, wanted).await;
     connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }
 
-fn wanted(page: &Page, status: Option<StayStatus>) -> Result<StayPage> {
+fn wanted(page: &Page, status: Option<StayStatus>, within: Option<Arc<[FacilityId]>>) -> Result<StayPage> {
     let before = page.after.as_deref().map(decode::<StayId>).transpose()?;
     // One more than asked for tells whether the list goes on.
-    Ok(StayPage { status, before, limit: page.limit as i32 + 1 })
+    Ok(StayPage { within, status, before, limit: page.limit as i32 + 1 })
 }
 
 fn connection(sheet: &Arc<Sheet>, page: &Page, stays: &[schema::Stay]) -> Result<Connection<Stay>> {
@@ -182,7 +182,7 @@ impl StayMutation {
         let terms = Terms { idempotency_key, validate_only };
         let work = async {
             let order = order(ctx, Act::AdmitGuest, &input, terms)?;
-            let reach = admission_reach(&desk(ctx).sheet);
+            let reach = admission_reach(desk(ctx).sheet());
             payload(ctx, desk(ctx).hub.store.admit_guest(&order, &input, reach).await).await
         };
         Some(work.await)

@@ -73,7 +73,7 @@ impl ViewerQuery {
     #[graphql(directive = data_class::apply(Public))]
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
         let desk = desk(ctx);
-        let member = desk.viewer.member.as_ref().filter(|_| !desk.sheet.is_public());
-        Viewer { sheet: Arc::clone(&desk.sheet), subject: member.map(|member| member.subject.clone()) }
+        let member = desk.viewer.member.as_ref().filter(|_| !desk.sheet().is_public());
+        Viewer { sheet: Arc::clone(desk.sheet()), subject: member.map(|member| member.subject.clone()) }
     }
 }

@@ -9,6 +9,8 @@
 //! | `SUSPENDED` | `decideAccreditation` (accredit) | `ACCREDITED` again |
 //! | `ACCREDITED`, `SUSPENDED` | `revokeAccreditation` | `REVOKED` |
 //! | `ACCREDITED`, `SUSPENDED` | its last day passes | `EXPIRED` |
+//!
+//! A new accreditation takes the place of earlier ones for its categories: they end the day before it begins.
 
 use async_graphql::{Enum, InputObject, SimpleObject};
 use serde::{Deserialize, Serialize};

@@ -255,6 +255,8 @@ pub struct Pool {
     pub reserved: i32,
     /// What the last ledger entry left.
     pub ledgered: Counts,
+    /// The last day whose numbers are in the ledger.
+    pub settled_on: Day,
     /// Number of the last ledger entry; 0 before the first.
     pub revision: i64,
     /// When the last change happened.
@@ -276,6 +278,7 @@ impl Pool {
             occupied: 0,
             reserved: 0,
             ledgered: Counts::default(),
+            settled_on: at.day(),
             revision: 0,
             occurred_at: at,
             registered_at: at,
@@ -317,6 +320,22 @@ impl Pool {
         let grants =
             self.grants.iter().flat_map(|grant| [Some(grant.valid_from), Some(grant.valid_until.plus_days(1))]);
         blocks.chain(grants).flatten().filter(|change| *change > day).min()
+    }
+
+    /// Places that can be claimed by an arrival on a day, registered today. An arrival registered late must find a
+    /// place on both days; should nothing be accredited any more today, its own day alone counts.
+    #[must_use]
+    pub fn claimable(&self, day: Day, today: Day) -> i32 {
+        let then = self.numbers_on(day).allocable;
+        if self.grant_on(today).is_some() { then.min(self.numbers_on(today).allocable) } else { then }
+    }
+
+    /// Places blocked on the worst day from one day to another.
+    #[must_use]
+    pub fn most_blocked(&self, from: Day, until: Option<Day>) -> i32 {
+        let begins = self.blocks.iter().map(|block| block.from);
+        let begins = begins.filter(|day| *day >= from && until.is_none_or(|until| *day <= until));
+        std::iter::once(from).chain(begins).map(|day| self.counts_on(day).blocked).max().unwrap_or(0)
     }
 
     /// Guests present or expected.
@@ -368,7 +387,14 @@ pub const FACILITY_CAP: i32 = 50;
 
 /// Checks a new number of installed places (F3, F6). `others` are the places of the facility's other
 /// categories, `beds` the beds of its declared rooms, if any.
-pub fn check_install(input: &InstallPlacesInput, pool: &Pool, others: i32, beds: Option<i32>, found: &mut Findings) {
+pub fn check_install(
+    input: &InstallPlacesInput,
+    pool: &Pool,
+    others: i32,
+    beds: Option<i32>,
+    today: Day,
+    found: &mut Findings,
+) {
     let path = "input.installed";
     if !found.require_range(input.installed, 0..=1_000, path) {
         return;
@@ -380,8 +406,11 @@ pub fn check_install(input: &InstallPlacesInput, pool: &Pool, others: i32, beds:
     if total > FACILITY_CAP {
         found.add_with(Code::AboveFacilityCap, path, FACILITY_CAP);
     }
+    let blocked = pool.most_blocked(today, None);
     if input.installed < pool.claimed() {
         found.add_with(Code::BelowOccupied, path, pool.claimed());
+    } else if input.installed < pool.installed && input.installed - blocked < pool.claimed() {
+        found.add_with(Code::BelowBlocked, path, blocked);
     }
 }
 
@@ -394,17 +423,10 @@ pub fn check_block(input: &BlockPlacesInput, pool: &Pool, today: Day, found: &mu
     if input.until.is_some_and(|until| until < from.max(today)) {
         found.add(Code::PeriodReversed, "input.until");
     }
-    let worst = std::iter::once(from)
-        .chain(
-            pool.blocks
-                .iter()
-                .map(|block| block.from)
-                .filter(|day| *day >= from && input.until.is_none_or(|until| *day <= until)),
-        )
-        .map(|day| pool.counts_on(day).blocked)
-        .max()
-        .unwrap_or(0);
-    if worst + input.places > pool.installed {
+    let blocked = pool.most_blocked(from, input.until) + input.places;
+    if blocked > pool.installed {
         found.add_with(Code::BlockExceedsInstalled, "input.places", pool.installed);
+    } else if pool.installed - blocked < pool.claimed() {
+        found.add_with(Code::OverCapacity, "input.places", pool.claimed() - (pool.installed - blocked));
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, DateTime, Day, Findings, codes,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
+    stay,
     tax_code::TaxCode,
 };
 
@@ -148,6 +149,12 @@ impl Guest {
         format!("{}|{}|{}|{}", plain(&self.surname), plain(&self.given_names), self.birth_date, citizenships.join(","))
     }
 
+    /// Whether the person is under eighteen on a day, or was so lately that a minors' place is still right.
+    #[must_use]
+    pub fn was_minor_lately(&self, day: Day) -> bool {
+        day <= self.birth_date.plus_months(12 * 18 + stay::FORMER_MINOR_MONTHS)
+    }
+
     /// Whether the person is under eighteen on a day.
     #[must_use]
     pub fn is_minor_on(&self, day: Day) -> bool {
@@ -225,7 +232,7 @@ pub fn check(guest: &Guest, facts: GuestFacts, today: Day, found: &mut Findings)
         found.add_with(Code::DateInFuture, "input.birthDate", guest.birth_date);
     } else if guest.birth_date.years_until(today) > 110 {
         found.add(Code::AgeImplausible, "input.birthDate");
-    } else if guest.unaccompanied_minor && !guest.is_minor_on(today) {
+    } else if guest.unaccompanied_minor && !guest.was_minor_lately(today) {
         found.add(Code::NotAMinor, "input.unaccompaniedMinor");
     }
     check_codes(guest, found);
@@ -268,7 +275,7 @@ fn check_codes(guest: &Guest, found: &mut Findings) {
             None => found.add(Code::TaxCodeInvalid, "input.taxCode"),
             Some(code) => {
                 for detail in code.disagreements(guest) {
-                    found.add_with(Code::TaxCodeMismatch, "input.taxCode", detail);
+                    found.add_in_words(Code::TaxCodeMismatch, "input.taxCode", detail);
                 }
             }
         }

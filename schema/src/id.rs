@@ -126,9 +126,8 @@ macro_rules! ids {
             }
             fn parse(value: Option<Value>) -> InputValueResult<Self> {
                 match value {
-                    Some(Value::String(text)) => Self::decode(&text).ok_or_else(|| {
-                        InputValueError::custom(concat!("not the id of ", $what))
-                    }),
+                    // What is no id of this kind names nothing, like the id of something that is not there.
+                    Some(Value::String(text)) => Ok(Self::decode(&text).unwrap_or(Self(Uuid::nil()))),
                     other => Err(InputValueError::expected_type(other.unwrap_or_default())),
                 }
             }

@@ -102,6 +102,8 @@ rules! {
     AboveFacilityCap: Warn, "La struttura supera i {} posti normalmente ammessi.", "The facility has more than the {} places normally allowed.", "DM 18/11/2019 art. 11 c. 1";
     /// Fewer places than guests present or expected.
     BelowOccupied: Block, "I posti sono meno degli ospiti presenti o attesi ({}).", "There are fewer places than guests present or expected ({}).", "Tavolo";
+    /// With the blocks in force or to come, fewer places than guests present or expected.
+    BelowBlocked: Block, "Con i posti bloccati ({}) non restano posti per gli ospiti presenti o attesi.", "With the blocked places ({}), no places are left for guests present or expected.", "Tavolo";
     /// More places blocked than are installed.
     BlockExceedsInstalled: Block, "Si bloccano più posti di quelli esistenti ({}).", "More places are blocked than exist ({}).", "Tavolo";
     /// There is no such block in force.
@@ -134,8 +136,8 @@ rules! {
     UnknownLanguage: Block, "La lingua {} non è un codice ISO 639-3.", "The language {} is not an ISO 639-3 code.", "ISO 639-3";
     /// The birth date gives an age above 110 years.
     AgeImplausible: Block, "La data di nascita dà più di 110 anni.", "The birth date gives an age above 110 years.", "Tavolo";
-    /// A person is an unaccompanied minor only under eighteen.
-    NotAMinor: Block, "La persona ha compiuto 18 anni: non è un minore.", "The person is over 18: not a minor.", "L. 47/2017 art. 2";
+    /// A person is registered as an unaccompanied minor only under eighteen, or within six months after.
+    NotAMinor: Block, "La persona ha più di 18 anni e 6 mesi: non è un minore.", "The person is over 18 years and 6 months: not a minor.", "L. 47/2017 art. 2; DM 18/11/2019 art. 38";
     /// A person with the same tax code, CUI or Vestanet code is registered.
     DuplicatePerson: Block, "Una persona con lo stesso codice è già registrata: contattare la Provincia.", "A person with the same code is already registered: contact the Province.", "DM 10/08/2016 art. 40";
     /// A person with the same name, birth date and citizenship is registered.
@@ -172,6 +174,15 @@ rules! {
     HostingWithoutAccreditation: Warn, "Ospiti presenti senza accreditamento in vigore ({}).", "Guests are present without an accreditation in force ({}).", "DM 18/11/2019 art. 19";
 }
 
+/// A detail in both languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// In Italian.
+    pub it: &'static str,
+    /// In English.
+    pub en: &'static str,
+}
+
 /// One thing that is irregular about an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Irregularity {
@@ -181,6 +192,9 @@ pub struct Irregularity {
     pub path: String,
     /// What the message names: a code, a number, a date. Never a person.
     pub detail: String,
+    /// The same in English, where it is a matter of language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail_en: Option<String>,
 }
 
 impl Irregularity {
@@ -194,11 +208,11 @@ impl Irregularity {
     #[must_use]
     pub fn message(&self, language: Language) -> String {
         let rule = self.code.rule();
-        let text = match language {
-            Language::It => rule.it,
-            Language::En => rule.en,
+        let (text, detail) = match language {
+            Language::It => (rule.it, &self.detail),
+            Language::En => (rule.en, self.detail_en.as_ref().unwrap_or(&self.detail)),
         };
-        text.replace("{}", &self.detail)
+        text.replace("{}", detail)
     }
 }
 
@@ -214,7 +228,13 @@ impl Findings {
 
     /// Adds a finding whose message names a detail.
     pub fn add_with(&mut self, code: Code, path: impl Into<String>, detail: impl ToString) {
-        self.0.push(Irregularity { code, path: path.into(), detail: detail.to_string() });
+        self.0.push(Irregularity { code, path: path.into(), detail: detail.to_string(), detail_en: None });
+    }
+
+    /// Adds a finding whose message names a detail in words.
+    pub fn add_in_words(&mut self, code: Code, path: impl Into<String>, words: Words) {
+        let (detail, detail_en) = (words.it.to_owned(), Some(words.en.to_owned()));
+        self.0.push(Irregularity { code, path: path.into(), detail, detail_en });
     }
 
     /// Adds `TEXT_MISSING` when the text is blank.

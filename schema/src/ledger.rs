@@ -109,12 +109,15 @@ impl Pool {
     /// Makes the ledger entry for what has changed since the last one, if any number has, and marks
     /// the pool with it. The only place where an entry is made.
     pub fn enter(&mut self, change: Change, entering: Entering<'_>) -> Option<LedgerEntry> {
-        let after = self.counts_on(entering.now.day());
+        // Never back into a day that has been settled, by a clock that is behind or an act that took long.
+        let day = entering.now.day().max(self.settled_on);
+        let after = self.counts_on(day);
         let deltas = after.since(self.ledgered);
-        self.registered_at = entering.now;
+        self.settled_on = day;
         if deltas == Counts::default() {
             return None;
         }
+        self.registered_at = entering.now;
         self.revision += 1;
         self.ledgered = after;
         self.occurred_at = change.occurred_at;
@@ -139,7 +142,7 @@ impl Pool {
     /// Makes the ledger entry for what the clock alone has changed since the last one, in the
     /// system's name, so that the next entry carries its own effect and nothing else.
     pub fn settle(&mut self, act: ActId, now: DateTime) -> Option<LedgerEntry> {
-        let today = now.day();
+        let today = now.day().max(self.settled_on);
         let deltas = self.counts_on(today).since(self.ledgered);
         let cause = match (deltas.accredited, deltas.blocked) {
             (less, _) if less < 0 => OccupancyCause::AccreditationExpired,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, DateTime, Day, Findings, Guest, PlaceCategory, Pool,
     id::{FacilityId, GuestId, OrganisationId, StayId},
+    irregularity::Words,
 };
 
 /// Whether a stay goes on.
@@ -106,8 +107,8 @@ pub struct AdmissionFacts<'a> {
     pub guest: &'a Guest,
     /// The pool of the facility and category, if there is one.
     pub pool: Option<&'a Pool>,
-    /// The guest has an open stay: where, as far as the member may know.
-    pub already_hosted: Option<&'a str>,
+    /// The guest has an open stay: the code of the facility, as far as the member may know.
+    pub already_hosted: Option<Option<&'a str>>,
     /// When the guest's last closed stay ended.
     pub last_exit: Option<DateTime>,
     /// An adult of the guest's household is present in the facility.
@@ -130,10 +131,10 @@ pub fn moment(stated: Option<DateTime>, now: DateTime) -> DateTime {
 /// Late registration starts after so many working days (DM 10/08/2016 art. 32).
 const REGISTRATION_TERM: u32 = 3;
 /// A former minor may stay in a minors' place so many months beyond the eighteenth birthday (DM 18/11/2019 art. 38).
-const FORMER_MINOR_MONTHS: i32 = 6;
+pub(crate) const FORMER_MINOR_MONTHS: i32 = 6;
 
 /// What a member who may not know where somebody is hosted is told instead.
-pub const ELSEWHERE: &str = "altrove / elsewhere";
+const ELSEWHERE: Words = Words { it: "altrove", en: "elsewhere" };
 
 /// Checks an admission (P1, P4 to P8, P11, P17).
 pub fn check_admission(
@@ -149,17 +150,27 @@ pub fn check_admission(
         found.add(Code::EntryBeforeBirth, "input.occurredAt");
     }
     if let Some(place) = facts.already_hosted {
-        found.add_with(Code::GuestAlreadyHosted, "input.guest", place);
+        already_hosted(place, found);
     } else if facts.last_exit.is_some_and(|exit| at < exit) {
         found.add(Code::StayOverlaps, "input.occurredAt");
     }
     if let Some(reason) = unfit_for(facts.guest, category, day, facts.household_adult_present) {
-        found.add_with(Code::WrongCategory, "input.category", reason);
+        found.add_in_words(Code::WrongCategory, "input.category", reason);
     }
     match facts.pool.filter(|pool| pool.grant_on(day).is_some()) {
         None => found.add_with(Code::NoAccreditationInForce, "input.facility", day),
-        Some(pool) if pool.numbers_on(day).free == 0 => found.add(Code::NoFreePlace, "input.category"),
+        Some(pool) if pool.claimed() >= pool.claimable(day, now.day()) => {
+            found.add(Code::NoFreePlace, "input.category")
+        }
         Some(_) => {}
+    }
+}
+
+/// Says that the guest is hosted, and where to those who may know.
+pub fn already_hosted(place: Option<&str>, found: &mut Findings) {
+    match place {
+        Some(code) => found.add_with(Code::GuestAlreadyHosted, "input.guest", code),
+        None => found.add_in_words(Code::GuestAlreadyHosted, "input.guest", ELSEWHERE),
     }
 }
 
@@ -183,25 +194,27 @@ fn check_time(at: DateTime, now: DateTime, found: &mut Findings) {
 }
 
 /// Why a person does not belong in a category of place, if so.
-fn unfit_for(guest: &Guest, category: PlaceCategory, day: Day, with_adult: bool) -> Option<&'static str> {
+fn unfit_for(guest: &Guest, category: PlaceCategory, day: Day, with_adult: bool) -> Option<Words> {
     let minor = guest.is_minor_on(day);
     // The file says unaccompanied from registration on; at eighteen the person is a former minor.
     let alone = guest.unaccompanied_minor;
-    let former_minor = alone && day <= guest.birth_date.plus_months(12 * 18 + FORMER_MINOR_MONTHS);
+    let former_minor = alone && guest.was_minor_lately(day);
     match category {
         PlaceCategory::UnaccompaniedMinor if minor && alone => None,
         PlaceCategory::UnaccompaniedMinor if former_minor => None,
         PlaceCategory::UnaccompaniedMinor => {
-            Some("riservato a minori non accompagnati / reserved for unaccompanied minors")
+            Some(Words { it: "riservato a minori non accompagnati", en: "it is reserved for unaccompanied minors" })
         }
-        _ if minor && alone => {
-            Some("un minore non accompagnato va in un posto per minori / an unaccompanied minor needs a minors' place")
-        }
-        _ if minor && !with_adult => {
-            Some("manca un adulto del nucleo nella struttura / no adult of the household is in the facility")
-        }
+        _ if minor && alone => Some(Words {
+            it: "un minore non accompagnato va in un posto per minori",
+            en: "an unaccompanied minor needs a minors' place",
+        }),
+        _ if minor && !with_adult => Some(Words {
+            it: "manca un adulto del nucleo nella struttura",
+            en: "no adult of the household is in the facility",
+        }),
         PlaceCategory::MentalHealthOrDisability if !guest.special_need_documented => {
-            Some("manca la documentazione del bisogno / the need is not documented")
+            Some(Words { it: "manca la documentazione del bisogno", en: "the need is not documented" })
         }
         _ => None,
     }

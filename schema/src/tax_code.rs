@@ -3,7 +3,7 @@
 //! Source: DM 23/12/1976; the provisional code is assigned by the Questura (AdE circular 8/2016) and
 //! carries the plain check digit, without an office number.
 
-use crate::{Guest, codes, guest::Sex};
+use crate::{Guest, codes, guest::Sex, irregularity::Words};
 
 /// A tax code with a right check character.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl TaxCode {
 
     /// In what the code disagrees with a guest's file. Names are not compared: transliterations vary.
     #[must_use]
-    pub fn disagreements(&self, guest: &Guest) -> Vec<&'static str> {
+    pub fn disagreements(&self, guest: &Guest) -> Vec<Words> {
         let Self::Personal16(code) = self else { return Vec::new() };
         let born = guest.birth_date.0;
         let same_date = born.year().rem_euclid(100) == i16::from(code.year)
@@ -97,9 +97,9 @@ impl TaxCode {
         let same_country = codes::country_of_belfiore(&code.place)
             .is_none_or(|country| guest.citizenships.iter().any(|citizenship| citizenship == country));
         [
-            (same_date, "data di nascita / birth date"),
-            (same_sex, "sesso / sex"),
-            (same_country, "cittadinanza / citizenship"),
+            (same_date, Words { it: "la data di nascita", en: "the birth date" }),
+            (same_sex, Words { it: "il sesso", en: "the sex" }),
+            (same_country, Words { it: "la cittadinanza", en: "the citizenship" }),
         ]
         .into_iter()
         .filter_map(|(same, what)| (!same).then_some(what))

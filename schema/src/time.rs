@@ -65,6 +65,9 @@ impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         parse_text(value, "an RFC 3339 instant such as 2026-11-23T08:30:00Z")
     }
+    fn is_valid(value: &Value) -> bool {
+        <Self as ScalarType>::parse(value.clone()).is_ok()
+    }
     fn to_value(&self) -> Value {
         Value::String(self.to_string())
     }
@@ -143,6 +146,9 @@ impl FromStr for Day {
 impl ScalarType for Day {
     fn parse(value: Value) -> InputValueResult<Self> {
         parse_text(value, "an ISO 8601 day such as 2026-11-23")
+    }
+    fn is_valid(value: &Value) -> bool {
+        <Self as ScalarType>::parse(value.clone()).is_ok()
     }
     fn to_value(&self) -> Value {
         Value::String(self.to_string())

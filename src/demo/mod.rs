@@ -68,7 +68,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
 
 async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     let clock = system_clock();
-    let store = open_store(&Settings::new(uri, &args.database)).await?;
+    let store = own_database(&Settings::new(uri, &args.database)).await?;
     let signer = Signer::open_or_create(&args.data.join("demo-key.pem"))?;
     let keys = args.data.join("demo-keys.json");
     std::fs::write(&keys, signer.jwks()?)?;
@@ -101,9 +101,35 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The mark of a database that the demonstration made.
+const MADE: &str = "demo";
+/// The mark of a database that the demonstration has filled to the last.
+const FILLED: &str = "demo filled";
+
+/// Opens a database that the demonstration made or may make. Invented members and movements must never
+/// get among real people. One whose filling was interrupted is made anew.
+async fn own_database(settings: &Settings) -> Result<Store, Failure> {
+    let store = open_store(settings).await?;
+    let made = store.has_mark(MADE).await?;
+    if !made && !store.is_empty().await? {
+        let name = &settings.database;
+        return Err(format!("database {name} was not made by the demonstration: name another with --database").into());
+    }
+    if made && !store.has_mark(FILLED).await? {
+        store.drop_database().await?;
+        return fresh(open_store(settings).await?).await;
+    }
+    if made { Ok(store) } else { fresh(store).await }
+}
+
+async fn fresh(store: Store) -> Result<Store, Failure> {
+    store.mark(MADE).await?;
+    Ok(store)
+}
+
 /// Brings the projects to the table, on the first start.
 async fn fill_once(store: &Store, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
-    if !store.is_empty().await? {
+    if store.has_mark(FILLED).await? {
         return Ok(());
     }
     let stop = tokio_util::sync::CancellationToken::new();
@@ -113,7 +139,8 @@ async fn fill_once(store: &Store, world: &World, inventor: &mut Inventor) -> Res
     let filled = province::fill(&Table::new(tavolo_resolvers::Graph::new(hub), world), world, inventor).await;
     stop.cancel();
     following.await?;
-    filled
+    filled?;
+    Ok(store.mark(FILLED).await?)
 }
 
 fn tokens(world: &World, signer: &Signer, now: tavolo_schema::DateTime) -> Result<Map<String, Value>, Failure> {

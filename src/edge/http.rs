@@ -1,6 +1,6 @@
 //! GraphQL over HTTP, as the specification's draft has it: queries by GET and POST, mutations by POST alone.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_graphql::{Request, Response as GraphResponse, ServerError, Value as GraphValue, Variables};
 use axum::{
@@ -11,12 +11,16 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{Edge, authorization, viewer};
 use crate::auth::Refusal;
 
 /// Bytes of a request's body at most.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// How long a body may take.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
@@ -192,9 +196,14 @@ pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Operati
         let message = "send application/json".into();
         return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", message));
     }
-    let body = to_bytes(body, MOST_BYTES)
+    let body = timeout(READ_WITHIN, to_bytes(body, MOST_BYTES))
         .await
+        .map_err(|_| Refused(StatusCode::REQUEST_TIMEOUT, "BAD_REQUEST", "the body took too long".into()))?
         .map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST", "a request has 64 KiB at most".into()))?;
+    // A sequence would fill the fields in their order: no client means that.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(bad_request("the body is no GraphQL request: it must be a JSON object".into()));
+    }
     serde_json::from_slice(&body).map_err(|error| bad_request(format!("the body is no GraphQL request: {error}")))
 }
 
@@ -223,8 +232,9 @@ fn media_type(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// Reads the payload of a `subscribe` message.
-pub(super) fn operation(payload: serde_json::Value) -> Result<Request, serde_json::Error> {
-    serde_json::from_value::<Operation>(payload).map(Request::from)
+pub(super) fn operation(payload: serde_json::Value) -> Option<Request> {
+    let payload = payload.is_object().then_some(payload)?;
+    serde_json::from_value::<Operation>(payload).ok().map(Request::from)
 }
 
 #[cfg(test)]

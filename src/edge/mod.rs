@@ -93,15 +93,20 @@ fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
     Viewer { member: admitted.map(|admitted| Arc::clone(&admitted.member)), language: language(headers) }
 }
 
-/// The first of our languages that the client names; Italian when it names none.
+/// The one of our languages that the client likes best (RFC 9110 section 12.5.4); Italian when it names none.
 fn language(headers: &HeaderMap) -> Language {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first = wanted.split(',').find_map(|range| match range.trim().get(..2)?.to_ascii_lowercase().as_str() {
-        "it" => Some(Language::It),
-        "en" => Some(Language::En),
-        _ => None,
+    let ranges = wanted.split(',').filter_map(|range| {
+        let (tag, weight) = range.split_once(";q=").unwrap_or((range, "1"));
+        let language = match tag.trim().split('-').next()?.to_ascii_lowercase().as_str() {
+            "it" => Language::It,
+            "en" => Language::En,
+            _ => return None,
+        };
+        weight.trim().parse::<f32>().ok().filter(|weight| *weight > 0.0).map(|weight| (language, weight))
     });
-    first.unwrap_or_default()
+    let best = ranges.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(language, _)| language).unwrap_or_default()
 }
 
 fn authorization(headers: &HeaderMap) -> Option<&str> {
@@ -116,21 +121,24 @@ async fn contract() -> impl IntoResponse {
 async fn ready(State(edge): State<Edge>) -> impl IntoResponse {
     let table = &edge.graph.hub().table;
     let position = table.board().position();
-    let (database, since) = match &*table.link().borrow() {
-        Link::Following => ("following", None),
-        Link::Lost(why) => ("lost", Some(why.clone())),
+    // Why is for the log: it names servers.
+    let database = match &*table.link().borrow() {
+        Link::Following => "following",
+        Link::Lost(_) => "lost",
     };
     let body = json!({
         "board": { "seconds": position.seconds, "increment": position.increment },
         "database": database,
-        "why": since,
     });
     axum::Json(body)
 }
 
 async fn demo_tokens(State(edge): State<Edge>) -> Response {
     match &edge.demo_tokens {
-        Some(tokens) => ([(header::CONTENT_TYPE, "application/json")], tokens.to_string()).into_response(),
+        Some(tokens) => {
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+            (headers, tokens.to_string()).into_response()
+        }
         None => StatusCode::NO_CONTENT.into_response(),
     }
 }

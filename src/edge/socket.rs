@@ -32,6 +32,8 @@ const PROTOCOL: &str = "graphql-transport-ws";
 const MOST_BYTES: usize = 64 * 1024;
 /// Operations of one socket at most.
 const MOST_OPERATIONS: usize = 100;
+/// Sockets and operations of one hub at most.
+const MOST_TASKS: usize = 50_000;
 /// How long a client has for its `connection_init`.
 const INIT_WITHIN: Duration = Duration::from_secs(10);
 /// How long a client has to take a message.
@@ -84,6 +86,9 @@ struct Handed {
 pub(super) async fn upgrade(State(edge): State<Edge>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !same_site(&edge, &headers) {
         return (StatusCode::FORBIDDEN, "this origin may not open a socket\n").into_response();
+    }
+    if edge.sockets.len() >= MOST_TASKS {
+        return (StatusCode::SERVICE_UNAVAILABLE, "this hub has as many sockets as it can hold\n").into_response();
     }
     let upgrade = upgrade
         .protocols([PROTOCOL])
@@ -169,9 +174,11 @@ fn refused(refusal: Refusal) -> End {
 fn receive(received: Option<Result<Message, axum::Error>>) -> Result<Option<FromClient>, End> {
     match received {
         None | Some(Err(_) | Ok(Message::Close(_))) => Err(None),
-        Some(Ok(Message::Text(text))) => {
+        // A sequence would be taken for a message that is written in the order of its fields.
+        Some(Ok(Message::Text(text))) if text.trim_start().starts_with('{') => {
             serde_json::from_str(&text).map(Some).map_err(|_| Some((4400, "Invalid message")))
         }
+        Some(Ok(Message::Text(_))) => Err(Some((4400, "Invalid message"))),
         Some(Ok(Message::Binary(_))) => Err(Some((4400, "Invalid message"))),
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
     }
@@ -268,7 +275,7 @@ impl Session<'_> {
     }
 
     async fn subscribe(&mut self, socket: &mut WebSocket, id: String, payload: serde_json::Value) -> Result<(), End> {
-        let mut request = http::operation(payload).map_err(|_| Some((4400, "Invalid message")))?;
+        let mut request = http::operation(payload).ok_or(Some((4400, "Invalid message")))?;
         if self.edge.graph.is_mutation(&mut request) {
             let payload = json!([{
                 "message": "send mutations by POST", "extensions": { "code": "BAD_REQUEST" }

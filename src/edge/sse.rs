@@ -55,8 +55,10 @@ async fn open(
             () = stopped => {}
         }
     };
-    let events = answers.take_until(Box::pin(ends)).map(|answer| Ok(next(&answer)));
-    Ok(events.chain(stream::iter([Ok(Event::default().event("complete").data(""))])))
+    let events = answers.map(|answer| Ok(next(&answer)));
+    let events = events.chain(stream::iter([Ok(Event::default().event("complete").data(""))]));
+    // Outermost: a hub that stops just ends the stream, so that the client comes back.
+    Ok(events.take_until(Box::pin(ends)))
 }
 
 fn next(answer: &GraphResponse) -> Event {

@@ -3,7 +3,7 @@
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Accreditation, AccreditationStatus, CategoryPlaces, Code, Grant, OccupancyCause, PlaceCategory,
+    Accreditation, AccreditationStatus, CategoryPlaces, Code, Day, Grant, OccupancyCause, PlaceCategory,
     accreditation::{
         self, DecideAccreditationInput, DecisionOutcome, RevokeAccreditationInput, SubmitAccreditationInput,
         SuspendAccreditationInput, VALIDITY_MONTHS,
@@ -101,34 +101,58 @@ impl Transaction {
         Ok(move |category| pools.iter().find(|pool| pool.category == category).map_or(0, |pool| pool.installed))
     }
 
-    /// Gives the granted places to the pools of the facility.
-    async fn grant(&mut self, accreditation: &Accreditation) -> Result<(), StoreError> {
+    /// Gives the granted places to the pools of the facility, in the place of those of earlier accreditations.
+    async fn grant(&mut self, accreditation: &Accreditation, reinstated: bool) -> Result<(), StoreError> {
         let (Some(valid_from), Some(valid_until)) = (accreditation.valid_from, accreditation.valid_until) else {
             return Ok(());
         };
+        // What is reinstated did not hold while it was suspended.
+        let from = if reinstated { valid_from.max(self.today()) } else { valid_from };
         for granted in &accreditation.granted {
-            let grant = Grant { accreditation: accreditation.id, places: granted.places, valid_from, valid_until };
+            let grant =
+                Grant { accreditation: accreditation.id, places: granted.places, valid_from: from, valid_until };
             let pool = self.pool_or_empty(accreditation.facility, granted.category).await?;
             let change = Change {
                 accreditation: Some(accreditation.id),
                 ..Change::new(OccupancyCause::AccreditationGranted, self.now)
             };
-            self.change_pool(pool, change, |pool| pool.grants.push(grant)).await?;
+            self.change_pool(pool, change, |pool| {
+                end_grants(&mut pool.grants, from, |_| true);
+                pool.grants.push(grant);
+            })
+            .await?;
+        }
+        self.supersede(accreditation, from).await
+    }
+
+    /// Ends earlier accreditations whose every category has been granted anew, the day before.
+    async fn supersede(&mut self, new: &Accreditation, from: Day) -> Result<(), StoreError> {
+        let filter =
+            doc! { "facility": binary(new.facility), "status": "ACCREDITED", "_id": { "$ne": binary(new.id) } };
+        for mut earlier in self.find::<AccreditationDoc>(filter, doc! {}).await? {
+            let granted_anew = |places: &CategoryPlaces| new.granted.iter().any(|new| new.category == places.category);
+            let until = from.plus_days(-1);
+            if earlier.granted.iter().all(granted_anew) && earlier.valid_until.is_some_and(|last| last > until) {
+                earlier.valid_until = Some(until);
+                self.put_accreditation(&mut earlier).await?;
+            }
         }
         Ok(())
     }
 
-    /// Takes the granted places back from the pools of the facility. Guests stay.
+    /// Takes the granted places back from the pools of the facility, from today. Guests stay, and who arrived before
+    /// can still be registered.
     pub(crate) async fn withdraw(
         &mut self,
         accreditation: &Accreditation,
         cause: OccupancyCause,
     ) -> Result<(), StoreError> {
+        let today = self.today();
         for granted in &accreditation.granted {
             let Some(pool) = self.pool(accreditation.facility, granted.category).await? else { continue };
             let change = Change { accreditation: Some(accreditation.id), ..Change::new(cause, self.now) };
             self.change_pool(pool, change, |pool| {
-                pool.grants.retain(|grant| grant.accreditation != accreditation.id);
+                end_grants(&mut pool.grants, today, |grant| grant.accreditation == accreditation.id);
             })
             .await?;
         }
@@ -193,7 +217,8 @@ impl Transaction {
         };
         accreditation.requested = input.places.into_iter().map(CategoryPlaces::from).collect();
         let installed = self.installed_of(input.facility).await?;
-        accreditation::check_transition(accreditation.status, &[AccreditationStatus::Draft], &mut self.found);
+        let status = accreditation.status_on(self.today());
+        accreditation::check_transition(status, &[AccreditationStatus::Draft], &mut self.found);
         accreditation::check_places(&accreditation.requested, installed, &mut self.found);
         if self.found.blocks() {
             return Ok(None);
@@ -214,12 +239,16 @@ impl Transaction {
         accreditation.decided_at = Some(self.now);
         accreditation.act_number = input.act_number;
         accreditation.reason = input.reason;
+        let from: &[AccreditationStatus] =
+            if input.outcome == DecisionOutcome::Rejected { &[Submitted] } else { &[Submitted, Suspended] };
+        accreditation::check_transition(current, from, &mut self.found);
+        if self.found.blocks() {
+            return Ok(None);
+        }
         if input.outcome == DecisionOutcome::Rejected {
-            accreditation::check_transition(current, &[Submitted], &mut self.found);
             accreditation::check_reason(accreditation.reason.as_deref(), &mut self.found);
             accreditation.status = Rejected;
         } else {
-            accreditation::check_transition(current, &[Submitted, Suspended], &mut self.found);
             let valid_from = input.valid_from.or(accreditation.valid_from).unwrap_or(today);
             let valid_until = input
                 .valid_until
@@ -240,10 +269,18 @@ impl Transaction {
             return Ok(None);
         }
         if accreditation.status == Accredited {
-            self.grant(&accreditation).await?;
+            self.grant(&accreditation, current == Suspended).await?;
         }
         self.put_accreditation(&mut accreditation).await?;
         Ok(Some(accreditation.id))
+    }
+}
+
+/// Lets grants end the day before `from`; those that would begin later are void.
+fn end_grants(grants: &mut Vec<Grant>, from: Day, which: impl Fn(&Grant) -> bool) {
+    grants.retain(|grant| !which(grant) || grant.valid_from < from);
+    for grant in grants.iter_mut().filter(|grant| which(grant)) {
+        grant.valid_until = grant.valid_until.min(from.plus_days(-1));
     }
 }
 

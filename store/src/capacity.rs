@@ -53,6 +53,7 @@ pub(crate) struct PoolDoc {
     occupied: i32,
     reserved: i32,
     ledgered: Counts,
+    settled_on: String,
     revision: i64,
     occurred_at: bson::DateTime,
     registered_at: bson::DateTime,
@@ -87,10 +88,11 @@ impl Document for PoolDoc {
             occupied: noun.occupied,
             reserved: noun.reserved,
             ledgered: noun.ledgered,
+            settled_on: noun.settled_on.to_string(),
             revision: noun.revision,
             occurred_at: instant(noun.occurred_at),
             registered_at: instant(noun.registered_at),
-            next_change: noun.next_change_after(noun.registered_at.day()).map(|day| day.to_string()),
+            next_change: noun.next_change_after(noun.settled_on).map(|day| day.to_string()),
         }
     }
 
@@ -122,6 +124,7 @@ impl Document for PoolDoc {
             occupied: self.occupied,
             reserved: self.reserved,
             ledgered: self.ledgered,
+            settled_on: day("settledOn", &self.settled_on)?,
             revision: self.revision,
             occurred_at: date_time("occurredAt", self.occurred_at)?,
             registered_at: date_time("registeredAt", self.registered_at)?,
@@ -164,7 +167,7 @@ impl Transaction {
     /// day of entry; should the pool have changed since it was read, the transaction conflicts and
     /// the act decides again.
     pub(crate) async fn claim_place(&mut self, pool: Pool, change: Change) -> Result<(), StoreError> {
-        let allocable = pool.numbers_on(change.occurred_at.day()).allocable;
+        let allocable = pool.claimable(change.occurred_at.day(), self.today());
         let free = doc! { "$expr": { "$lt": [{ "$add": ["$occupied", "$reserved"] }, allocable] } };
         self.change_pool_if(free, pool, change, |pool| pool.occupied += 1).await
     }
@@ -247,11 +250,19 @@ impl Store {
                     transaction.found.add(Code::UnknownFacility, "input.facility");
                     return Ok(None);
                 };
+                transaction.hold(facility.id).await?;
                 let pools = transaction.pools_of(facility.id).await?;
                 let others =
                     pools.iter().filter(|pool| pool.category != input.category).map(|pool| pool.installed).sum();
                 let pool = transaction.pool_or_empty(facility.id, input.category).await?;
-                capacity::check_install(&input, &pool, others, facility.beds(), &mut transaction.found);
+                capacity::check_install(
+                    &input,
+                    &pool,
+                    others,
+                    facility.beds(),
+                    transaction.today(),
+                    &mut transaction.found,
+                );
                 if transaction.found.blocks() {
                     return Ok(None);
                 }
@@ -320,7 +331,11 @@ impl Store {
                     Some(pool) => transaction.facility(pool.facility).await?,
                     None => None,
                 };
-                let Some(pool) = found.filter(|_| facility.is_some()) else {
+                // What has ended is past, and stays as it was.
+                let today = transaction.today();
+                let in_force = |other: &Block| other.id == block && other.until.is_none_or(|until| until >= today);
+                let found = found.filter(|pool| facility.is_some() && pool.blocks.iter().any(in_force));
+                let Some(pool) = found else {
                     transaction.found.add(Code::UnknownBlock, "input.block");
                     return Ok(None);
                 };

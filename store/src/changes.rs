@@ -159,9 +159,14 @@ impl Store {
         Ok(snapshot)
     }
 
-    async fn read_all<D: Document>(&self, session: &mut ClientSession) -> Result<Vec<D::Noun>, StoreError> {
-        let mut cursor =
-            collection::<D>(self.database()).find(doc! {}).batch_size(5_000).session(&mut *session).await?;
+    pub(crate) async fn read_all<D: Document>(&self, session: &mut ClientSession) -> Result<Vec<D::Noun>, StoreError> {
+        let mut cursor = collection::<D>(self.database())
+            .find(doc! {})
+            .batch_size(5_000)
+            // Said again: the client's own read concern would take the place of the session's.
+            .read_concern(ReadConcern::snapshot())
+            .session(&mut *session)
+            .await?;
         let mut nouns = Vec::new();
         let mut stream = cursor.stream(session);
         while let Some(raw) = stream.try_next().await? {
@@ -288,6 +293,8 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             let subject = event.document_key.as_ref().and_then(|key| key.get_str("_id").ok());
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
+        // Records of the past that somebody has put into an archive are still what happened.
+        ("delete", _) if [LedgerDoc::COLLECTION, ActRecord::COLLECTION].contains(&collection.as_str()) => Ok(None),
         // Somebody changed the board by hand in a way that does not carry the document, or dropped
         // it: what is true now can only be read anew.
         _ => Err(StoreError::HistoryLost),

@@ -47,6 +47,7 @@ impl Settings {
 pub struct Store {
     database: Database,
     commands: Arc<AtomicU64>,
+    patience: Duration,
 }
 
 impl Store {
@@ -93,7 +94,7 @@ impl Store {
         if !hello.contains_key("setName") {
             return Err(StoreError::NoReplicaSet);
         }
-        let store = Self { database: client.database(&settings.database), commands };
+        let store = Self { database: client.database(&settings.database), commands, patience: settings.patience };
         // `hello` needs no credentials; this does.
         store.database.list_collection_names().await?;
         Ok(store)
@@ -122,6 +123,31 @@ impl Store {
     /// When the database does not answer.
     pub async fn drop_database(&self) -> Result<(), StoreError> {
         Ok(self.database.drop().await?)
+    }
+
+    /// How long an operation waits for a server.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Puts a mark on the database, by which a later process knows what was done to it.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn mark(&self, mark: &str) -> Result<(), StoreError> {
+        let meta = self.database.collection::<Bson>("meta");
+        meta.update_one(doc! { "_id": mark }, doc! { "$set": { "marked": true } }).upsert(true).await?;
+        Ok(())
+    }
+
+    /// Whether the database bears a mark.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn has_mark(&self, mark: &str) -> Result<bool, StoreError> {
+        Ok(self.database.collection::<Bson>("meta").find_one(doc! { "_id": mark }).await?.is_some())
     }
 
     pub(crate) fn database(&self) -> &Database {

@@ -2,7 +2,7 @@
 
 use mongodb::{
     Collection, Database,
-    bson::{self, RawDeserializer, RawDocumentBuf, Uuid as Binary},
+    bson::{self, RawBinaryRef, RawBsonRef, RawDeserializer, RawDocumentBuf, Uuid as Binary},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{DateTime, Day};
@@ -35,7 +35,7 @@ pub(crate) fn collection<D: Document>(database: &Database) -> Collection<RawDocu
 pub(crate) fn read<D: Document>(raw: &RawDocumentBuf) -> Result<D::Noun, StoreError> {
     let corrupt = |field: String| StoreError::Corrupt {
         collection: D::COLLECTION,
-        id: raw.get("_id").ok().flatten().map_or_else(|| "?".into(), |id| format!("{id:?}")),
+        id: raw.get("_id").ok().flatten().map_or_else(|| "?".into(), readable),
         field,
     };
     let deserializer = RawDeserializer::new(raw.as_bytes()).map_err(|_| corrupt("the document itself".into()))?;
@@ -43,6 +43,17 @@ pub(crate) fn read<D: Document>(raw: &RawDocumentBuf) -> Result<D::Noun, StoreEr
         .map_err(|error| corrupt(damaged_field(&error)))?
         .read()
         .map_err(|Unreadable(field)| corrupt(field.into()))
+}
+
+/// An `_id` for a person's eyes.
+fn readable(id: RawBsonRef<'_>) -> String {
+    match id {
+        RawBsonRef::String(text) => text.to_owned(),
+        RawBsonRef::Binary(RawBinaryRef { bytes, .. }) => {
+            Uuid::from_slice(bytes).map_or_else(|_| format!("{bytes:x?}"), |uuid| uuid.to_string())
+        }
+        other => format!("{other:?}"),
+    }
 }
 
 /// The field that could not be read. The library's text is taken only where it cannot hold a value.

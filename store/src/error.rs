@@ -12,6 +12,12 @@ pub enum StoreError {
     /// Other writers kept this act from committing within its time.
     #[error("too many others write the same record; try again")]
     Busy,
+    /// The database stopped answering while an act was committed: it may have been written.
+    #[error("the act may have been written; repeat it with the same idempotencyKey")]
+    OutcomeUnknown,
+    /// The actor is no member any more, or in another role.
+    #[error("the membership has ended or changed")]
+    NotAMember,
     /// User or password is wrong.
     #[error("MongoDB refuses the credentials in TAVOLO_MONGODB_URI: check user, password and authSource")]
     Credentials,
@@ -23,6 +29,9 @@ pub enum StoreError {
         "the MongoDB server is no replica set, which transactions and change streams need: start it with --replSet and run rs.initiate()"
     )]
     NoReplicaSet,
+    /// The address names a set that the server is not in.
+    #[error("the MongoDB server is not a member of the replica set that TAVOLO_MONGODB_URI names")]
+    NotInReplicaSet,
     /// The database was written by a newer Tavolo.
     #[error(
         "database {database} was written by a newer Tavolo (schema {found}; this one knows {known}): upgrade this hub"
@@ -80,11 +89,15 @@ impl From<Error> for StoreError {
             ErrorKind::Command(command) if matches!(command.code, AUTHENTICATION_FAILED | UNAUTHORIZED) => {
                 Self::Credentials
             }
-            ErrorKind::Command(command) if matches!(command.code, HISTORY_LOST | CAPPED_POSITION_LOST) => {
-                Self::HistoryLost
-            }
+            ErrorKind::Command(command) if HISTORY.contains(&command.code) => Self::HistoryLost,
             ErrorKind::ServerSelection { message, .. } if message.contains("Authentication failed") => {
                 Self::Credentials
+            }
+            // Whoever does not belong to the set is taken off the list: nobody is left on it.
+            ErrorKind::ServerSelection { message, .. }
+                if message.contains("ReplicaSetNoPrimary") && !message.contains("Servers: ") =>
+            {
+                Self::NotInReplicaSet
             }
             ErrorKind::ServerSelection { .. }
             | ErrorKind::Io(_)
@@ -98,8 +111,8 @@ impl From<Error> for StoreError {
 
 const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
-const CAPPED_POSITION_LOST: i32 = 136;
-const HISTORY_LOST: i32 = 286;
+/// Capped position lost, invalid resume token, fatal error of a change stream, change stream history lost.
+const HISTORY: [i32; 4] = [136, 260, 280, 286];
 pub(crate) const DUPLICATE_KEY: i32 = 11_000;
 
 impl StoreError {

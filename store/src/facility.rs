@@ -82,6 +82,12 @@ impl Transaction {
         Ok(found.filter(|facility| (self.within_reach)(facility)))
     }
 
+    /// Makes two acts that look at all the places of a facility wait for each other: the second conflicts
+    /// on the document that the first writes here, and looks again.
+    pub(crate) async fn hold(&mut self, id: FacilityId) -> Result<(), StoreError> {
+        self.next_number(&format!("places of {id}")).await.map(drop)
+    }
+
     async fn facility_facts(&mut self, facility: &Facility) -> Result<FacilityFacts, StoreError> {
         let same_address = doc! {
             "municipality": &facility.municipality,
@@ -94,7 +100,12 @@ impl Transaction {
             municipality: self.by_id::<MunicipalityDoc>(facility.municipality.as_str()).await?,
             operator: self.organisation_kind(facility.operator).await?,
             holder: self.organisation_kind(facility.holder).await?,
-            same_address: self.exists::<FacilityDoc>(same_address).await?,
+            // Where others' facilities are is not for everybody to find out by trying.
+            same_address: self
+                .find::<FacilityDoc>(same_address, doc! {})
+                .await?
+                .iter()
+                .any(|found| (self.within_reach)(found)),
             installed: pools.iter().map(|pool| pool.installed).sum(),
         })
     }
@@ -160,6 +171,7 @@ impl Store {
                     transaction.found.add(Code::UnknownFacility, "input.facility");
                     return Ok(None);
                 };
+                transaction.hold(before.id).await?;
                 if input.expected_revision.is_some_and(|expected| expected != before.revision) {
                     transaction.found.add(Code::StaleRevision, "input.expectedRevision");
                 }

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
-use tavolo_schema::{
-    LedgerEntry, OccupancyCause, PlaceCategory, Role,
-    capacity::Counts,
-    id::{FacilityId, StayId},
-};
+use tavolo_schema::{LedgerEntry, OccupancyCause, PlaceCategory, Role, StayStatus, capacity::Counts, id::FacilityId};
 use uuid::Uuid;
 
 use crate::{
@@ -112,7 +108,6 @@ struct Books {
     revision: i64,
     gap: bool,
     present: i32,
-    open_stays: Vec<StayId>,
 }
 
 impl Store {
@@ -124,21 +119,24 @@ impl Store {
     pub async fn audit(&self) -> Result<Audit, StoreError> {
         let mut books: BTreeMap<(FacilityId, PlaceCategory), Books> = BTreeMap::new();
         let mut audit = Audit::default();
-        let order = doc! { "facility": 1, "category": 1, "revision": 1 };
-        for entry in self.find_all::<LedgerDoc>(doc! {}, order).await? {
+        // One instant for all three: a hub may be at work meanwhile.
+        let mut session = self.client().start_session().snapshot(true).await?;
+        let mut entries = self.read_all::<LedgerDoc>(&mut session).await?;
+        entries.sort_unstable_by_key(|entry| (entry.facility, entry.category, entry.revision));
+        for entry in entries {
             let book = books.entry((entry.facility, entry.category)).or_default();
             book.sum = book.sum.plus(entry.deltas);
             book.gap |= entry.revision != book.revision + 1 || entry.after != book.sum;
             (book.last, book.revision) = (entry.after, entry.revision);
             audit.entries += 1;
         }
-        for stay in self.find_all::<StayDoc>(doc! { "status": "OPEN" }, doc! {}).await? {
+        let stays = self.read_all::<StayDoc>(&mut session).await?;
+        for stay in stays.into_iter().filter(|stay| stay.status == StayStatus::Open) {
             let book = books.entry((stay.facility, stay.category)).or_default();
             book.present += 1;
-            book.open_stays.push(stay.id);
             audit.open_stays += 1;
         }
-        for pool in self.find_all::<PoolDoc>(doc! {}, doc! {}).await? {
+        for pool in self.read_all::<PoolDoc>(&mut session).await? {
             audit.pools += 1;
             let book = books.remove(&(pool.facility, pool.category)).unwrap_or_default();
             let problems = [

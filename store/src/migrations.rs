@@ -242,7 +242,7 @@ fn unique_where(keys: Filter, filter: Filter) -> IndexModel {
 
 /// Unique among the documents that have the field.
 fn present(field: &str) -> IndexModel {
-    unique_where(doc! { field: 1 }, doc! { field: { "$type": "string" } })
+    unique_where(doc! { field: 1 }, doc! { field: { "$exists": true } })
 }
 
 /// A person has one open stay, whatever two hubs do at the same time.
@@ -252,5 +252,5 @@ fn only_open_stay() -> IndexModel {
 
 /// A member's idempotency key has one answer.
 fn one_answer_per_key() -> IndexModel {
-    unique_where(doc! { "subject": 1, "key": 1 }, doc! { "key": { "$type": "string" } })
+    unique_where(doc! { "subject": 1, "key": 1 }, doc! { "key": { "$exists": true } })
 }

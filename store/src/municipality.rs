@@ -48,6 +48,9 @@ impl Document for MunicipalityDoc {
     }
 }
 
+/// The mark of a database whose municipalities have been loaded to the last.
+const LOADED: &str = "municipalities";
+
 /// A row of `municipalities_kr.csv`.
 #[derive(Deserialize)]
 struct Row {
@@ -60,13 +63,13 @@ struct Row {
 }
 
 impl Store {
-    /// Loads municipalities as [`Store::load_municipalities`], unless there are some.
+    /// Loads municipalities as [`Store::load_municipalities`], unless some have been loaded before.
     ///
     /// # Errors
     ///
     /// As [`Store::load_municipalities`].
     pub async fn load_municipalities_once(&self, csv: impl std::io::Read + Send) -> Result<(), StoreError> {
-        if collection::<MunicipalityDoc>(self.database()).find_one(doc! {}).await?.is_none() {
+        if !self.has_mark(LOADED).await? {
             self.load_municipalities(csv).await?;
         }
         Ok(())
@@ -98,6 +101,7 @@ impl Store {
                 .upsert(true)
                 .await?;
         }
+        self.mark(LOADED).await?;
         Ok(count)
     }
 }

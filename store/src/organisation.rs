@@ -17,6 +17,7 @@ pub(crate) struct OrganisationDoc {
     id: Binary,
     name: String,
     kind: OrganisationKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tax_code: Option<String>,
     municipality: Option<String>,
     revision: i64,

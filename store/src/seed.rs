@@ -12,6 +12,7 @@ use crate::{
     facility::{FacilityDoc, facility_code},
     guest::GuestDoc,
     ledger::LedgerDoc,
+    organisation::OrganisationDoc,
     stay::StayDoc,
 };
 
@@ -66,13 +67,18 @@ impl Store {
         Ok(last - count + 1)
     }
 
-    /// Whether the database holds any facility yet.
+    /// Whether the database holds neither organisations nor facilities yet.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
-        let facilities = self.database().collection::<mongodb::bson::Document>(FacilityDoc::COLLECTION);
-        Ok(facilities.find_one(doc! {}).await?.is_none())
+        for name in [OrganisationDoc::COLLECTION, FacilityDoc::COLLECTION] {
+            let collection = self.database().collection::<mongodb::bson::Document>(name);
+            if collection.find_one(doc! {}).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

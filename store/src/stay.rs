@@ -73,8 +73,10 @@ impl Document for StayDoc {
 }
 
 /// One page of the stays of each facility, or of each guest, the latest registered first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StayPage {
+    /// Only stays in these facilities: those whose presences the viewer sees.
+    pub within: Option<Arc<[FacilityId]>>,
     /// Only stays of this status.
     pub status: Option<StayStatus>,
     /// Only stays registered before this one.
@@ -106,17 +108,17 @@ impl Transaction {
             // Somebody else's guest: that the person is hosted must be known, to prevent a second
             // admission; anything more must not.
             match open {
-                Some(_) => self.found.add_with(Code::GuestAlreadyHosted, "input.guest", stay::ELSEWHERE),
+                Some(_) => stay::already_hosted(None, &mut self.found),
                 None => self.found.add(Code::UnknownGuest, "input.guest"),
             }
             return Ok(None);
         };
-        let place = open.map(|stay| (reach.place)(stay.facility).unwrap_or_else(|| stay::ELSEWHERE.into()));
+        let place = open.map(|stay| (reach.place)(stay.facility));
         let pool = self.pool(facility.id, input.category).await?;
         let facts = AdmissionFacts {
             guest: &guest,
             pool: pool.as_ref(),
-            already_hosted: place.as_deref(),
+            already_hosted: place.as_ref().map(Option::as_deref),
             last_exit: stays.iter().filter_map(|stay| stay.exit_at).max(),
             household_adult_present: self.household_adult_present(&guest, facility.id).await?,
         };
@@ -251,6 +253,10 @@ impl Store {
     {
         let ids: Vec<Binary> = ids.iter().map(|id| binary(*id)).collect();
         let mut wanted = doc! {};
+        if let Some(within) = &page.within {
+            let within: Vec<Binary> = within.iter().map(|id| binary(*id)).collect();
+            wanted.insert("facility", doc! { "$in": within });
+        }
         if let Some(status) = page.status {
             wanted.insert("status", contract_name(status));
         }

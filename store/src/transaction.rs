@@ -19,12 +19,13 @@ use mongodb::{
     options::{Acknowledgment, ReadConcern, WriteConcern},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tavolo_schema::{Actor, DateTime, Day, Facility, Findings, id::ActId};
+use tavolo_schema::{Actor, DateTime, Day, Facility, Findings, Member, id::ActId};
 
 use crate::{
     Order, Outcome, Store, StoreError,
     act::ActRecord,
-    document::{Document, collection, read, write},
+    document::{Document, binary, collection, read, write},
+    member::MemberDoc,
 };
 
 /// How long an act is repeated while other writers are first.
@@ -63,6 +64,8 @@ impl Store {
             .build();
         loop {
             match self.attempt(order, &work).await {
+                // No server was found for as long as anybody waits for one.
+                Err(error @ StoreError::Unavailable(_)) if started.elapsed() >= self.patience() => return Err(error),
                 Err(error) if error.is_transient() => {
                     if started.elapsed() > PATIENCE {
                         return Err(if matches!(error, StoreError::Unavailable(_)) { error } else { StoreError::Busy });
@@ -80,11 +83,14 @@ impl Store {
         F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
     {
         let mut transaction = Transaction::begin(self, order).await?;
-        if let Some(replay) = transaction.replay(order).await? {
+        // A mere check is made afresh, whatever the key was used for.
+        if !order.validate_only
+            && let Some(replay) = transaction.replay(order).await?
+        {
             transaction.abort().await;
             return replay;
         }
-        let answer = match work(&mut transaction).await {
+        let answer = match transaction.work_as_member(work).await {
             Ok(answer) => answer,
             Err(error) => {
                 transaction.abort().await;
@@ -103,14 +109,42 @@ impl Store {
                 let record = ActRecord::new(order, transaction.act, &answer, &irregularities);
                 transaction.insert::<ActRecord>(&record).await?;
                 let act = transaction.act;
-                transaction.commit().await?;
+                match transaction.commit().await {
+                    Err(StoreError::OutcomeUnknown) if self.was_written(act).await => {}
+                    committed => committed?,
+                }
                 Ok(Outcome { answer: Some(answer), irregularities, act: Some(act) })
             }
         }
     }
 }
 
+impl Store {
+    /// Whether an act is in the books after all. That it is not there yet proves nothing.
+    async fn was_written(&self, act: ActId) -> bool {
+        let acts = collection::<ActRecord>(self.database());
+        acts.find_one(doc! { "_id": binary(act) }).await.is_ok_and(|found| found.is_some())
+    }
+}
+
 impl Transaction {
+    /// Does the work, if whoever ordered it is still a member in the same part: the board may lag.
+    async fn work_as_member<T, F>(&mut self, work: &F) -> Result<Option<T>, StoreError>
+    where
+        F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
+    {
+        if let Some(subject) = self.actor.subject.clone() {
+            let member = self.by_id::<MemberDoc>(subject).await?;
+            let same = |member: &Member| {
+                Some(member.role) == self.actor.role && Some(member.organisation) == self.actor.organisation
+            };
+            if !member.is_some_and(|member| same(&member)) {
+                return Err(StoreError::NotAMember);
+            }
+        }
+        work(self).await
+    }
+
     async fn begin(store: &Store, order: &Order) -> Result<Self, StoreError> {
         let mut session = store.client().start_session().await?;
         session
@@ -138,7 +172,11 @@ impl Transaction {
         let mut tries = 3;
         loop {
             match self.session.commit_transaction().await {
-                Err(error) if tries > 0 && error.contains_label(mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
+                Err(error) if error.contains_label(mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
+                    if tries == 0 {
+                        tracing::warn!(%error, act = %self.act, "it is unknown whether an act was committed");
+                        return Err(StoreError::OutcomeUnknown);
+                    }
                     tries -= 1;
                 }
                 outcome => return Ok(outcome?),

@@ -32,7 +32,7 @@ impl Follower {
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn open(store: Store) -> Result<(Arc<Table>, Self), StoreError> {
-        let (feed, board) = read(&store).await?;
+        let (feed, board) = read(&store, HISTORY_SECONDS).await?;
         let snapshot = board.position();
         let table = Table::new(board, feed.since());
         Ok((Arc::clone(&table), Self { store, table, feed, checkpoint: None, snapshot }))
@@ -77,22 +77,24 @@ impl Follower {
             .without_max_times()
             .build();
         loop {
+            // First of all a pause: a feed that opens and breaks at once must not keep the hub busy.
+            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             match self.try_reopen(&fault).await {
                 Ok(()) => return,
                 Err(again) => fault = again,
             }
-            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
         }
     }
 
-    /// Resumes from the checkpoint; begins anew when the history does not reach back to it.
+    /// Resumes from the checkpoint. Begins anew, from now, when the history does not reach back to it or
+    /// holds something that cannot be applied: what is true can then only be read.
     async fn try_reopen(&mut self, fault: &StoreError) -> Result<(), StoreError> {
         match &self.checkpoint {
-            Some(checkpoint) if !matches!(fault, StoreError::HistoryLost) => {
+            Some(checkpoint) if !matches!(fault, StoreError::HistoryLost | StoreError::Corrupt { .. }) => {
                 self.feed = self.store.follow(Start::Checkpoint(checkpoint.clone())).await?;
             }
             _ => {
-                let (feed, board) = read(&self.store).await?;
+                let (feed, board) = read(&self.store, 0).await?;
                 self.snapshot = board.position();
                 self.table.reset(board, feed.since());
                 self.feed = feed;
@@ -104,8 +106,8 @@ impl Follower {
 }
 
 /// The feed first, then the snapshot: whatever happens between the two is in both.
-async fn read(store: &Store) -> Result<(Feed, Board), StoreError> {
-    let feed = store.follow(Start::SecondsBack(HISTORY_SECONDS)).await?;
+async fn read(store: &Store, seconds_back: u32) -> Result<(Feed, Board), StoreError> {
+    let feed = store.follow(Start::SecondsBack(seconds_back)).await?;
     let board = Board::new(store.snapshot().await?);
     Ok((feed, board))
 }

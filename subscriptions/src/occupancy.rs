@@ -37,6 +37,15 @@ impl Delivery {
     }
 }
 
+impl Delivery {
+    fn subject(&self) -> (&Place, PlaceCategory) {
+        match self {
+            Self::Current { place, pool, .. } => (place, pool.category),
+            Self::Changed(change) => (&change.place, change.entry.category),
+        }
+    }
+}
+
 /// What a subscriber wants and may see, asked again at every message.
 pub trait Interest: Send + Sync + 'static {
     /// Whether the subscriber may go on listening.
@@ -95,7 +104,12 @@ impl<I: Interest> Occupancy<I> {
                 return None;
             }
             if let Some(delivery) = self.waiting.pop_front() {
-                return Some(delivery);
+                // Asked again: what has waited may have become none of the subscriber's business.
+                let (place, category) = delivery.subject();
+                if self.interest.wants(&board, place, category) {
+                    return Some(delivery);
+                }
+                continue;
             }
             if !self.begun {
                 self.begin(&board);

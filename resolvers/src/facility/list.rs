@@ -129,7 +129,7 @@ impl FacilityQuery {
     /// One facility.
     #[graphql(directive = data_class::apply(Operational))]
     async fn facility(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: FacilityBy) -> Option<Facility> {
-        let sheet = &desk(ctx).sheet;
+        let sheet = desk(ctx).sheet();
         let place = match by {
             FacilityBy::Id(id) => sheet.board.place(id),
             FacilityBy::Code(code) => sheet.board.place_by_code(&code),
@@ -152,7 +152,7 @@ impl FacilityQuery {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Facility>>> {
         let page = Page::new(first, after, last, before);
-        Some(list(&desk(ctx).sheet, &filter.unwrap_or_default(), &order_by.unwrap_or_default(), page))
+        Some(list(desk(ctx).sheet(), &filter.unwrap_or_default(), &order_by.unwrap_or_default(), page))
     }
 }
 
