@@ -400,3 +400,71 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut()
         tokio::task::yield_now().await;
     }
 }
+
+impl World {
+    /// Stops one hub in good order; the others go on.
+    pub async fn stop_hub(&self, client: &Client) {
+        let hub = {
+            let mut hubs = self.hubs.lock().unwrap();
+            let at =
+                hubs.iter().position(|hub| hub.address().to_string() == client.address).expect("a hub of this world");
+            hubs.remove(at)
+        };
+        hub.stop().await;
+    }
+
+    /// The database through the driver, for what no act can do to it.
+    pub async fn driver(&self) -> mongodb::Database {
+        mongodb::Client::with_uri_str(&self.settings.uri).await.unwrap().database(&self.settings.database)
+    }
+}
+
+impl Client {
+    /// Opens a socket with these headers and says nothing.
+    pub async fn socket_with(
+        &self,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
+        let mut request = format!("ws://{}/graphql/ws", self.address).into_client_request()?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        Ok(Socket(connect_async(request).await?.0))
+    }
+
+    /// The first pool of a facility, as the Province reads it on this hub's board.
+    pub async fn pool(&self, facility: &str) -> Value {
+        let document = "query($id: ID!) { facility(by: { id: $id }) { capacity {
+            accredited installed blocked allocable occupied reserved free overCapacity } } }";
+        let mut data = self.data("province", document, json!({ "id": facility })).await;
+        data["facility"]["capacity"][0].take()
+    }
+}
+
+impl Socket {
+    /// Reads on until the server closes, and hands back the close code.
+    pub async fn close_code(&mut self) -> u16 {
+        let closed = async {
+            loop {
+                if let Err(frame) = self.next_or_close().await {
+                    return frame.expect("a close frame").code.into();
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, closed).await.expect("a close in time")
+    }
+}
+
+impl Client {
+    /// Orders an act with what can be said beside its `input` (`key`, `only`), and hands back the whole response.
+    pub async fn order(&self, subject: &str, mutation: &str, selection: &str, order: Value) -> Value {
+        let mut kind = mutation.to_owned();
+        kind[..1].make_ascii_uppercase();
+        let document = format!(
+            "mutation($input: {kind}Input!, $key: String, $only: Boolean! = false) {{
+                {mutation}(input: $input, idempotencyKey: $key, validateOnly: $only) {{
+                    {selection} irregularities {{ code severity path message }} }} }}"
+        );
+        self.send(subject, &document, order).await
+    }
+}

@@ -12,5 +12,19 @@
     reason = "tests say what they expect"
 )]
 
+mod accreditation_states;
 mod acts;
+mod by_the_clock;
+mod commands;
+mod contract;
+mod cost;
+mod database;
+mod edge;
+mod faults_of_entry;
+mod gate;
 mod harness;
+mod lists;
+mod live;
+mod races;
+mod stage;
+mod walls;

@@ -1,0 +1,303 @@
+//! A stage: a facility of which everything is known, with guests, at which every act can be performed.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use tavolo_schema::{
+    DataClass, DateTime, Position,
+    id::{BlockId, FacilityId, OrganisationId},
+};
+use tavolo_store::{GuestFilter, GuestPage, GuestScope, StayPage};
+
+use crate::harness::{Client, TestClock, World, blocking, person, text};
+
+/// Whose facility a stage is, and where. The number tells its names and codes from those of others.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub number: u32,
+    pub operator: OrganisationId,
+    pub holder: OrganisationId,
+    pub municipality: &'static str,
+    pub postal_code: &'static str,
+}
+
+impl Setting {
+    /// In Crotone.
+    pub fn in_crotone(number: u32, operator: OrganisationId, holder: OrganisationId) -> Self {
+        Self { number, operator, holder, municipality: "101010", postal_code: "88900" }
+    }
+
+    /// In Cutro.
+    pub fn in_cutro(number: u32, operator: OrganisationId, holder: OrganisationId) -> Self {
+        Self { number, operator, holder, municipality: "101012", postal_code: "88842" }
+    }
+}
+
+/// A text by which a leak is recognised, and its class.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    pub class: DataClass,
+    pub text: String,
+}
+
+/// An act that can be performed at a stage.
+#[derive(Debug)]
+pub struct Order {
+    pub mutation: &'static str,
+    /// The field of the payload that is null when the act was refused or only checked.
+    pub thing: &'static str,
+    pub input: Value,
+    /// A different input that would be accepted as well, or at least understood.
+    pub other: Value,
+}
+
+/// A facility with ordinary places (four, two guests, three blocked: one guest too many) and two free places for
+/// people with a documented need.
+pub struct Stage {
+    pub setting: Setting,
+    pub facility: String,
+    pub code: String,
+    /// In force, for both categories.
+    pub accreditation: String,
+    /// Handed in, not decided.
+    pub submitted: String,
+    pub block: String,
+    /// Present since an hour, after an earlier stay in the same facility.
+    pub guest: String,
+    pub household: String,
+    /// The earlier stay, closed.
+    pub closed: String,
+    /// The stay of the other member of the household, open.
+    pub open: String,
+    /// A guest without a place, with a documented need, whose file the Province keeps.
+    pub waiting: String,
+    pub secrets: Vec<Secret>,
+}
+
+impl Stage {
+    /// Sets the stage, by the Province alone.
+    pub async fn set(hub: &Client, setting: Setting) -> Self {
+        let Setting { number, .. } = setting;
+        let (facility, code) = house(hub, setting).await;
+        let places = json!([
+            { "category": "ORDINARY", "places": 4 }, { "category": "MENTAL_HEALTH_OR_DISABILITY", "places": 2 },
+        ]);
+        let accreditation = submit(hub, &facility, &places).await;
+        let decision = json!({
+            "accreditation": accreditation, "outcome": "ACCREDITED", "actNumber": format!("Determina-{number:02}"),
+            "reason": format!("Requisiti verificati {number:02}"),
+        });
+        accepted(hub, "decideAccreditation", "accreditation", decision).await;
+        let submitted = submit(hub, &facility, &json!([{ "category": "ORDINARY", "places": 4 }])).await;
+
+        let head = relative(number, "HEAD", None);
+        let guest = accepted(hub, "registerGuest", "guest", head.clone()).await;
+        let document = "query($id: ID!) { guest(by: { id: $id }) { household { id } } }";
+        let found = hub.data("province", document, json!({ "id": guest })).await;
+        let household = text(&found["guest"]["household"]["id"]);
+        let partner = relative(number, "PARTNER", Some(&household));
+        let other = accepted(hub, "registerGuest", "guest", partner.clone()).await;
+
+        let admission = |guest: &str, hours: i64| {
+            let at = hours_ago(hub, hours);
+            json!({ "guest": guest, "facility": facility, "category": "ORDINARY", "occurredAt": at })
+        };
+        let closed = accepted(hub, "admitGuest", "stay", admission(&guest, 3)).await;
+        let exit = json!({ "stay": closed, "reason": "CUSTODY", "occurredAt": hours_ago(hub, 2) });
+        accepted(hub, "dischargeGuest", "stay", exit).await;
+        let again = accepted(hub, "admitGuest", "stay", admission(&guest, 1)).await;
+        let open = accepted(hub, "admitGuest", "stay", admission(&other, 1)).await;
+        let block = json!({
+            "facility": facility, "category": "ORDINARY", "places": 3, "reason": "DAMAGE",
+            "note": format!("Tubature {number:02}"), "until": "2026-12-24",
+        });
+        let block = accepted(hub, "blockPlaces", "block", block).await;
+        let mut needy = person();
+        needy["specialNeedDocumented"] = json!(true);
+        let waiting = accepted(hub, "registerGuest", "guest", needy).await;
+
+        let mut secrets = Vec::new();
+        let mut keep = |class, texts: &[&str]| {
+            secrets.extend(texts.iter().map(|text| Secret { class, text: (*text).into() }));
+        };
+        keep(DataClass::Operational, &[&facility, &code, &house_name(number), &format!("PROG-{number:02}")]);
+        keep(DataClass::Operational, &[&accreditation, &submitted, &block, &format!("Tubature {number:02}")]);
+        keep(DataClass::Address, &[&street(number)]);
+        keep(DataClass::Presence, &[&closed, &again, &open]);
+        keep(DataClass::Identity, &[&guest, &other, &household]);
+        for person in [&head, &partner] {
+            for field in ["surname", "givenNames", "birthDate", "taxCode"] {
+                keep(DataClass::Identity, &[person[field].as_str().unwrap()]);
+            }
+            keep(DataClass::Legal, &[person["cuiCode"].as_str().unwrap(), person["vestanetCode"].as_str().unwrap()]);
+        }
+        Self {
+            setting,
+            facility,
+            code,
+            accreditation,
+            submitted,
+            block,
+            guest,
+            household,
+            closed,
+            open,
+            waiting,
+            secrets,
+        }
+    }
+
+    /// An order for each act. They can be performed one after the other, in this order.
+    pub fn orders(&self) -> Vec<Order> {
+        let order = |mutation, thing, input: Value, (field, value): (&str, Value)| {
+            let mut other = input.clone();
+            other[field] = value;
+            Order { mutation, thing, input, other }
+        };
+        let facility = &self.facility;
+        let mut house = house_input(Setting { number: self.setting.number + 50, ..self.setting });
+        house["rooms"] = json!([]);
+        let installed = json!({ "facility": facility, "category": "UNACCOMPANIED_MINOR", "installed": 1 });
+        let block = json!({
+            "facility": facility, "category": "MENTAL_HEALTH_OR_DISABILITY", "places": 1, "reason": "WORKS",
+        });
+        let unknown_block = BlockId::fresh(TestClock::new().now()).encode();
+        let places = json!([{ "category": "ORDINARY", "places": 4 }]);
+        let decision = json!({ "accreditation": self.submitted, "outcome": "ACCREDITED", "actNumber": "Determina-2" });
+        let admission = json!({
+            "guest": self.waiting, "facility": facility, "category": "MENTAL_HEALTH_OR_DISABILITY",
+        });
+        let discharge = json!({ "stay": self.open, "reason": "TERM_EXPIRED" });
+        let stop = json!({ "accreditation": self.accreditation, "reason": "Verbale di ispezione" });
+        let why = ("reason", json!("Un'altra ragione"));
+        vec![
+            order("registerFacility", "facility", house, ("name", json!("Casa diversa"))),
+            order(
+                "reviseFacility",
+                "facility",
+                json!({ "facility": facility, "bathrooms": 3 }),
+                ("bathrooms", 4.into()),
+            ),
+            order("installPlaces", "facility", installed, ("installed", 2.into())),
+            order("blockPlaces", "block", block, ("reason", json!("HYGIENE"))),
+            order("unblockPlaces", "facility", json!({ "block": self.block }), ("block", json!(unknown_block))),
+            order(
+                "submitAccreditation",
+                "accreditation",
+                json!({ "facility": facility, "places": places }),
+                ("draft", json!(true)),
+            ),
+            order("decideAccreditation", "accreditation", decision, ("actNumber", json!("Determina-3"))),
+            order("registerGuest", "guest", person(), ("sex", json!("F"))),
+            order("admitGuest", "stay", admission, ("category", json!("ORDINARY"))),
+            order("dischargeGuest", "stay", discharge, ("reason", json!("OTHER"))),
+            order("suspendAccreditation", "accreditation", stop.clone(), why.clone()),
+            order("revokeAccreditation", "accreditation", stop, why),
+        ]
+    }
+}
+
+/// Registers the house of a setting, with every detail, and its places; hands back id and code.
+async fn house(hub: &Client, setting: Setting) -> (String, String) {
+    let payload = hub.act("province", "registerFacility", "facility { id code }", house_input(setting)).await;
+    let facility = text(&payload["facility"]["id"]);
+    for (category, installed) in [("ORDINARY", 4), ("MENTAL_HEALTH_OR_DISABILITY", 2)] {
+        let input = json!({ "facility": facility, "category": category, "installed": installed });
+        accepted(hub, "installPlaces", "facility", input).await;
+    }
+    (facility, text(&payload["facility"]["code"]))
+}
+
+fn house_name(number: u32) -> String {
+    format!("Casa Levante {number:02}")
+}
+
+fn street(number: u32) -> String {
+    format!("Via dei Gelsomini {number:02}")
+}
+
+fn house_input(setting: Setting) -> Value {
+    let Setting { number, operator, holder, municipality, postal_code } = setting;
+    json!({
+        "name": house_name(number), "type": "APARTMENT", "municipality": municipality,
+        "address": { "street": street(number), "number": "12/B", "postalCode": postal_code },
+        "operator": operator.encode(), "holder": holder.encode(), "projectCode": format!("PROG-{number:02}"),
+        "rooms": [
+            { "letter": "A", "beds": 5, "squareMetres": 40.5 }, { "letter": "B", "beds": 3, "squareMetres": 20 },
+        ],
+        "bathrooms": 2, "barrierFree": true,
+    })
+}
+
+/// A person of whom everything is known, and whose every particular is told from those of anybody else.
+fn relative(number: u32, role: &str, household: Option<&str>) -> Value {
+    let head = household.is_none();
+    let serial = number * 2 + u32::from(head);
+    json!({
+        "surname": format!("Tesfay{serial:02}"), "givenNames": format!("Berhane{serial:02}"),
+        "sex": if head { "F" } else { "M" }, "birthDate": format!("19{}-06-{:02}", 60 + number, 10 + serial % 2),
+        "birthDatePrecision": "ESTIMATED", "citizenships": ["ERI"], "languages": ["tir"],
+        "legalStatus": "SUBSIDIARY_PROTECTION", "specialNeedDocumented": true,
+        "taxCode": provisional_tax_code(serial), "cuiCode": format!("CUI{serial:03}XYZ"),
+        "vestanetCode": format!("KR{serial:07}"), "household": { "id": household, "role": role },
+    })
+}
+
+/// A provisional tax code: ten digits and the plain check digit.
+pub fn provisional_tax_code(number: u32) -> String {
+    let digits = format!("77{number:08}");
+    let sum: u32 = digits
+        .chars()
+        .enumerate()
+        .map(|(index, digit)| match digit.to_digit(10).unwrap() * (1 + index as u32 % 2) {
+            double if double > 9 => double - 9,
+            digit => digit,
+        })
+        .sum();
+    format!("{digits}{}", (10 - sum % 10) % 10)
+}
+
+/// The instant so many hours before the test's clock.
+pub fn hours_ago(hub: &Client, hours: i64) -> String {
+    DateTime::from_millis(hub.clock.now().millis() - hours * 3_600_000).unwrap().to_string()
+}
+
+async fn submit(hub: &Client, facility: &str, places: &Value) -> String {
+    accepted(hub, "submitAccreditation", "accreditation", json!({ "facility": facility, "places": places })).await
+}
+
+/// Performs an act as the Province, which must be accepted, and hands back the id of the thing.
+pub async fn accepted(hub: &Client, mutation: &str, thing: &str, input: Value) -> String {
+    let payload = hub.act("province", mutation, &format!("{thing} {{ id }}"), input).await;
+    assert_eq!(blocking(&payload), Vec::<String>::new(), "{mutation}");
+    text(&payload[thing]["id"])
+}
+
+/// Everything that acts write, as text: two equal texts say that nothing was written in between.
+pub async fn books(world: &World) -> String {
+    let store = &world.store;
+    let mut snapshot = store.snapshot().await.unwrap();
+    snapshot.position = Position::default();
+    let facilities: Vec<FacilityId> = snapshot.facilities.iter().map(|facility| facility.id).collect();
+    let mut books = format!("{snapshot:#?}\n");
+    let page = GuestPage { after: None, before: None, limit: 10_000, backwards: false };
+    for guest in store.guests(&GuestFilter::default(), &GuestScope::All, page).await.unwrap() {
+        writeln!(books, "{guest:?}").unwrap();
+    }
+    let page = StayPage { within: None, status: None, before: None, limit: 10_000 };
+    let stays = store.stays_of_facilities(&facilities, page).await.unwrap();
+    for facility in &facilities {
+        writeln!(books, "{:?}", stays.get(facility)).unwrap();
+    }
+    for pool in &snapshot.pools {
+        writeln!(books, "{:?}", store.ledger_of(pool.facility, pool.category).await.unwrap()).unwrap();
+    }
+    books
+}
+
+/// Asserts that ledger, pools and stays agree.
+pub async fn assert_books_agree(world: &World) {
+    let audit = world.store.audit().await.unwrap();
+    assert!(audit.pools > 0 && audit.entries > 0, "there is something to compare: {audit:?}");
+    assert_eq!(audit.discrepancies, []);
+}
