@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub accreditations: Vec<Accreditation>,
     /// Every member.
     pub members: Vec<Member>,
+    /// The latest acts: what they changed is in the snapshot.
+    pub acts: Vec<ActId>,
 }
 
 /// One thing that changed on the board.
@@ -124,6 +126,9 @@ struct Namespace {
     coll: Option<String>,
 }
 
+/// Acts of a snapshot: more than anybody could still be waiting to see.
+const LATEST_ACTS: i64 = 1_000;
+
 /// The collections the feed follows.
 const FOLLOWED: [&str; 8] = [
     OrganisationDoc::COLLECTION,
@@ -151,12 +156,29 @@ impl Store {
             pools: self.read_all::<PoolDoc>(&mut session).await?,
             accreditations: self.read_all::<AccreditationDoc>(&mut session).await?,
             members: self.read_all::<MemberDoc>(&mut session).await?,
+            acts: self.latest_acts(&mut session).await?,
             position: Position::default(),
         };
         if let Some(time) = session.snapshot_time() {
             snapshot.position = position(time);
         }
         Ok(snapshot)
+    }
+
+    async fn latest_acts(&self, session: &mut ClientSession) -> Result<Vec<ActId>, StoreError> {
+        let mut cursor = collection::<ActRecord>(self.database())
+            .find(doc! {})
+            .sort(doc! { "_id": -1 })
+            .limit(LATEST_ACTS)
+            .read_concern(ReadConcern::snapshot())
+            .session(&mut *session)
+            .await?;
+        let mut acts = Vec::new();
+        let mut stream = cursor.stream(session);
+        while let Some(raw) = stream.try_next().await? {
+            acts.push(read::<ActRecord>(&raw)?.act_id());
+        }
+        Ok(acts)
     }
 
     pub(crate) async fn read_all<D: Document>(&self, session: &mut ClientSession) -> Result<Vec<D::Noun>, StoreError> {
@@ -190,10 +212,20 @@ impl Store {
                 let now = self.majority_time().await?;
                 // A young replica set has less history than asked for.
                 for back in [seconds, seconds.min(60), 0] {
-                    let start = Timestamp { time: now.time.saturating_sub(back), increment: now.increment };
+                    let (start, since) = match back {
+                        // What the majority has now is in any snapshot from now on.
+                        0 => {
+                            let next = Timestamp { time: now.time, increment: now.increment + 1 };
+                            (next, Position { ordinal: u32::MAX, ..position(now) })
+                        }
+                        _ => {
+                            let start = Timestamp { time: now.time.saturating_sub(back), increment: now.increment };
+                            (start, position(start))
+                        }
+                    };
                     match self.watch().start_at_operation_time(start).await {
                         Ok(stream) => {
-                            return Ok(Feed { stream: stream.with_type(), ahead: None, since: position(start) });
+                            return Ok(Feed { stream: stream.with_type(), ahead: None, since });
                         }
                         Err(error) => match StoreError::from(error) {
                             StoreError::HistoryLost if back > 0 => {}

@@ -69,7 +69,8 @@ impl Board {
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
         let mut board = Self::default();
-        let Snapshot { position, organisations, municipalities, facilities, pools, accreditations, members } = snapshot;
+        let Snapshot { position, organisations, municipalities, facilities, pools, accreditations, members, acts: _ } =
+            snapshot;
         let changes = (organisations.into_iter().map(BoardChange::Organisation))
             .chain(municipalities.into_iter().map(BoardChange::Municipality))
             .chain(members.into_iter().map(BoardChange::Member));

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tavolo_schema::Position;
+use tavolo_schema::{Position, id::ActId};
 use tavolo_store::{
     Store, StoreError,
     changes::{Checkpoint, Feed, Start},
@@ -32,9 +32,9 @@ impl Follower {
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn open(store: Store) -> Result<(Arc<Table>, Self), StoreError> {
-        let (feed, board) = read(&store, HISTORY_SECONDS).await?;
+        let (feed, board, acts) = read(&store, HISTORY_SECONDS).await?;
         let snapshot = board.position();
-        let table = Table::new(board, feed.since());
+        let table = Table::new(board, acts, feed.since());
         Ok((Arc::clone(&table), Self { store, table, feed, checkpoint: None, snapshot }))
     }
 
@@ -94,9 +94,9 @@ impl Follower {
                 self.feed = self.store.follow(Start::Checkpoint(checkpoint.clone())).await?;
             }
             _ => {
-                let (feed, board) = read(&self.store, 0).await?;
+                let (feed, board, acts) = read(&self.store, 0).await?;
                 self.snapshot = board.position();
-                self.table.reset(board, feed.since());
+                self.table.reset(board, acts, feed.since());
                 self.feed = feed;
                 self.checkpoint = None;
             }
@@ -106,8 +106,9 @@ impl Follower {
 }
 
 /// The feed first, then the snapshot: whatever happens between the two is in both.
-async fn read(store: &Store, seconds_back: u32) -> Result<(Feed, Board), StoreError> {
+async fn read(store: &Store, seconds_back: u32) -> Result<(Feed, Board, Vec<ActId>), StoreError> {
     let feed = store.follow(Start::SecondsBack(seconds_back)).await?;
-    let board = Board::new(store.snapshot().await?);
-    Ok((feed, board))
+    let mut snapshot = store.snapshot().await?;
+    let acts = std::mem::take(&mut snapshot.acts);
+    Ok((feed, Board::new(snapshot), acts))
 }

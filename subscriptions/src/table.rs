@@ -48,17 +48,19 @@ struct RecentActs {
 }
 
 impl Table {
-    pub(crate) fn new(board: Board, floor: Position) -> Arc<Self> {
+    pub(crate) fn new(board: Board, acts: Vec<ActId>, floor: Position) -> Arc<Self> {
         let position = board.position();
         let mut log = Log::default();
         log.begin(floor);
-        Arc::new(Self {
+        let table = Self {
             board: ArcSwap::from_pointee(board),
             log: RwLock::new(log),
             acts: RwLock::default(),
             changed: watch::Sender::new(position),
             link: watch::Sender::new(Link::Following),
-        })
+        };
+        table.remember(acts);
+        Arc::new(table)
     }
 
     /// The board as it is now.
@@ -97,10 +99,11 @@ impl Table {
     }
 
     /// Begins anew with a board read afresh.
-    pub(crate) fn reset(&self, board: Board, floor: Position) {
+    pub(crate) fn reset(&self, board: Board, acts: Vec<ActId>, floor: Position) {
         let position = board.position();
         self.board.store(Arc::new(board));
         self.write_log(|log| log.begin(floor));
+        self.remember(acts);
         self.changed.send_replace(position);
     }
 
@@ -155,8 +158,10 @@ impl Table {
         }
         let mut recent = self.acts.write().unwrap_or_else(PoisonError::into_inner);
         for act in acts {
+            if !recent.known.insert(act) {
+                continue;
+            }
             recent.order.push_back(act);
-            recent.known.insert(act);
             if recent.order.len() > ACTS_KEPT
                 && let Some(oldest) = recent.order.pop_front()
             {
