@@ -47,7 +47,8 @@ impl Accreditation {
 }
 
 /// An accreditation, from the application to its end.
-#[Object]
+// Serial: fields at hand are answered one after the other, without a task for each.
+#[Object(serial)]
 impl Accreditation {
     /// Global id.
     #[graphql(directive = data_class::apply(Operational))]

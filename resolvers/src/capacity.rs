@@ -22,7 +22,7 @@ use crate::{
 
 /// The places of one category in one facility.
 #[derive(SimpleObject, Clone)]
-#[graphql(complex)]
+#[graphql(complex, serial)]
 pub(crate) struct Capacity {
     /// The category.
     #[graphql(directive = data_class::apply(Operational))]

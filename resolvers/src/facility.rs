@@ -58,7 +58,8 @@ impl Facility {
 }
 
 /// A reception facility (struttura di accoglienza).
-#[Object]
+// Serial: fields at hand are answered one after the other, without a task for each.
+#[Object(serial)]
 impl Facility {
     /// Global id.
     #[graphql(directive = data_class::apply(Operational))]

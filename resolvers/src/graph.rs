@@ -1,13 +1,14 @@
 //! The graph: what it consists of, and how a request runs through it.
 
 use std::{
+    collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use async_graphql::{
     MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
-    parser::types::OperationType,
+    parser::types::{ExecutableDocument, OperationType},
 };
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
@@ -78,13 +79,14 @@ impl Desk {
 pub struct Graph {
     hub: Hub,
     schema: Schema<Query, Mutation, Subscription>,
+    documents: Documents,
 }
 
 impl Graph {
     /// The graph of a hub.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
-        Self { hub, schema: build() }
+        Self { hub, schema: build(), documents: Documents::default() }
     }
 
     /// The hub.
@@ -96,7 +98,7 @@ impl Graph {
     /// Executes a query or mutation.
     pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
         let desk = Arc::new(self.desk(viewer));
-        let executed = match guarded(request) {
+        let executed = match self.guarded(request) {
             Ok(request) => {
                 let request = request.data(Arc::clone(&desk));
                 let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
@@ -110,7 +112,7 @@ impl Graph {
     /// Executes a subscription, or a query or mutation with one answer.
     pub fn stream(&self, request: Request, viewer: Viewer) -> impl Stream<Item = Response> + Send + use<> {
         let desk = Arc::new(self.desk(viewer));
-        let executed = match guarded(request) {
+        let executed = match self.guarded(request) {
             Ok(request) => self.schema.execute_stream(request.data(Arc::clone(&desk))).boxed(),
             Err(refusal) => stream::iter([Response::from_errors(vec![refusal])]).boxed(),
         };
@@ -121,6 +123,9 @@ impl Graph {
     /// Whether the operation that would be executed is a mutation. A document that cannot be read is none.
     pub fn is_mutation(&self, request: &mut Request) -> bool {
         let name = request.operation_name.clone();
+        if self.documents.read(request).is_err() {
+            return false;
+        }
         let Ok(document) = request.parsed_query() else { return false };
         let mut operations = document.operations.iter();
         operations.any(|(own, operation)| {
@@ -150,12 +155,50 @@ fn build() -> Schema<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default()).finish()
 }
 
-/// Reads the document and refuses it when it would cost too much. What is read is not read again.
-fn guarded(mut request: Request) -> Result<Request, ServerError> {
-    let variables = std::mem::take(&mut request.variables);
-    let checked = request.parsed_query().and_then(|document| guard::check(document, &variables, &guard::LIMITS));
-    request.variables = variables;
-    checked.map(|()| request)
+/// Documents that have been read lately: a client sends the same few again and again.
+#[derive(Clone, Default)]
+struct Documents(Arc<RwLock<HashMap<String, ExecutableDocument>>>);
+
+/// Documents kept at most.
+const KEPT: usize = 500;
+/// Bytes of a document that is kept at most.
+const KEPT_BYTES: usize = 8 * 1024;
+
+impl Documents {
+    /// Reads the document of a request, unless it has been read.
+    fn read(&self, request: &mut Request) -> Result<(), ServerError> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&request.query).cloned();
+        if let Some(document) = known {
+            request.set_parsed_query(document);
+            return Ok(());
+        }
+        let document = request.parsed_query()?.clone();
+        if may_be_kept(&request.query) {
+            let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= KEPT {
+                kept.clear();
+            }
+            kept.insert(request.query.clone(), document);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a document may stay in memory. Not one that could name a person: a literal beside guests.
+fn may_be_kept(query: &str) -> bool {
+    let names_somebody = query.contains('"') && query.to_ascii_lowercase().contains("guest");
+    query.len() <= KEPT_BYTES && !names_somebody
+}
+
+impl Graph {
+    /// Reads the document and refuses it when it would cost too much. What is read is not read again.
+    fn guarded(&self, mut request: Request) -> Result<Request, ServerError> {
+        self.documents.read(&mut request)?;
+        let variables = std::mem::take(&mut request.variables);
+        let checked = request.parsed_query().and_then(|document| guard::check(document, &variables, &guard::LIMITS));
+        request.variables = variables;
+        checked.map(|()| request)
+    }
 }
 
 fn panicked() -> Response {
@@ -174,4 +217,18 @@ fn complete(mut response: Response, desk: &Desk) -> Response {
 /// What the request works with. [`Graph`] puts it there before anything is resolved.
 pub(crate) fn desk<'c>(ctx: &async_graphql::Context<'c>) -> &'c Arc<Desk> {
     ctx.data_unchecked::<Arc<Desk>>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_kept;
+
+    #[test]
+    fn a_document_that_could_name_a_person_is_not_kept() {
+        assert!(may_be_kept("{ facilities(filter: {municipality: \"101010\"}) { nodes { id } } }"));
+        assert!(may_be_kept("query($surname: String) { guests(filter: {surname: $surname}) { nodes { id } } }"));
+        assert!(!may_be_kept("{ guests(filter: {surname: \"Rossi\"}) { nodes { id } } }"));
+        assert!(!may_be_kept("mutation { registerGuest(input: {surname: \"Rossi\"}) { guest { id } } }"));
+        assert!(!may_be_kept(&"x".repeat(9_000)));
+    }
 }

@@ -12,6 +12,7 @@ use crate::{graph::desk, sheet::Sheet};
 
 /// A municipality (comune).
 #[derive(SimpleObject, Clone)]
+#[graphql(serial)]
 pub(crate) struct Municipality {
     #[graphql(flatten)]
     fields: schema::Municipality,

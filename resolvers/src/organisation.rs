@@ -31,7 +31,8 @@ impl Organisation {
 }
 
 /// A body that takes part in reception.
-#[Object]
+// Serial: fields at hand are answered one after the other, without a task for each.
+#[Object(serial)]
 impl Organisation {
     /// Global id.
     #[graphql(directive = data_class::apply(Public))]

@@ -20,7 +20,7 @@ use tavolo_schema::irregularity::Language;
 use tavolo_subscriptions::Link;
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::compression::CompressionLayer;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::auth::{Admitted, Authority, Refusal};
 
@@ -53,7 +53,7 @@ pub fn router(edge: Edge) -> Router {
         .route("/readyz", get(ready))
         .route("/demo/tokens.json", get(demo_tokens))
         .merge(pages::router())
-        .layer(CompressionLayer::new().gzip(true))
+        .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
         // Not compressed: what is sent piece by piece.
         .route("/graphql/stream", get(sse::get).post(sse::post))
         .route("/graphql/ws", get(socket::upgrade))
