@@ -1,0 +1,128 @@
+//! Child processes: hubs and the bare handler they are compared with, and the processor time each has taken.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::header,
+    response::IntoResponse,
+    routing::{get, post},
+};
+use clap::Parser;
+use tavolo::cli::{Cli, Failure};
+use tokio::process::{Child, Command};
+
+use crate::Bench;
+
+/// A server in a process of its own, killed when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    _child: Child,
+    pub(crate) pid: u32,
+    pub(crate) address: SocketAddr,
+    /// From the start of the process until it answered that it is ready.
+    pub(crate) ready_after: Duration,
+}
+
+/// How long a server has to become ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a server is asked whether it is ready.
+const ASK_AGAIN: Duration = Duration::from_millis(1);
+
+impl Server {
+    /// Starts a hub, by the code of `tavolo serve`.
+    pub(crate) async fn hub(bench: &Bench, database: &str) -> Result<Self, Failure> {
+        let keys = bench.keys();
+        let arguments = ["tavolo", "--log", "warn", "serve", "--mongodb-uri", bench.mongod.uri()];
+        let arguments = arguments.iter().map(OsStr::new);
+        let more = [OsStr::new("--database"), OsStr::new(database), OsStr::new("--keys"), keys.as_os_str()];
+        let address = free_address()?;
+        let listen = OsString::from(format!("--listen={address}"));
+        Self::start(arguments.chain(more).chain([listen.as_os_str()]), address, bench).await
+    }
+
+    /// Starts the bare handler that answers with these bytes.
+    pub(crate) async fn bytes(bench: &Bench, answer: &[u8]) -> Result<Self, Failure> {
+        let file = bench.folder.path().join("answer.json");
+        std::fs::write(&file, answer)?;
+        let address = free_address()?;
+        let listen = OsString::from(address.to_string());
+        Self::start([OsStr::new("bytes"), &listen, file.as_os_str()], address, bench).await
+    }
+
+    async fn start<'a>(
+        arguments: impl IntoIterator<Item = &'a OsStr>,
+        address: SocketAddr,
+        bench: &Bench,
+    ) -> Result<Self, Failure> {
+        let log = bench.folder.path().join(format!("{}.log", address.port()));
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(File::create(&log)?).kill_on_drop(true);
+        let client = reqwest::Client::new();
+        let from = Instant::now();
+        let mut child = command.spawn()?;
+        let pid = child.id().ok_or("a server ended at once")?;
+        while !is_ready(&client, address).await {
+            if child.try_wait()?.is_some() || from.elapsed() > PATIENCE {
+                return Err(format!("a server does not start: {}", std::fs::read_to_string(&log)?).into());
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        Ok(Self { _child: child, pid, address, ready_after: from.elapsed() })
+    }
+}
+
+async fn is_ready(client: &reqwest::Client, address: SocketAddr) -> bool {
+    let answer = client.get(format!("http://{address}/readyz")).send().await;
+    answer.is_ok_and(|answer| answer.status().is_success())
+}
+
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Is a hub until the process is ended.
+pub(crate) async fn be_hub(arguments: &[OsString]) -> Result<(), Failure> {
+    let name = OsString::from("tavolo");
+    Cli::parse_from([&name].into_iter().chain(arguments)).run().await
+}
+
+/// Is the bare handler until the process is ended: what HTTP costs with this client, these bytes and this machine.
+pub(crate) async fn be_bytes(listen: SocketAddr, file: &Path) -> Result<(), Failure> {
+    async fn answer(State(bytes): State<Bytes>, _asked: Bytes) -> impl IntoResponse {
+        ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], bytes)
+    }
+    let routes = Router::new().route("/graphql", post(answer)).route("/readyz", get(|| async { "ready\n" }));
+    let router = routes.with_state(Bytes::from(std::fs::read(file)?));
+    Ok(axum::serve(tokio::net::TcpListener::bind(listen).await?, router).await?)
+}
+
+/// Microseconds of a clock tick in `/proc`, which is the same on every Linux.
+const TICK_MICROS: f64 = 10_000.0;
+
+/// Microseconds of processor time that a process has taken so far.
+pub(crate) fn cpu_micros(pid: u32) -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name of the program may contain anything, a bracket included.
+    let (_, fields) = stat.rsplit_once(')').ok_or("/proc has no process times")?;
+    let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse().ok()).collect();
+    Ok(ticks.iter().sum::<f64>() * TICK_MICROS)
+}
+
+/// Microseconds of processor time that this thread has taken so far.
+pub(crate) fn own_cpu_micros() -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos: f64 = stat.split_whitespace().next().ok_or("/proc has no thread times")?.parse()?;
+    Ok(nanos / 1_000.0)
+}
