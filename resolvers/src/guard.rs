@@ -95,7 +95,7 @@ impl Measure {
 pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<(), ServerError> {
     let definitions = document.operations.iter().count() + document.fragments.len();
     within("definitions", definitions as u64, limits.definitions as u64)?;
-    let mut gauge = Gauge { fragments: &document.fragments, variables, measured: HashMap::new(), limits };
+    let mut gauge = Gauge { fragments: &document.fragments, variables, measured: HashMap::new() };
     let mut fields = 0_u64;
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
@@ -139,7 +139,6 @@ struct Gauge<'d> {
     variables: &'d Variables,
     /// The measure of each fragment; `None` while it is being taken.
     measured: HashMap<&'d Name, Option<Measure>>,
-    limits: &'d Limits,
 }
 
 impl<'d> Gauge<'d> {
