@@ -106,16 +106,6 @@ impl Store {
         self.commands.load(Ordering::Relaxed)
     }
 
-    /// Whether the database answers now.
-    ///
-    /// # Errors
-    ///
-    /// When it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.database.run_command(doc! { "ping": 1 }).await?;
-        Ok(())
-    }
-
     /// Removes the whole database. For tests and demonstrations that made it themselves.
     ///
     /// # Errors
