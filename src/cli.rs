@@ -15,7 +15,7 @@ use tavolo_store::{Settings, Store, StoreError};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
-    demo, seed,
+    demo, edge, seed,
     serve::{Running, Setup, open_store, signalled},
     system_clock,
     tokens::Signer,
@@ -110,6 +110,8 @@ pub struct ServeArgs {
     /// Origins of pages elsewhere that may open a socket.
     #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',')]
     origins: Vec<String>,
+    #[command(flatten)]
+    edge: edge::Settings,
 }
 
 /// For whom a token is.
@@ -303,8 +305,14 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
             None
         }
     };
-    let setup =
-        Setup { listen: args.listen, authority, origins: args.origins, demo_tokens: None, clock: system_clock() };
+    let setup = Setup {
+        listen: args.listen,
+        authority,
+        origins: args.origins,
+        demo_tokens: None,
+        settings: args.edge,
+        clock: system_clock(),
+    };
     let running = Running::start(args.database.open().await?, setup).await?;
     signalled().await;
     running.stop().await;

@@ -23,6 +23,8 @@ pub struct Setup {
     pub origins: Vec<String>,
     /// Ready tokens by role, which only a demonstration gives away.
     pub demo_tokens: Option<String>,
+    /// The limits of the edge.
+    pub settings: edge::Settings,
     /// The time.
     pub clock: Clock,
 }
@@ -99,6 +101,7 @@ impl Running {
             authority: setup.authority,
             origins: setup.origins.into(),
             demo_tokens: setup.demo_tokens.map(Arc::from),
+            settings: Arc::new(setup.settings),
             stop: stop.clone(),
             sockets: sockets.clone(),
         });

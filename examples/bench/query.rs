@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tavolo::{
     auth::{Authority, Demands, KeySource},
     cli::Failure,
+    edge,
     serve::{Running, Setup, open_store},
     system_clock,
 };
@@ -94,6 +95,7 @@ async fn in_process(args: &Args, bench: &Bench, database: &str, table: &mut Tabl
         authority: Some(Arc::new(authority)),
         origins: Vec::new(),
         demo_tokens: None,
+        settings: edge::Settings::default(),
         clock: system_clock(),
     };
     let running = Running::start(store, setup).await?;

@@ -20,6 +20,7 @@ use tavolo_subscriptions::Follower;
 use crate::{
     auth::{Authority, Demands, KeySource},
     cli::{Failure, print},
+    edge,
     invent::Inventor,
     local_mongod::LocalMongod,
     serve::{Running, Setup, open_store, signalled},
@@ -83,6 +84,7 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
         authority: Some(Arc::new(authority)),
         origins: Vec::new(),
         demo_tokens: Some(Value::Object(tokens.clone()).to_string()),
+        settings: edge::Settings::default(),
         clock,
     };
     let running = Running::start(store, setup).await?;

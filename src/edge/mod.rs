@@ -2,6 +2,7 @@
 
 mod http;
 mod pages;
+mod settings;
 mod socket;
 mod sse;
 
@@ -22,6 +23,8 @@ use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
+pub use settings::Settings;
+
 use crate::auth::{Admitted, Authority, Refusal};
 
 /// A timer further away than this need not be set.
@@ -38,6 +41,8 @@ pub struct Edge {
     pub origins: Arc<[String]>,
     /// Ready tokens by role, which only a demonstration gives away.
     pub demo_tokens: Option<Arc<str>>,
+    /// Its limits.
+    pub settings: Arc<Settings>,
     /// Ends every socket.
     pub stop: CancellationToken,
     /// Knows every socket.

@@ -13,6 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tavolo::{
     auth::{Authority, Demands, KeySource},
+    edge,
     local_mongod::LocalMongod,
     serve::{Running, Setup, open_store},
     tokens::Signer,
@@ -178,6 +179,11 @@ impl World {
 
     /// Starts a hub process (as far as a process is one: own store, own board, own listener).
     pub async fn hub(&self) -> Client {
+        self.hub_with(edge::Settings::default()).await
+    }
+
+    /// Starts a hub process whose edge is set in this way.
+    pub async fn hub_with(&self, settings: edge::Settings) -> Client {
         let store = open_store(&self.settings).await.unwrap();
         let source = KeySource::File(key_file());
         let authority = Authority::open(source, Demands::default(), self.clock.clock()).await.unwrap();
@@ -186,6 +192,7 @@ impl World {
             authority: Some(Arc::new(authority)),
             origins: Vec::new(),
             demo_tokens: None,
+            settings,
             clock: self.clock.clock(),
         };
         let running = Running::start(store, setup).await.unwrap();
