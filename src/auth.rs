@@ -65,6 +65,18 @@ pub enum Refusal {
     NoMember,
 }
 
+impl Refusal {
+    /// How it is counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "unauthenticated",
+            Self::Expired => "expired",
+            Self::NoMember => "no member",
+        }
+    }
+}
+
 /// Somebody who has been let in.
 #[derive(Clone, Debug)]
 pub struct Admitted {

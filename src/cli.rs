@@ -42,7 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a hub.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Show the Province of Crotone live: own database, invented people, ready tokens.
     Demo(demo::DemoArgs),
     /// Fill a database with invented facilities and guests.
@@ -267,7 +267,7 @@ impl Cli {
     pub async fn run(self) -> Result<(), Failure> {
         log(&self.log, self.log_json);
         match self.command {
-            Command::Serve(args) => serve(args).await,
+            Command::Serve(args) => serve(*args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Seed(args) => seed::run(args).await,
             Command::Schema => print(&Graph::sdl()),

@@ -104,10 +104,14 @@ impl Running {
             settings: Arc::new(setup.settings),
             stop: stop.clone(),
             sockets: sockets.clone(),
+            seats: edge::Seats::default(),
         });
         let stopped = stop.clone().cancelled_owned();
         let listener = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+                .with_graceful_shutdown(stopped)
+                .await
+            {
                 tracing::error!(%error, "the listener ended");
             }
         });

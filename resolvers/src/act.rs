@@ -30,7 +30,7 @@ pub(crate) struct Terms {
 /// facilities it may is asked again inside the transaction, of the facility as it is there.
 pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: Terms) -> Result<Order> {
     let desk = desk(ctx);
-    let sheet = Sheet::new(&desk.hub, &desk.viewer);
+    let sheet = desk.fresh_sheet();
     let role = sheet.standing.role;
     if !Relation::ALL.into_iter().any(|relation| access::may(role, act, relation)) {
         return Err(forbidden(sheet.is_public()));
@@ -80,6 +80,6 @@ pub(crate) async fn done<T>(ctx: &Context<'_>, outcome: Result<Outcome<T>, Store
     Ok(Done {
         answer: outcome.answer,
         irregularities: outcome.irregularities.into_iter().map(Irregularity).collect(),
-        sheet: Sheet::new(&desk.hub, &desk.viewer),
+        sheet: desk.fresh_sheet(),
     })
 }

@@ -10,7 +10,7 @@ use async_graphql::{
     MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
     parser::types::{ExecutableDocument, OperationType},
 };
-use futures_util::{FutureExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 
 use crate::{
     Hub, Viewer, accreditation, capacity,
@@ -18,9 +18,10 @@ use crate::{
     facility,
     gate::Redactions,
     guard, guest,
+    live::{Performance, Stage},
     loaders::Loaders,
     municipality, node, occupancy, organisation,
-    sheet::Sheet,
+    sheet::{Sheet, standing},
     stay, viewer,
 };
 
@@ -49,12 +50,14 @@ pub(crate) struct Mutation(
 
 /// What can be watched.
 #[derive(MergedSubscription, Default)]
-pub(crate) struct Subscription(occupancy::OccupancySubscription);
+pub(crate) struct Subscription(occupancy::ChangesSubscription, occupancy::TotalsSubscription);
 
 /// What one request, or one subscription, works with.
 pub(crate) struct Desk {
     pub(crate) hub: Hub,
     pub(crate) viewer: Viewer,
+    /// What is played, when it is a subscription.
+    pub(crate) performance: Option<Performance>,
     /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
     sheet: OnceLock<Arc<Sheet>>,
     pub(crate) loaders: Loaders,
@@ -70,7 +73,15 @@ impl std::fmt::Debug for Graph {
 impl Desk {
     /// The sheet of a request.
     pub(crate) fn sheet(&self) -> &Arc<Sheet> {
-        self.sheet.get_or_init(|| Sheet::new(&self.hub, &self.viewer))
+        self.sheet.get_or_init(|| self.fresh_sheet())
+    }
+
+    /// A sheet of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
+    pub(crate) fn fresh_sheet(&self) -> Arc<Sheet> {
+        Sheet::new(&self.hub, |board| match &self.performance {
+            Some(performance) => performance.standing.clone(),
+            None => standing(board, &self.viewer),
+        })
     }
 }
 
@@ -80,13 +91,14 @@ pub struct Graph {
     hub: Hub,
     schema: Schema<Query, Mutation, Subscription>,
     documents: Documents,
+    pub(crate) stage: Stage,
 }
 
 impl Graph {
     /// The graph of a hub.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
-        Self { hub, schema: build(), documents: Documents::default() }
+        Self { schema: build(), documents: Documents::default(), stage: Stage::new(&hub), hub }
     }
 
     /// The hub.
@@ -97,27 +109,25 @@ impl Graph {
 
     /// Executes a query or mutation.
     pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
-        let desk = Arc::new(self.desk(viewer));
-        let executed = match self.guarded(request) {
-            Ok(request) => {
-                let request = request.data(Arc::clone(&desk));
-                let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
-                executed.unwrap_or_else(|_| panicked())
-            }
-            Err(refusal) => Response::from_errors(vec![refusal]),
-        };
-        complete(executed, &desk)
+        match self.guarded(request) {
+            Ok(request) => self.execute_guarded(request, viewer).await,
+            Err(refusal) => complete(Response::from_errors(vec![refusal]), &self.desk(viewer, None)),
+        }
     }
 
-    /// Executes a subscription, or a query or mutation with one answer.
-    pub fn stream(&self, request: Request, viewer: Viewer) -> impl Stream<Item = Response> + Send + use<> {
-        let desk = Arc::new(self.desk(viewer));
-        let executed = match self.guarded(request) {
-            Ok(request) => self.schema.execute_stream(request.data(Arc::clone(&desk))).boxed(),
-            Err(refusal) => stream::iter([Response::from_errors(vec![refusal])]).boxed(),
-        };
-        let answers = AssertUnwindSafe(executed).catch_unwind();
-        answers.map(move |executed| complete(executed.unwrap_or_else(|_| panicked()), &desk))
+    pub(crate) async fn execute_guarded(&self, request: Request, viewer: Viewer) -> Response {
+        let desk = Arc::new(self.desk(viewer, None));
+        let request = request.data(Arc::clone(&desk));
+        let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
+        complete(executed.unwrap_or_else(|_| panicked()), &desk)
+    }
+
+    /// Executes what a desk is laid out for, which ends when its part does.
+    pub(crate) fn perform(&self, request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
+        let desk = Arc::clone(desk);
+        let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
+        let executed = AssertUnwindSafe(executed).catch_unwind();
+        executed.map(move |response| complete(response.unwrap_or_else(|_| panicked()), &desk)).boxed()
     }
 
     /// Whether the operation that would be executed is a mutation. A document that cannot be read is none.
@@ -134,8 +144,9 @@ impl Graph {
         })
     }
 
-    fn desk(&self, viewer: Viewer) -> Desk {
+    pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
         Desk {
+            performance,
             sheet: OnceLock::new(),
             loaders: Loaders::new(&self.hub.store),
             redactions: Redactions::default(),
@@ -192,7 +203,7 @@ fn may_be_kept(query: &str) -> bool {
 
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
-    fn guarded(&self, mut request: Request) -> Result<Request, ServerError> {
+    pub(crate) fn guarded(&self, mut request: Request) -> Result<Request, ServerError> {
         self.documents.read(&mut request)?;
         let variables = std::mem::take(&mut request.variables);
         let checked = request.parsed_query().and_then(|document| guard::check(document, &variables, &guard::LIMITS));
@@ -201,12 +212,12 @@ impl Graph {
     }
 }
 
-fn panicked() -> Response {
+pub(crate) fn panicked() -> Response {
     tracing::error!("a resolver panicked");
     Response::from_errors(vec![error::server_error(ErrorCode::Internal, "the hub could not answer this")])
 }
 
-fn complete(mut response: Response, desk: &Desk) -> Response {
+pub(crate) fn complete(mut response: Response, desk: &Desk) -> Response {
     response.errors.iter_mut().for_each(error::complete);
     match desk.redactions.take() {
         Some(redacted) => response.extension("redacted", redacted),

@@ -25,6 +25,7 @@ pub mod gate;
 pub mod graph;
 pub mod guard;
 pub mod hub;
+pub mod live;
 pub mod loaders;
 pub mod sheet;
 
@@ -44,3 +45,4 @@ mod viewer;
 
 pub use graph::Graph;
 pub use hub::{Hub, Viewer};
+pub use live::Answer;

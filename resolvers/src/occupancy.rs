@@ -1,30 +1,25 @@
 //! Occupancy: totals by whatever one asks for, and every change as it happens.
 
+mod changes;
+mod totals;
+
 use std::{collections::BTreeMap, sync::Arc};
 
-use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject, Subscription};
-use futures_util::{Stream, StreamExt};
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use tavolo_schema::{
-    CapacityNumbers, DateTime, OccupancyCause, PlaceCategory, Relation, Role,
+    CapacityNumbers, PlaceCategory,
     access::{
-        self,
         DataClass::{Operational, Public},
         data_class,
     },
     id::{FacilityId, OrganisationId},
 };
-use tavolo_subscriptions::{Board, Cursor, Delivery, Interest, Occupancy, Place};
+use tavolo_subscriptions::{Board, Place};
 
-use crate::{
-    Hub, Viewer,
-    capacity::Capacity,
-    error::{bad_request, forbidden},
-    facility::Facility,
-    graph::desk,
-    municipality::Municipality,
-    organisation::Organisation,
-    sheet::{Sheet, standing},
-};
+use crate::{facility::Facility, graph::desk, municipality::Municipality, organisation::Organisation, sheet::Sheet};
+
+pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
+pub(crate) use totals::TotalsSubscription;
 
 /// Which places are counted or watched.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -135,11 +130,21 @@ impl OccupancyQuery {
         #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
         #[graphql(desc = "Added up by what.")] group_by: OccupancyGrouping,
     ) -> Vec<OccupancyGroup> {
-        groups(desk(ctx).sheet(), &filter.unwrap_or_default(), group_by)
+        let sheet = desk(ctx).sheet();
+        let totals = totals(sheet, &filter.unwrap_or_default(), group_by);
+        totals.into_iter().map(|(key, total)| OccupancyGroup::new(sheet, key, total)).collect()
     }
 }
 
-fn groups(sheet: &Arc<Sheet>, filter: &OccupancyFilter, by: OccupancyGrouping) -> Vec<OccupancyGroup> {
+/// Places of one group.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Total {
+    facilities: usize,
+    capacity: CapacityNumbers,
+}
+
+/// Adds up the places of a sheet. Each facility is counted once in a group, whatever its categories.
+fn totals(sheet: &Sheet, filter: &OccupancyFilter, by: OccupancyGrouping) -> BTreeMap<GroupKey, Total> {
     let closer = filter.looks_closer() || matches!(by, OccupancyGrouping::Operator | OccupancyGrouping::Facility);
     let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<CapacityNumbers>)> = BTreeMap::new();
     for place in sheet.board.places(filter.municipality.as_deref()) {
@@ -155,146 +160,31 @@ fn groups(sheet: &Arc<Sheet>, filter: &OccupancyFilter, by: OccupancyGrouping) -
             numbers.push(pool.numbers_on(sheet.today));
         }
     }
-    groups.into_iter().map(|(key, (facilities, numbers))| group(sheet, key, facilities.len(), numbers)).collect()
-}
-
-fn group(sheet: &Arc<Sheet>, key: GroupKey, facilities: usize, numbers: Vec<CapacityNumbers>) -> OccupancyGroup {
-    let mut group = OccupancyGroup {
-        province: None,
-        municipality: None,
-        category: None,
-        operator: None,
-        facility: None,
-        facilities: i32::try_from(facilities).unwrap_or(i32::MAX),
+    let total = |(facilities, numbers): (Vec<FacilityId>, Vec<CapacityNumbers>)| Total {
+        facilities: facilities.len(),
         capacity: numbers.into_iter().sum(),
     };
-    match key {
-        GroupKey::Province(province) => group.province = Some(province),
-        GroupKey::Municipality(istat_code) => group.municipality = Municipality::find(sheet, &istat_code),
-        GroupKey::Operator(id) => group.operator = Organisation::find(sheet, id),
-        GroupKey::Category(category) => group.category = Some(category),
-        GroupKey::Facility(_, id) => group.facility = Facility::find(sheet, id),
-    }
-    group
+    groups.into_iter().map(|(key, group)| (key, total(group))).collect()
 }
 
-/// What a message of `occupancyChanged` is.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OccupancyEventKind {
-    /// The state at the beginning.
-    Current,
-    /// The state anew: you came back after too long, or the hub had to begin anew. Forget what you knew.
-    Resync,
-    /// A change.
-    Changed,
-}
-
-/// The state of the places of one category in one facility, or a change of it.
-#[derive(SimpleObject)]
-pub(crate) struct OccupancyEvent {
-    /// Where you are after this message. Hand it back as `after`, to this hub or another, and miss nothing.
-    #[graphql(directive = data_class::apply(Operational))]
-    cursor: String,
-    /// What the message is.
-    #[graphql(directive = data_class::apply(Operational))]
-    kind: OccupancyEventKind,
-    /// The facility.
-    #[graphql(directive = data_class::apply(Operational))]
-    facility: Facility,
-    /// The category.
-    #[graphql(directive = data_class::apply(Operational))]
-    category: PlaceCategory,
-    /// The places after it.
-    #[graphql(directive = data_class::apply(Operational))]
-    capacity: Capacity,
-    /// What changed; null for a state.
-    #[graphql(directive = data_class::apply(Operational))]
-    cause: Option<OccupancyCause>,
-    /// When it happened; for a state, when the last change happened.
-    #[graphql(directive = data_class::apply(Operational))]
-    occurred_at: DateTime,
-    /// When the hub learnt of it; for a state, of the last change.
-    #[graphql(directive = data_class::apply(Operational))]
-    registered_at: DateTime,
-}
-
-impl OccupancyEvent {
-    fn new(sheet: &Arc<Sheet>, delivery: Delivery) -> Self {
-        let cursor = delivery.cursor().to_string();
-        let facility = |place: Arc<Place>| Facility { sheet: Arc::clone(sheet), place };
-        match delivery {
-            Delivery::Current { place, pool, resync, .. } => Self {
-                cursor,
-                kind: if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current },
-                facility: facility(place),
-                category: pool.category,
-                capacity: Capacity::of(&pool, sheet.today),
-                cause: None,
-                occurred_at: pool.occurred_at,
-                registered_at: pool.registered_at,
-            },
-            Delivery::Changed(change) => {
-                let entry = &change.entry;
-                let pool = change.place.pool(entry.category);
-                Self {
-                    cursor,
-                    kind: OccupancyEventKind::Changed,
-                    capacity: Capacity::after(entry.after.into(), entry.category, pool, sheet.today),
-                    facility: facility(Arc::clone(&change.place)),
-                    category: entry.category,
-                    cause: Some(entry.cause),
-                    occurred_at: entry.occurred_at,
-                    registered_at: entry.registered_at,
-                }
-            }
-        }
-    }
-}
-
-/// A viewer who watches.
-struct Watcher {
-    viewer: Viewer,
-    filter: OccupancyFilter,
-}
-
-impl Interest for Watcher {
-    fn entitled(&self, board: &Board) -> bool {
-        self.viewer.member.as_ref().is_none_or(|member| board.member(&member.subject).is_some())
-    }
-
-    fn wants(&self, board: &Board, place: &Place, category: PlaceCategory) -> bool {
-        let sight = || {
-            let standing = standing(board, &self.viewer);
-            access::sees(standing.role, standing.relation_to(place.facility.party()))
+impl OccupancyGroup {
+    fn new(sheet: &Arc<Sheet>, key: GroupKey, total: Total) -> Self {
+        let mut group = Self {
+            province: None,
+            municipality: None,
+            category: None,
+            operator: None,
+            facility: None,
+            facilities: i32::try_from(total.facilities).unwrap_or(i32::MAX),
+            capacity: total.capacity,
         };
-        self.filter.wants(place, category) && sight().contains(Operational)
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct OccupancySubscription;
-
-#[Subscription]
-impl OccupancySubscription {
-    /// The state of each matching pool of places, then every change. Only facilities that the viewer sees are watched;
-    /// access is asked again at every message.
-    #[graphql(directive = data_class::apply(Operational))]
-    async fn occupancy_changed(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
-        #[graphql(desc = "Go on after this cursor instead of beginning with the state.")] after: Option<String>,
-    ) -> Result<impl Stream<Item = OccupancyEvent> + use<>> {
-        let after: Option<Cursor> =
-            after.map(|text| text.parse()).transpose().map_err(|_| bad_request("after is not a cursor of this hub"))?;
-        let desk = desk(ctx);
-        let role = Sheet::new(&desk.hub, &desk.viewer).standing.role;
-        if !Relation::ALL.into_iter().any(|relation| access::sees(role, relation).contains(Operational)) {
-            return Err(forbidden(role == Role::Public));
+        match key {
+            GroupKey::Province(province) => group.province = Some(province),
+            GroupKey::Municipality(istat_code) => group.municipality = Municipality::find(sheet, &istat_code),
+            GroupKey::Operator(id) => group.operator = Organisation::find(sheet, id),
+            GroupKey::Category(category) => group.category = Some(category),
+            GroupKey::Facility(_, id) => group.facility = Facility::find(sheet, id),
         }
-        let (hub, viewer): (Hub, Viewer) = (desk.hub.clone(), desk.viewer.clone());
-        let watcher = Watcher { viewer: viewer.clone(), filter: filter.unwrap_or_default() };
-        let deliveries = Occupancy::new(Arc::clone(&hub.table), watcher, after).into_stream();
-        Ok(deliveries.map(move |delivery| OccupancyEvent::new(&Sheet::new(&hub, &viewer), delivery)))
+        group
     }
 }

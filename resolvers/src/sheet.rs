@@ -28,12 +28,11 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// A sheet of the board as it is now.
-    #[must_use]
-    pub fn new(hub: &Hub, viewer: &Viewer) -> Arc<Self> {
+    /// A sheet of the board as it is now, for somebody who stands at it like this.
+    pub fn new(hub: &Hub, standing: impl FnOnce(&Board) -> Standing) -> Arc<Self> {
         let board = hub.table.board();
         let now = hub.clock.now();
-        let standing = standing(&board, viewer);
+        let standing = standing(&board);
         Arc::new(Self { board, now, today: now.day(), standing })
     }
 

@@ -17,7 +17,7 @@ pub enum Severity {
 }
 
 /// The language of a message to a person.
-#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
     /// Italiano.
     #[default]

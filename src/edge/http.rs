@@ -139,6 +139,16 @@ async fn respond(
 }
 
 impl Refused {
+    /// There is no room on this hub now.
+    pub(super) fn unavailable(message: &str) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.into())
+    }
+
+    /// Whoever asks has enough.
+    pub(super) fn too_many(message: &str) -> Self {
+        Self(StatusCode::TOO_MANY_REQUESTS, "UNAVAILABLE", message.into())
+    }
+
     /// The refusal as it is sent.
     pub(super) fn answer(self, media: &'static str) -> Response {
         let Self(status, code, message) = self;
@@ -161,6 +171,13 @@ impl From<Refusal> for Refused {
             _ => Self(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", refusal.to_string()),
         }
     }
+}
+
+/// What a mutation is answered where only queries and subscriptions may come.
+pub(super) fn mutation_refused() -> ServerError {
+    let mut refused = ServerError::new("send mutations by POST", None);
+    refused.extensions.get_or_insert_default().set("code", "BAD_REQUEST");
+    refused
 }
 
 /// Refuses a mutation where only queries and subscriptions may come.

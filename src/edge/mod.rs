@@ -2,19 +2,26 @@
 
 mod http;
 mod pages;
+mod seats;
 mod settings;
 mod socket;
 mod sse;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
+    extract::{ConnectInfo, FromRequestParts, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use metrics::{Counter, counter};
 use serde_json::json;
 use tavolo_resolvers::{Graph, Viewer};
 use tavolo_schema::irregularity::Language;
@@ -23,8 +30,10 @@ use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
+pub use seats::Seats;
 pub use settings::Settings;
 
+use self::seats::Transport;
 use crate::auth::{Admitted, Authority, Refusal};
 
 /// A timer further away than this need not be set.
@@ -47,6 +56,8 @@ pub struct Edge {
     pub stop: CancellationToken,
     /// Knows every socket.
     pub sockets: TaskTracker,
+    /// Who holds a stream of answers open.
+    pub seats: Seats,
 }
 
 /// The routes of a hub.
@@ -71,11 +82,11 @@ impl Edge {
     async fn entitlement_ends(&self, admitted: Option<Admitted>) -> Refusal {
         let Some(Admitted { member, until }) = admitted else { return std::future::pending().await };
         let hub = self.graph.hub();
-        let mut board = hub.table.changes();
+        let mut roster = hub.table.roster_changes();
         let left = u64::try_from(until.millis() - hub.clock.now().millis()).unwrap_or_default();
         let expiry = sleep(Duration::from_millis(left).min(FAR));
         let removal =
-            async { while board.changed().await.is_ok() && hub.table.board().member(&member.subject).is_some() {} };
+            async { while hub.table.board().member(&member.subject).is_some() && roster.changed().await.is_ok() {} };
         tokio::select! {
             () = expiry => Refusal::Expired,
             () = removal => Refusal::NoMember,
@@ -92,6 +103,23 @@ impl Edge {
         let authority = self.authority.as_ref().ok_or(Refusal::Invalid)?;
         authority.admit(token.trim(), &self.graph.hub().table.board()).await.map(Some)
     }
+}
+
+/// The address of the client.
+struct Address(IpAddr);
+
+impl<S: Sync> FromRequestParts<S> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())))
+    }
+}
+
+/// Counts what streams of answers have brought.
+fn deliveries(transport: Transport) -> Counter {
+    counter!("tavolo_deliveries_total", "transport" => transport.name())
 }
 
 fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {

@@ -1,103 +1,71 @@
-//! GraphQL over WebSocket: the `graphql-transport-ws` protocol.
+//! GraphQL over WebSocket: `graphql-transport-ws`, by the letter.
 //!
-//! One task per socket owns it. Each operation is a task that pulls its stream and hands messages
-//! over a short channel; a client that does not read stops the pulling, so nothing piles up for it,
-//! and is dropped when it does not take a message in time.
+//! One task per socket reads, writes and pulls from the operations, so a client that does not read
+//! stops the pulling, and an operation never fills a queue. It is dropped when it does not take a
+//! message in time. What a subscription answers is shared with everybody who watches the same.
 
-use std::{collections::HashMap, time::Duration};
+mod protocol;
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+        ws::{Message, WebSocket},
     },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tavolo_resolvers::Viewer;
-use tokio::{
-    sync::mpsc,
-    task::AbortHandle,
-    time::{Instant, interval_at, timeout},
+use futures_util::{
+    StreamExt,
+    future::AbortHandle,
+    stream::{self, BoxStream, SelectAll},
 };
+use metrics::Counter;
+use tavolo_resolvers::{Answer, Viewer};
+use tokio::time::{Duration, Instant, interval_at, timeout};
 
-use super::{Edge, authorization, http, viewer};
-use crate::auth::{Admitted, Refusal};
+use self::protocol::{End, FromClient, Next, PROTOCOL, ToClient, receive};
+use super::{
+    Edge, authorization, http, language,
+    seats::{Full, Holder, Seat, Transport},
+};
+use crate::auth::Admitted;
 
-const PROTOCOL: &str = "graphql-transport-ws";
-/// Bytes of a message at most.
-const MOST_BYTES: usize = 64 * 1024;
-/// Operations of one socket at most.
-const MOST_OPERATIONS: usize = 100;
-/// Sockets and operations of one hub at most.
-const MOST_TASKS: usize = 50_000;
-/// How long a client has for its `connection_init`.
-const INIT_WITHIN: Duration = Duration::from_secs(10);
-/// How long a client has to take a message.
-const TAKE_WITHIN: Duration = Duration::from_secs(10);
-/// How often a silent client is asked whether it is there.
-const PING_EVERY: Duration = Duration::from_secs(20);
-/// Messages ready for a client that has not taken the last one yet.
-const READY: usize = 8;
+/// Bytes of a socket's read buffer: clients send little, and there are many of them.
+const READ_BUFFER: usize = 1024;
 
-/// A message of the client.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum FromClient {
-    ConnectionInit { payload: Option<serde_json::Value> },
-    Subscribe { id: String, payload: serde_json::Value },
-    Complete { id: String },
-    Ping { payload: Option<serde_json::Value> },
-    Pong {},
-}
+/// How long a farewell may take.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
-/// A message to the client, without what is sent as it is.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ToClient<'a> {
-    ConnectionAck,
-    Next { id: &'a str, payload: &'a async_graphql::Response },
-    Error { id: &'a str, payload: &'a [async_graphql::ServerError] },
-    Complete { id: &'a str },
-    Pong { payload: Option<serde_json::Value> },
-}
-
-impl ToClient<'_> {
-    fn message(&self) -> Message {
-        Message::text(serde_json::to_string(self).unwrap_or_default())
-    }
-}
-
-/// Why a socket ends: close code and reason, or nothing when the client has gone.
-type End = Option<(u16, &'static str)>;
-
-/// What an operation hands over.
-struct Handed {
-    id: String,
-    /// Tells an operation from a later one under the same id.
-    serial: u64,
-    message: Message,
-    last: bool,
-}
-
-pub(super) async fn upgrade(State(edge): State<Edge>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(edge): State<Edge>,
+    address: super::Address,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !same_site(&edge, &headers) {
         return (StatusCode::FORBIDDEN, "this origin may not open a socket\n").into_response();
     }
-    if edge.sockets.len() >= MOST_TASKS {
-        return (StatusCode::SERVICE_UNAVAILABLE, "this hub has as many sockets as it can hold\n").into_response();
-    }
     let upgrade = upgrade
         .protocols([PROTOCOL])
-        .max_message_size(MOST_BYTES)
-        .max_frame_size(MOST_BYTES)
-        .read_buffer_size(4 * 1024)
+        .max_message_size(edge.settings.message_bytes)
+        .max_frame_size(edge.settings.message_bytes)
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0);
+    let named = authorization(&headers).map(str::to_owned);
+    let viewer = Viewer { member: None, language: language(&headers) };
     let sockets = edge.sockets.clone();
-    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, headers, socket)))
+    let visitor = Visitor { address: address.0, named, viewer };
+    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, visitor, socket)))
+}
+
+/// Who opens a socket, as far as the handshake tells.
+struct Visitor {
+    address: IpAddr,
+    /// The `Authorization` of the handshake.
+    named: Option<String>,
+    viewer: Viewer,
 }
 
 /// A page may open a socket to its own hub and to hubs that list its origin. Whoever sends no origin is no page.
@@ -108,116 +76,103 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
     own || edge.origins.iter().any(|listed| listed == origin)
 }
 
-async fn serve(edge: Edge, headers: HeaderMap, mut socket: WebSocket) {
-    if socket.protocol().is_none_or(|chosen| chosen != PROTOCOL) {
-        close(socket, 4406, "Subprotocol not acceptable").await;
-        return;
-    }
-    let opened = match timeout(INIT_WITHIN, init(&edge, &headers, &mut socket)).await {
-        Ok(opened) => opened,
-        Err(_) => Err(Some((4408, "Connection initialisation timeout"))),
-    };
-    let end = match opened {
-        Ok(admitted) => {
-            let (hand, handed) = mpsc::channel(READY);
-            let viewer = viewer(admitted.as_ref(), &headers);
-            Session { edge: &edge, admitted, viewer, operations: HashMap::new(), serial: 0, hand }
-                .run(&mut socket, handed)
-                .await
+async fn serve(edge: Edge, visitor: Visitor, mut socket: WebSocket) {
+    // Boxed: what is needed for the opening alone takes no memory afterwards.
+    let end = match Box::pin(open(&edge, visitor, &mut socket)).await {
+        Ok((admitted, viewer, mut seat)) => {
+            let end = Session::new(&edge, viewer).run(&mut socket, admitted).await;
+            seat.ends(end.name());
+            end
         }
         Err(end) => end,
     };
-    if let Some((code, reason)) = end {
-        close(socket, code, reason).await;
+    if let Some(frame) = end.frame() {
+        // A client that has gone or does not read needs no farewell.
+        let _ = timeout(FAREWELL_WITHIN, socket.send(Message::Close(Some(frame)))).await;
     }
 }
 
-async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-    // A client that has gone or does not read needs no farewell.
-    let _ = timeout(Duration::from_secs(1), socket.send(Message::Close(Some(frame)))).await;
+/// Lets the client in.
+async fn open(edge: &Edge, visitor: Visitor, socket: &mut WebSocket) -> Result<(Option<Admitted>, Viewer, Seat), End> {
+    if socket.protocol().is_none_or(|chosen| chosen != PROTOCOL) {
+        return Err(End::Unprotocolled);
+    }
+    let initialised = timeout(edge.settings.init_within, init(edge, visitor.named, socket));
+    let admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
+    let member = admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
+    let holder = match &member {
+        Some(member) => Holder::Member(member.subject.clone()),
+        None => Holder::Address(visitor.address),
+    };
+    let seat = edge.seats.take(holder, Transport::Socket, &edge.settings).map_err(|full| match full {
+        Full::Hub => End::HubFull,
+        Full::Holder => End::TooManySockets,
+    })?;
+    send(edge, socket, ToClient::ConnectionAck.message()).await?;
+    Ok((admitted, Viewer { member, ..visitor.viewer }, seat))
 }
 
-/// Waits for `connection_init` and lets the client in.
-async fn init(edge: &Edge, headers: &HeaderMap, socket: &mut WebSocket) -> Result<Option<Admitted>, End> {
+/// Waits for `connection_init` and finds out whom it names.
+async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Result<Option<Admitted>, End> {
     loop {
         match receive(socket.recv().await)? {
-            None => {}
+            None | Some(FromClient::Pong {}) => {}
             Some(FromClient::ConnectionInit { payload }) => {
-                let named = payload.as_ref().and_then(|payload| {
+                let in_payload = payload.as_ref().and_then(|payload| {
                     let fields = payload.as_object()?.iter();
                     let mut named = fields.filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
                     named.next()?.1.as_str()
                 });
-                let admitted = edge.admit(named.or_else(|| authorization(headers))).await.map_err(refused)?;
-                send(socket, ToClient::ConnectionAck.message()).await?;
-                return Ok(admitted);
+                return edge.admit(in_payload.or(named.as_deref())).await.map_err(End::Refused);
             }
-            Some(FromClient::Ping { payload }) => send(socket, ToClient::Pong { payload }.message()).await?,
-            Some(FromClient::Pong {}) => {}
-            Some(FromClient::Subscribe { .. } | FromClient::Complete { .. }) => {
-                return Err(Some((4401, "Unauthorized")));
-            }
+            Some(FromClient::Ping { payload }) => send(edge, socket, ToClient::Pong { payload }.message()).await?,
+            Some(FromClient::Subscribe { .. } | FromClient::Complete { .. }) => return Err(End::Unacknowledged),
         }
     }
 }
 
-fn refused(refusal: Refusal) -> End {
-    Some(match refusal {
-        Refusal::NoMember => (4403, "Forbidden"),
-        Refusal::Expired => (4401, "Token expired"),
-        Refusal::Invalid => (4401, "Unauthorized"),
-    })
-}
-
-/// Reads a message; `None` for one that needs no answer of ours.
-fn receive(received: Option<Result<Message, axum::Error>>) -> Result<Option<FromClient>, End> {
-    match received {
-        None | Some(Err(_) | Ok(Message::Close(_))) => Err(None),
-        // A sequence would be taken for a message that is written in the order of its fields.
-        Some(Ok(Message::Text(text))) if text.trim_start().starts_with('{') => {
-            serde_json::from_str(&text).map(Some).map_err(|_| Some((4400, "Invalid message")))
-        }
-        Some(Ok(Message::Text(_))) => Err(Some((4400, "Invalid message"))),
-        Some(Ok(Message::Binary(_))) => Err(Some((4400, "Invalid message"))),
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-    }
-}
-
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    match timeout(TAKE_WITHIN, socket.send(message)).await {
+async fn send(edge: &Edge, socket: &mut WebSocket, message: Message) -> Result<(), End> {
+    match timeout(edge.settings.take_within, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(None),
-        Err(_) => Err(Some((4408, "Client does not read"))),
+        Ok(Err(_)) => Err(End::Gone),
+        Err(_) => Err(End::Unread),
     }
 }
 
 /// A client that has been let in.
 struct Session<'e> {
     edge: &'e Edge,
-    admitted: Option<Admitted>,
     viewer: Viewer,
-    operations: HashMap<String, Operation>,
-    serial: u64,
-    hand: mpsc::Sender<Handed>,
+    /// How each running operation is ended.
+    running: HashMap<Arc<str>, AbortHandle>,
+    operations: SelectAll<BoxStream<'static, Event>>,
+    deliveries: Counter,
 }
 
-/// A running operation.
-struct Operation {
-    serial: u64,
-    task: AbortHandle,
+/// A message of an operation.
+struct Event {
+    message: Message,
+    /// The operation that has ended with it.
+    ends: Option<Arc<str>>,
 }
 
-impl Session<'_> {
-    async fn run(mut self, socket: &mut WebSocket, mut handed: mpsc::Receiver<Handed>) -> End {
-        let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+impl<'e> Session<'e> {
+    fn new(edge: &'e Edge, viewer: Viewer) -> Self {
+        let deliveries = super::deliveries(Transport::Socket);
+        Self { edge, viewer, running: HashMap::new(), operations: SelectAll::new(), deliveries }
+    }
+
+    async fn run(mut self, socket: &mut WebSocket, admitted: Option<Admitted>) -> End {
+        let ping_every = self.edge.settings.ping_every;
+        let mut ping = interval_at(Instant::now() + ping_every, ping_every);
         let mut heard = Instant::now();
-        let ends = self.edge.entitlement_ends(self.admitted.take());
-        tokio::pin!(ends);
-        let end = loop {
+        let stopped = self.edge.stop.cancelled();
+        let ends = Box::pin(self.edge.entitlement_ends(admitted));
+        tokio::pin!(stopped, ends);
+        loop {
             let step = tokio::select! {
-                () = self.edge.stop.cancelled() => Err(Some((1012, "Service restart"))),
-                refusal = &mut ends => Err(refused(refusal)),
+                () = &mut stopped => Err(End::Stopping),
+                refusal = &mut ends => Err(End::Refused(refusal)),
                 received = socket.recv() => {
                     heard = Instant::now();
                     match receive(received) {
@@ -226,86 +181,81 @@ impl Session<'_> {
                         Err(end) => Err(end),
                     }
                 }
-                Some(Handed { id, serial, message, last }) = handed.recv() => {
-                    // What a client has completed is not sent to it any more.
-                    if self.operations.get(&id).is_none_or(|operation| operation.serial != serial) {
-                        continue;
-                    }
-                    if last {
-                        self.operations.remove(&id);
-                    }
-                    send(socket, message).await
-                }
+                Some(event) = self.operations.next() => self.deliver(socket, event).await,
                 _ = ping.tick() => {
-                    if heard.elapsed() > 2 * PING_EVERY {
-                        Err(Some((4408, "Client is silent")))
+                    if heard.elapsed() > 2 * ping_every {
+                        Err(End::Silent)
                     } else {
-                        send(socket, Message::Ping(Default::default())).await
+                        send(self.edge, socket, Message::Ping(Default::default())).await
                     }
                 }
             };
             if let Err(end) = step {
-                break end;
+                return end;
             }
-        };
-        self.operations.values().for_each(|operation| operation.task.abort());
-        end
+        }
+    }
+
+    async fn deliver(&mut self, socket: &mut WebSocket, event: Event) -> Result<(), End> {
+        match &event.ends {
+            Some(id) => drop(self.running.remove(id)),
+            None => self.deliveries.increment(1),
+        }
+        send(self.edge, socket, event.message).await
     }
 
     async fn handle(&mut self, socket: &mut WebSocket, message: FromClient) -> Result<(), End> {
         match message {
-            FromClient::ConnectionInit { .. } => Err(Some((4429, "Too many initialisation requests"))),
-            FromClient::Ping { payload } => send(socket, ToClient::Pong { payload }.message()).await,
+            FromClient::ConnectionInit { .. } => Err(End::Reinitialised),
+            FromClient::Ping { payload } => send(self.edge, socket, ToClient::Pong { payload }.message()).await,
             FromClient::Pong {} => Ok(()),
             FromClient::Complete { id } => {
-                if let Some(operation) = self.operations.remove(&id) {
-                    operation.task.abort();
+                // What a client has completed is not sent to it any more.
+                if let Some(operation) = self.running.remove(id.as_str()) {
+                    operation.abort();
                 }
                 Ok(())
             }
-            FromClient::Subscribe { id, .. } if self.operations.contains_key(&id) => {
-                // The protocol wants the id in the reason; it is the client's own.
-                Err(Some((4409, "Subscriber already exists")))
-            }
-            FromClient::Subscribe { .. } if self.operations.len() >= MOST_OPERATIONS => {
-                Err(Some((4429, "Too many operations")))
+            FromClient::Subscribe { id, .. } if id.is_empty() => Err(End::Invalid),
+            FromClient::Subscribe { id, .. } if self.running.contains_key(id.as_str()) => Err(End::Duplicate(id)),
+            FromClient::Subscribe { .. } if self.running.len() >= self.edge.settings.operations_per_socket => {
+                Err(End::Crowded)
             }
             FromClient::Subscribe { id, payload } => self.subscribe(socket, id, payload).await,
         }
     }
 
     async fn subscribe(&mut self, socket: &mut WebSocket, id: String, payload: serde_json::Value) -> Result<(), End> {
-        let mut request = http::operation(payload).ok_or(Some((4400, "Invalid message")))?;
+        let mut request = http::operation(payload).ok_or(End::Invalid)?;
         if self.edge.graph.is_mutation(&mut request) {
-            let payload = json!([{
-                "message": "send mutations by POST", "extensions": { "code": "BAD_REQUEST" }
-            }]);
-            let message = json!({ "type": "error", "id": id, "payload": payload });
-            return send(socket, Message::text(message.to_string())).await;
+            let payload = [http::mutation_refused()];
+            return send(self.edge, socket, ToClient::Error { id: &id, payload: &payload }.message()).await;
         }
-        let mut answers = Box::pin(self.edge.graph.stream(request, self.viewer.clone()));
-        self.serial += 1;
-        let (hand, operation, serial) = (self.hand.clone(), id.clone(), self.serial);
-        let task = self.edge.sockets.spawn(async move {
-            let mut answered = false;
-            while let Some(answer) = answers.next().await {
-                // Nothing was executed: the document, or the access to it, is wrong.
-                let refused = !answered && answer.is_err() && answer.data == async_graphql::Value::Null;
-                answered = true;
-                let message = if refused {
-                    ToClient::Error { id: &operation, payload: &answer.errors }.message()
-                } else {
-                    ToClient::Next { id: &operation, payload: &answer }.message()
-                };
-                if hand.send(Handed { id: operation.clone(), serial, message, last: refused }).await.is_err() || refused
-                {
-                    return;
-                }
-            }
-            let message = ToClient::Complete { id: &operation }.message();
-            let _ = hand.send(Handed { id: operation, serial, message, last: true }).await;
-        });
-        self.operations.insert(id, Operation { serial, task: task.abort_handle() });
+        let answers = self.edge.graph.stream(request, self.viewer.clone());
+        let id: Arc<str> = id.into();
+        let (answers, operation) = stream::abortable(events(Arc::clone(&id), answers));
+        self.operations.push(answers.boxed());
+        self.running.insert(id, operation);
         Ok(())
     }
+}
+
+/// The messages of an operation: its answers, and that it has ended.
+fn events(id: Arc<str>, answers: impl futures_util::Stream<Item = Answer>) -> impl futures_util::Stream<Item = Event> {
+    let complete = Event { message: ToClient::Complete { id: &id }.message(), ends: Some(Arc::clone(&id)) };
+    let next = Next::of(&id);
+    let messages = answers.map(move |answer| match answer {
+        Answer::Next(answer) => Event { message: next.message(&answer), ends: None },
+        Answer::Refused(errors) => {
+            let message = ToClient::Error { id: &id, payload: &errors }.message();
+            Event { message, ends: Some(Arc::clone(&id)) }
+        }
+    });
+    // An error ends an operation without another word.
+    let mut refused = false;
+    messages.chain(stream::iter([complete])).take_while(move |event| {
+        let goes_on = !refused;
+        refused = event.ends.is_some();
+        std::future::ready(goes_on)
+    })
 }

@@ -1,66 +1,137 @@
 //! GraphQL over server-sent events, for those behind proxies that let no socket through: the
 //! "distinct connections" mode of the `graphql-sse` protocol, one operation for each connection.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
-use async_graphql::{Request, Response as GraphResponse};
+use async_graphql::Request;
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
-    http::{HeaderMap, Request as HttpRequest, Uri},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    http::{HeaderMap, HeaderName, Request as HttpRequest, Uri, header},
+    response::{IntoResponse, Response},
 };
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{
+    Stream, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use metrics::Counter;
+use serde_json::json;
+use tavolo_resolvers::Answer;
+use tokio::time::{Instant, Interval, interval_at};
 
 use super::{
-    Edge, authorization,
+    Address, Edge, authorization, deliveries,
     http::{self, Operation, Refused},
+    seats::{Full, Holder, Seat, Transport},
     viewer,
 };
 
-pub(super) async fn get(State(edge): State<Edge>, uri: Uri, headers: HeaderMap) -> Response {
-    respond(edge, &headers, http::read_address(&uri)).await
+const HEADERS: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "text/event-stream"),
+    (header::CACHE_CONTROL, "no-store"),
+    // nginx would keep events until it has many.
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+];
+
+/// What keeps a proxy from taking a quiet stream for a dead one.
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// Nothing more will come. An event without data would be dropped by browsers.
+const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
+
+pub(super) async fn get(State(edge): State<Edge>, address: Address, uri: Uri, headers: HeaderMap) -> Response {
+    respond(edge, address, &headers, http::read_address(&uri)).await
 }
 
-pub(super) async fn post(State(edge): State<Edge>, request: HttpRequest<Body>) -> Response {
+pub(super) async fn post(State(edge): State<Edge>, address: Address, request: HttpRequest<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let operation = http::read_body(&parts.headers, body).await;
-    respond(edge, &parts.headers, operation).await
+    respond(edge, address, &parts.headers, operation).await
 }
 
-async fn respond(edge: Edge, headers: &HeaderMap, operation: Result<Operation, Refused>) -> Response {
-    match open(edge, headers, operation).await {
-        Ok(events) => Sse::new(events).keep_alive(KeepAlive::default()).into_response(),
+async fn respond(edge: Edge, address: Address, headers: &HeaderMap, operation: Result<Operation, Refused>) -> Response {
+    match open(edge, address, headers, operation).await {
+        Ok(events) => (HEADERS, Body::from_stream(events)).into_response(),
         Err(refused) => refused.answer(http::JSON),
     }
 }
 
 async fn open(
     edge: Edge,
+    address: Address,
     headers: &HeaderMap,
     operation: Result<Operation, Refused>,
-) -> Result<impl Stream<Item = Result<Event, Infallible>> + use<>, Refused> {
+) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
     let mut request = Request::from(operation?);
     http::no_mutation(&edge, &mut request)?;
-    let viewer = viewer(admitted.as_ref(), headers);
-    let answers = edge.graph.stream(request, viewer);
-    let stopped = edge.stop.clone().cancelled_owned();
-    let ends = async move {
-        tokio::select! {
-            _ = edge.entitlement_ends(admitted) => {}
-            () = stopped => {}
-        }
+    let holder = match &admitted {
+        Some(admitted) => Holder::Member(admitted.member.subject.clone()),
+        None => Holder::Address(address.0),
     };
-    let events = answers.map(|answer| Ok(next(&answer)));
-    let events = events.chain(stream::iter([Ok(Event::default().event("complete").data(""))]));
-    // Outermost: a hub that stops just ends the stream, so that the client comes back.
-    Ok(events.take_until(Box::pin(ends)))
+    let seat = edge.seats.take(holder, Transport::Events, &edge.settings).map_err(|full| match full {
+        Full::Hub => Refused::unavailable("this hub has as many streams as it can hold"),
+        Full::Holder => Refused::too_many("you have as many streams as one may have"),
+    })?;
+    let answers = edge.graph.stream(request, viewer(admitted.as_ref(), headers)).boxed();
+    let comment_every = edge.settings.ping_every;
+    let comment = interval_at(Instant::now() + comment_every, comment_every);
+    let ends = Box::pin(async move {
+        tokio::select! {
+            refusal = edge.entitlement_ends(admitted) => refusal.name(),
+            () = edge.stop.cancelled() => "stopping",
+        }
+    });
+    let deliveries = deliveries(Transport::Events);
+    let events = Events { answers, comment, ends, seat, deliveries, completed: false };
+    Ok(stream::unfold(events, Events::next))
 }
 
-fn next(answer: &GraphResponse) -> Event {
-    Event::default().event("next").data(serde_json::to_string(answer).unwrap_or_default())
+/// What is sent on one connection.
+struct Events {
+    answers: BoxStream<'static, Answer>,
+    comment: Interval,
+    /// Resolves when the client has to be left, and says why.
+    ends: BoxFuture<'static, &'static str>,
+    seat: Seat,
+    deliveries: Counter,
+    completed: bool,
+}
+
+impl Events {
+    /// The next event. A hub that stops just ends the stream, so that the client comes back.
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.completed {
+            self.seat.ends("completed");
+            return None;
+        }
+        let event = tokio::select! {
+            reason = &mut self.ends => {
+                self.seat.ends(reason);
+                return None;
+            }
+            answer = self.answers.next() => match answer {
+                Some(answer) => {
+                    self.deliveries.increment(1);
+                    next(answer)
+                }
+                None => {
+                    self.completed = true;
+                    COMPLETE
+                }
+            },
+            _ = self.comment.tick() => COMMENT,
+        };
+        Some((Ok(event), self))
+    }
+}
+
+fn next(answer: Answer) -> Bytes {
+    let answer: Arc<str> = match answer {
+        Answer::Next(json) => json,
+        Answer::Refused(errors) => json!({ "errors": errors }).to_string().into(),
+    };
+    // JSON has no line breaks outside of its strings, and none within.
+    ["event: next\ndata: ", &answer, "\n\n"].concat().into()
 }

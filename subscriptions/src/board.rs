@@ -62,6 +62,7 @@ pub struct Board {
     codes: HashMap<FacilityId, String>,
     accreditations: HashMap<AccreditationId, FacilityId>,
     members: HashMap<String, Arc<Member>>,
+    roster: u64,
 }
 
 impl Board {
@@ -103,24 +104,38 @@ impl Board {
         self.position
     }
 
+    /// Goes on counting where another board had come to.
+    pub(crate) fn count_roster_on(&mut self, from: u64) {
+        self.roster = from + 1;
+    }
+
     /// Moves the position on: the changes up to there have been applied.
     pub(crate) fn advance(&mut self, to: Position) {
         self.position = to;
+    }
+
+    /// Counts the changes that can change how somebody stands at the table.
+    #[must_use]
+    pub fn roster(&self) -> u64 {
+        self.roster
     }
 
     /// Applies one change. Applying the same change again changes nothing.
     pub fn apply(&mut self, change: BoardChange) {
         match change {
             BoardChange::Organisation(organisation) => {
+                self.roster += 1;
                 self.organisations.insert(organisation.id, Arc::new(organisation));
             }
             BoardChange::Municipality(municipality) => {
                 self.municipalities.insert(municipality.istat_code.clone(), Arc::new(municipality));
             }
             BoardChange::Member(member) => {
+                self.roster += 1;
                 self.members.insert(member.subject.clone(), Arc::new(member));
             }
             BoardChange::MemberRemoved(subject) => {
+                self.roster += 1;
                 self.members.remove(&subject);
             }
             BoardChange::Facility(facility) => {

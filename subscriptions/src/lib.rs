@@ -16,7 +16,7 @@
 //! 2. *The log is complete above its floor.* It takes every ledger entry of the feed in order,
 //!    those up to S as well. Its floor is where the feed began, or the last entry that was dropped
 //!    for space.
-//! 3. *A subscriber without cursor* takes one board, is sent its state as of P, and then every log
+//! 3. *A subscriber without cursor* is sent the state of one board as of P, and then every log
 //!    entry above P. Nothing between the two can be missed, because P is the board's own position,
 //!    and nothing is sent twice, because entries up to P are skipped by position.
 //! 4. *A subscriber with cursor C* at or above the floor is sent every log entry above C. Below the
@@ -25,17 +25,19 @@
 //!    completely; it is answered by `RESYNC` as well.
 //! 5. *After a fault* the feed goes on from the last group's checkpoint. When the history does not
 //!    reach back to it, board and log begin anew, and every subscriber is sent `RESYNC`.
+//! 6. *Equal subscribers* share a [`channel`], whose ring is a rendering of the log: the argument
+//!    there says why it may stand in for the log.
 //!
-//! A subscriber pulls from the shared log at its own pace: there is no queue per subscriber. One that
-//! lags far behind is sent only the latest entry of each pool, which loses no state, since an entry
-//! carries all numbers after it.
+//! A subscriber pulls at its own pace: there is no queue per subscriber. One that lags is sent only
+//! the latest message of each pool, which loses no state, since an entry carries all numbers after it.
 //!
 //! # Adding the next noun
 //!
 //! If it belongs on the board: a field in [`board::Board`], an arm in [`board::Board::apply`]. If
-//! stakeholders wait for its changes: a stream like [`occupancy`], with the argument above adapted.
+//! stakeholders wait for its changes: its parts as in [`occupancy`], with the argument above adapted.
 
 pub mod board;
+pub mod channel;
 pub mod cursor;
 pub mod follower;
 pub mod occupancy;
@@ -44,8 +46,9 @@ pub mod table;
 mod log;
 
 pub use board::{Board, Place};
+pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Subject, Unplayed};
 pub use cursor::Cursor;
 pub use follower::Follower;
-pub use log::OccupancyChange;
-pub use occupancy::{Delivery, Interest, Occupancy};
+pub use log::{Mark, OccupancyChange};
+pub use occupancy::{Delivery, Interest};
 pub use table::{Link, Table};

@@ -26,6 +26,23 @@ const KEPT: usize = 20_000;
 /// A subscriber so many changes behind is sent the latest of each pool instead of all.
 const LAGGING: usize = 512;
 
+/// Where somebody stands in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Everything up to here is known.
+    pub position: Position,
+    /// The log this is said of: it has begun anew so many times.
+    pub(crate) epoch: u64,
+}
+
+impl Mark {
+    /// Another position of the same log.
+    #[must_use]
+    pub fn at(self, position: Position) -> Self {
+        Self { position, ..self }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     changes: VecDeque<Arc<OccupancyChange>>,
@@ -71,14 +88,29 @@ impl Log {
         }
     }
 
-    /// The changes above a position, for a subscriber that knows the log since `epoch`.
-    pub(crate) fn above(&self, position: Position, epoch: u64) -> Found {
-        if position < self.floor || epoch != self.epoch {
-            return Found::TooOld;
-        }
-        let first = self.changes.partition_point(|change| change.position <= position);
-        let behind = self.changes.len() - first;
-        let missed = self.changes.iter().skip(first);
+    /// Where the log ends now.
+    pub(crate) fn end(&self) -> Mark {
+        let last = self.changes.back().map(|change| change.position);
+        Mark { position: last.unwrap_or(self.floor), epoch: self.epoch }
+    }
+
+    /// How many changes there are above a mark; `None` when the log does not reach back to it.
+    pub(crate) fn behind(&self, mark: Mark) -> Option<usize> {
+        let known = mark.position >= self.floor && mark.epoch == self.epoch;
+        known.then(|| self.changes.len() - self.changes.partition_point(|change| change.position <= mark.position))
+    }
+
+    /// Where to begin to deliver so that somebody at this mark misses nothing, if that is not far back.
+    pub(crate) fn beginning(&self, mark: Mark) -> Mark {
+        let end = self.end();
+        let near = self.behind(mark).is_some_and(|behind| behind <= LAGGING);
+        if near { Mark { position: mark.position.min(end.position), ..end } } else { end }
+    }
+
+    /// The changes above a mark.
+    pub(crate) fn above(&self, mark: Mark) -> Found {
+        let Some(behind) = self.behind(mark) else { return Found::TooOld };
+        let missed = self.changes.iter().skip(self.changes.len() - behind);
         Found::Changes(if behind <= LAGGING { missed.cloned().collect() } else { latest_of_each_pool(missed) })
     }
 }
@@ -221,7 +253,7 @@ mod tests {
             for (back, ordinal, current) in asked {
                 let position = at((seconds + 2).saturating_sub(back), 1, ordinal);
                 let epoch = if current { model.epoch } else { 1 };
-                prop_assert_eq!(positions(log.above(position, epoch)), model.above(position, epoch));
+                prop_assert_eq!(positions(log.above(Mark { position, epoch })), model.above(position, epoch));
             }
         }
     }
@@ -236,10 +268,13 @@ mod tests {
             log.push(change(&house, PlaceCategory::Ordinary, at(7, 2, ordinal)));
         }
         assert_eq!(log.last_of(at(7, 3, 0)), at(7, 3, 0), "another cluster time counts anew");
-        assert_eq!(positions(log.above(at(7, 2, 1), 1)), Some(vec![at(7, 2, 2), at(7, 2, 3)]));
-        assert_eq!(positions(log.above(at(7, 2, 3), 1)), Some(vec![]));
-        assert_eq!(positions(log.above(at(4, 9, 9), 1)), None, "below the floor");
-        assert_eq!(positions(log.above(at(7, 2, 3), 0)), None, "of an earlier log");
+        assert_eq!(
+            positions(log.above(Mark { position: at(7, 2, 1), epoch: 1 })),
+            Some(vec![at(7, 2, 2), at(7, 2, 3)])
+        );
+        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 1 })), Some(vec![]));
+        assert_eq!(positions(log.above(Mark { position: at(4, 9, 9), epoch: 1 })), None, "below the floor");
+        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 0 })), None, "of an earlier log");
     }
 
     #[test]
@@ -254,15 +289,19 @@ mod tests {
         }
         let dropped = at(1 + beyond, 1, 1);
         assert_eq!(
-            positions(log.above(Position { increment: 0, ..dropped }, 1)),
+            positions(log.above(Mark { position: Position { increment: 0, ..dropped }, epoch: 1 })),
             None,
             "the last dropped one is missing"
         );
         assert_eq!(log.changes.front().map(|change| change.position), Some(at(2 + beyond, 1, 1)));
         let latest = at(1 + all, 1, 1);
-        assert_eq!(positions(log.above(dropped, 1)), Some(vec![latest]), "one pool, far behind: its latest state");
+        assert_eq!(
+            positions(log.above(Mark { position: dropped, epoch: 1 })),
+            Some(vec![latest]),
+            "one pool, far behind: its latest state"
+        );
         let near = at(latest.seconds - 3, 1, 1);
-        assert_eq!(positions(log.above(near, 1)).map(|found| found.len()), Some(3));
+        assert_eq!(positions(log.above(Mark { position: near, epoch: 1 })).map(|found| found.len()), Some(3));
     }
 
     #[test]
@@ -275,7 +314,7 @@ mod tests {
             let house = if second == 9 { &other } else { &one };
             log.push(change(house, PlaceCategory::Ordinary, at(second, 1, 1)));
         }
-        let from = |seconds| positions(log.above(at(seconds, 1, 0), 1)).unwrap();
+        let from = |seconds| positions(log.above(Mark { position: at(seconds, 1, 0), epoch: 1 })).unwrap();
         assert_eq!(from(2), [at(9, 1, 1), at(last, 1, 1)], "more than {LAGGING} behind");
         assert_eq!(from(3).len(), LAGGING, "not one too many behind: every change");
     }

@@ -1,12 +1,13 @@
-//! The stream of occupancy: the current state of each matching pool, then every change.
+//! The parts of a subscription to occupancy: the state of each wanted pool, what was missed, and every
+//! change from now on.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
-use futures_util::{Stream, stream};
+use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{Board, Cursor, OccupancyChange, Place, Table, log::Found};
+use crate::{Cursor, Mark, OccupancyChange, Part, Place, Table, channel::Subject, log::Found};
 
 /// One message to a subscriber.
 #[derive(Clone, Debug)]
@@ -35,137 +36,96 @@ impl Delivery {
             Self::Changed(change) => Cursor { position: change.position, complete: true },
         }
     }
-}
 
-impl Delivery {
-    fn subject(&self) -> (&Place, PlaceCategory) {
+    /// The pool it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
         match self {
-            Self::Current { place, pool, .. } => (place, pool.category),
-            Self::Changed(change) => (&change.place, change.entry.category),
+            Self::Current { place, pool, .. } => (place.facility.id, pool.category),
+            Self::Changed(change) => (change.entry.facility, change.entry.category),
         }
     }
 }
 
-/// What a subscriber wants and may see, asked again at every message.
+/// What is wanted and may be seen, asked of every single change.
 pub trait Interest: Send + Sync + 'static {
-    /// Whether the subscriber may go on listening.
-    fn entitled(&self, board: &Board) -> bool;
-    /// Whether it wants, and may see, this pool.
-    fn wants(&self, board: &Board, place: &Place, category: PlaceCategory) -> bool;
+    /// Whether this pool is.
+    fn wants(&self, place: &Place, category: PlaceCategory) -> bool;
 }
 
-/// A subscriber's place in the stream.
-pub struct Occupancy<I> {
+/// Begins to play a part; `None` when the log does not reach back to what was missed.
+pub fn play(table: &Arc<Table>, interest: impl Interest, part: Part) -> Option<(Mark, BoxStream<'static, Delivery>)> {
+    match part {
+        Part::State { resync } => {
+            let (mark, state) = state(table, &interest, resync);
+            Some((mark, stream::iter(state).boxed()))
+        }
+        Part::Missed(mark) => {
+            // Before the look: what comes meanwhile is the narrator's.
+            let end = table.end().position.max(mark.position);
+            let Found::Changes(missed) = table.above(mark) else { return None };
+            let missed = missed.into_iter().filter(move |change| wanted(&interest, change)).map(Delivery::Changed);
+            Some((mark.at(end), stream::iter(missed).boxed()))
+        }
+        Part::Live(mark) => {
+            let live =
+                Live { changed: table.changes(), table: Arc::clone(table), interest, mark, waiting: VecDeque::new() };
+            let changes =
+                stream::unfold(live, |mut live| async move { live.next().await.map(|change| (change, live)) });
+            Some((mark, changes.map(Delivery::Changed).boxed()))
+        }
+    }
+}
+
+fn wanted(interest: &impl Interest, change: &OccupancyChange) -> bool {
+    interest.wants(&change.place, change.entry.category)
+}
+
+fn state(table: &Table, interest: &impl Interest, resync: bool) -> (Mark, Vec<Delivery>) {
+    // The epoch first: a board of a later one then only means to be sent the state once more.
+    let log = table.end();
+    let board = table.board();
+    let mark = log.at(board.position());
+    let mut cursor = Cursor { position: mark.position, complete: false };
+    let mut state = Vec::new();
+    for place in board.places(None) {
+        for pool in place.pools.iter().filter(|pool| interest.wants(place, pool.category)) {
+            state.push(Delivery::Current { place: Arc::clone(place), pool: Arc::clone(pool), cursor, resync });
+        }
+    }
+    cursor.complete = true;
+    if let Some(Delivery::Current { cursor: last, .. }) = state.last_mut() {
+        *last = cursor;
+    }
+    (mark, state)
+}
+
+/// Follows the log.
+struct Live<I> {
+    changed: watch::Receiver<Position>,
     table: Arc<Table>,
     interest: I,
-    changed: watch::Receiver<Position>,
-    waiting: VecDeque<Delivery>,
-    /// Everything up to here has been sent or skipped.
-    position: Position,
-    epoch: u64,
-    begun: bool,
-    after: Option<Cursor>,
+    mark: Mark,
+    waiting: VecDeque<Arc<OccupancyChange>>,
 }
 
-impl<I> fmt::Debug for Occupancy<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Occupancy").field("position", &self.position).finish_non_exhaustive()
-    }
-}
-
-impl<I: Interest> Occupancy<I> {
-    /// Subscribes, from the current state or after a cursor.
-    #[must_use]
-    pub fn new(table: Arc<Table>, interest: I, after: Option<Cursor>) -> Self {
-        let changed = table.changes();
-        Self {
-            table,
-            interest,
-            changed,
-            waiting: VecDeque::new(),
-            position: Position::default(),
-            epoch: 0,
-            begun: false,
-            after,
-        }
-    }
-
-    /// The stream of messages. It ends when the subscriber is no longer entitled.
-    pub fn into_stream(self) -> impl Stream<Item = Delivery> + Send {
-        stream::unfold(self, |mut this| async move { this.next().await.map(|delivery| (delivery, this)) })
-    }
-
-    async fn next(&mut self) -> Option<Delivery> {
+impl<I: Interest> Live<I> {
+    /// The next change; `None` when the log has begun anew.
+    async fn next(&mut self) -> Option<Arc<OccupancyChange>> {
         loop {
+            if let Some(change) = self.waiting.pop_front() {
+                return Some(change);
+            }
             // Marked as seen before looking, so that a change during the look wakes us again.
             self.changed.borrow_and_update();
-            let board = self.table.board();
-            if !self.interest.entitled(&board) {
-                return None;
+            let Found::Changes(changes) = self.table.above(self.mark) else { return None };
+            if let Some(last) = changes.last() {
+                self.mark.position = last.position;
             }
-            if let Some(delivery) = self.waiting.pop_front() {
-                // Asked again: what has waited may have become none of the subscriber's business.
-                let (place, category) = delivery.subject();
-                if self.interest.wants(&board, place, category) {
-                    return Some(delivery);
-                }
-                continue;
+            self.waiting.extend(changes.into_iter().filter(|change| wanted(&self.interest, change)));
+            if self.waiting.is_empty() {
+                self.changed.changed().await.ok()?;
             }
-            if !self.begun {
-                self.begin(&board);
-            } else {
-                self.look(&board);
-            }
-            if self.waiting.is_empty() && self.changed.changed().await.is_err() {
-                return None;
-            }
-        }
-    }
-
-    fn begin(&mut self, board: &Board) {
-        self.begun = true;
-        self.epoch = self.table.epoch();
-        match self.after.take() {
-            None => self.state(board, false),
-            Some(cursor) if !cursor.complete => self.state(board, true),
-            Some(cursor) => {
-                self.position = cursor.position;
-                self.look(board);
-            }
-        }
-    }
-
-    fn look(&mut self, board: &Board) {
-        match self.table.above(self.position, self.epoch) {
-            Found::TooOld => {
-                self.epoch = self.table.epoch();
-                self.state(&self.table.board(), true);
-            }
-            Found::Changes(changes) => {
-                for change in changes {
-                    self.position = change.position;
-                    if self.interest.wants(board, &change.place, change.entry.category) {
-                        self.waiting.push_back(Delivery::Changed(change));
-                    }
-                }
-            }
-        }
-    }
-
-    fn state(&mut self, board: &Board, resync: bool) {
-        self.position = board.position();
-        let mut cursor = Cursor { position: self.position, complete: false };
-        for place in board.places(None) {
-            for pool in &place.pools {
-                if self.interest.wants(board, place, pool.category) {
-                    let (place, pool) = (Arc::clone(place), Arc::clone(pool));
-                    self.waiting.push_back(Delivery::Current { place, pool, cursor, resync });
-                }
-            }
-        }
-        cursor.complete = true;
-        if let Some(Delivery::Current { cursor: last, .. }) = self.waiting.back_mut() {
-            *last = cursor;
         }
     }
 }

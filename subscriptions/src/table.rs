@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     Board,
-    log::{Found, Log, OccupancyChange},
+    log::{Found, Log, Mark, OccupancyChange},
 };
 
 /// Whether the board follows the database.
@@ -32,6 +32,8 @@ pub struct Table {
     log: RwLock<Log>,
     acts: RwLock<RecentActs>,
     changed: watch::Sender<Position>,
+    /// What [`Board::roster`] counts: those who only wait for a change of it are not woken by others.
+    roster: watch::Sender<u64>,
     link: watch::Sender<Link>,
 }
 
@@ -49,7 +51,7 @@ struct RecentActs {
 
 impl Table {
     pub(crate) fn new(board: Board, acts: Vec<ActId>, floor: Position) -> Arc<Self> {
-        let position = board.position();
+        let (position, roster) = (board.position(), board.roster());
         let mut log = Log::default();
         log.begin(floor);
         let table = Self {
@@ -57,6 +59,7 @@ impl Table {
             log: RwLock::new(log),
             acts: RwLock::default(),
             changed: watch::Sender::new(position),
+            roster: watch::Sender::new(roster),
             link: watch::Sender::new(Link::Following),
         };
         table.remember(acts);
@@ -73,6 +76,18 @@ impl Table {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Position> {
         self.changed.subscribe()
+    }
+
+    /// What [`Board::roster`] counts on the board as it is now.
+    #[must_use]
+    pub fn roster(&self) -> u64 {
+        self.board.load().roster()
+    }
+
+    /// Tells of every change that can change how somebody stands at the table.
+    #[must_use]
+    pub fn roster_changes(&self) -> watch::Receiver<u64> {
+        self.roster.subscribe()
     }
 
     /// Whether the board follows the database.
@@ -99,12 +114,20 @@ impl Table {
     }
 
     /// Begins anew with a board read afresh.
-    pub(crate) fn reset(&self, board: Board, acts: Vec<ActId>, floor: Position) {
+    pub(crate) fn reset(&self, mut board: Board, acts: Vec<ActId>, floor: Position) {
+        // It may be another roster, even if it was made by as many changes.
+        board.count_roster_on(self.roster());
         let position = board.position();
-        self.board.store(Arc::new(board));
+        self.show(board);
         self.write_log(|log| log.begin(floor));
         self.remember(acts);
         self.changed.send_replace(position);
+    }
+
+    fn show(&self, board: Board) {
+        let roster = board.roster();
+        self.board.store(Arc::new(board));
+        self.roster.send_if_modified(|current| std::mem::replace(current, roster) != roster);
     }
 
     /// Applies one group as a whole. What the snapshot `covered` goes to the log alone.
@@ -135,17 +158,46 @@ impl Table {
             board.advance(last);
         }
         let position = board.position();
-        self.board.store(Arc::new(board));
+        self.show(board);
         self.remember(acts);
         self.changed.send_replace(position);
     }
 
     pub(crate) fn epoch(&self) -> u64 {
-        self.log.read().unwrap_or_else(PoisonError::into_inner).epoch()
+        self.log().epoch()
     }
 
-    pub(crate) fn above(&self, position: Position, epoch: u64) -> Found {
-        self.log.read().unwrap_or_else(PoisonError::into_inner).above(position, epoch)
+    /// The mark of a position, in the log as it is now.
+    pub(crate) fn mark_at(&self, position: Position) -> Mark {
+        Mark { position, epoch: self.epoch() }
+    }
+
+    /// Where the log ends now.
+    #[must_use]
+    pub fn end(&self) -> Mark {
+        self.log().end()
+    }
+
+    /// Whether the log is still the one of this mark.
+    #[must_use]
+    pub fn goes_on(&self, mark: Mark) -> bool {
+        self.epoch() == mark.epoch
+    }
+
+    pub(crate) fn behind(&self, mark: Mark) -> Option<usize> {
+        self.log().behind(mark)
+    }
+
+    pub(crate) fn beginning(&self, mark: Mark) -> Mark {
+        self.log().beginning(mark)
+    }
+
+    pub(crate) fn above(&self, mark: Mark) -> Found {
+        self.log().above(mark)
+    }
+
+    fn log(&self) -> RwLockReadGuard<'_, Log> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_log<T>(&self, write: impl FnOnce(&mut Log) -> T) -> T {

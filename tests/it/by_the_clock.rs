@@ -2,10 +2,10 @@
 
 use std::{pin::Pin, time::Duration};
 
-use async_graphql::{Request, Response, Variables};
+use async_graphql::{Request, Variables};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
-use tavolo_resolvers::Viewer;
+use tavolo_resolvers::{Answer, Viewer};
 use tavolo_schema::{OccupancyCause, PlaceCategory, id::FacilityId};
 
 use crate::{
@@ -17,7 +17,7 @@ const WATCH: &str = "subscription($id: ID!) { occupancyChanged(filter: { facilit
     capacity { accredited blocked allocable occupied free overCapacity } } }";
 
 /// A watcher inside the process, whose token does not run out while the clock is moved.
-struct Watcher(Pin<Box<dyn Stream<Item = Response> + Send>>);
+struct Watcher(Pin<Box<dyn Stream<Item = Answer> + Send>>);
 
 impl Watcher {
     fn new(hub: &Client, subject: &str, facility: &str) -> Self {
@@ -27,9 +27,11 @@ impl Watcher {
     }
 
     async fn next(&mut self) -> Value {
-        let response = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an event in time").expect("no end");
-        assert!(response.is_ok(), "{response:?}");
-        response.data.into_json().unwrap()["occupancyChanged"].take()
+        let answer = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an event in time").expect("no end");
+        let Answer::Next(json) = answer else { panic!("{answer:?}") };
+        let mut answer: Value = serde_json::from_str(&json).unwrap();
+        assert!(answer.get("errors").is_none(), "{answer}");
+        answer["data"]["occupancyChanged"].take()
     }
 }
 

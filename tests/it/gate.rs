@@ -14,7 +14,7 @@ use futures_util::{FutureExt, StreamExt};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tavolo::tokens::Signer;
-use tavolo_resolvers::Viewer;
+use tavolo_resolvers::{Answer, Viewer};
 use tavolo_schema::{
     Act, DataClass, Member, Organisation, OrganisationKind, Relation, Role,
     access::{may, sees},
@@ -196,8 +196,9 @@ const WAYS: &[Way] = &[
 const BY_ACT: [&str; 6] =
     ["Mutation", "AccreditationPayload", "BlockPlacesPayload", "FacilityPayload", "GuestPayload", "StayPayload"];
 
-/// The types that only a subscription reaches, walked by `an_event_never_carries_a_facility_the_viewer_does_not_see`.
-const BY_WATCHING: [&str; 2] = ["Subscription", "OccupancyEvent"];
+/// The types that only a subscription reaches, walked by `an_event_never_carries_a_facility_the_viewer_does_not_see` and
+/// `totals_that_change_are_those_that_are_asked_for`.
+const BY_WATCHING: [&str; 3] = ["Subscription", "OccupancyEvent", "TotalsEvent"];
 
 /// Arguments that a field is walked with.
 const ARGUMENTS: &[(&str, &str)] = &[
@@ -984,15 +985,15 @@ async fn whoever_sees_nothing_hears_nothing_and_a_changed_membership_counts_at_o
         Box::pin(hub.graph.stream(request, Viewer { member, ..Viewer::default() }))
     };
     // Polled often, without waiting: everything that is to be heard is on the board already.
-    async fn heard<S: futures_util::Stream<Item = async_graphql::Response> + Unpin>(stream: &mut S) -> Vec<String> {
+    async fn heard<S: futures_util::Stream<Item = Answer> + Unpin>(stream: &mut S) -> Vec<String> {
         let mut codes = Vec::new();
         let mut silent = 0;
         while silent < 50 {
             match stream.next().now_or_never() {
-                Some(Some(response)) if response.is_err() => codes.push(response.errors[0].message.clone()),
-                Some(Some(response)) => {
-                    let data = response.data.into_json().unwrap();
-                    codes.push(text(&data["occupancyChanged"]["facility"]["code"]));
+                Some(Some(Answer::Refused(errors))) => codes.push(errors[0].message.clone()),
+                Some(Some(Answer::Next(json))) => {
+                    let answer: Value = serde_json::from_str(&json).unwrap();
+                    codes.push(text(&answer["data"]["occupancyChanged"]["facility"]["code"]));
                 }
                 Some(None) => {
                     codes.push("the end".into());
@@ -1040,6 +1041,7 @@ async fn whoever_sees_nothing_hears_nothing_and_a_changed_membership_counts_at_o
     assert_eq!(heard(&mut analyst).await, [records[5].code.clone()]);
     assert!(store.remove_member("analyst").await.unwrap());
     until("the board shows that the member has left", async || board().member("analyst").is_none()).await;
+    change(5).await;
     assert_eq!(heard(&mut analyst).await, ["the end"]);
     province.world.end().await;
 }

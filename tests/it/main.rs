@@ -27,4 +27,5 @@ mod lists;
 mod live;
 mod races;
 mod stage;
+mod totals;
 mod walls;

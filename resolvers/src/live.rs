@@ -1,0 +1,360 @@
+//! Subscriptions: from a request to a listener of a channel.
+//!
+//! Two subscriptions are equal when document, variables, language and *scope of sight* are: the role
+//! and organisation somebody has at the table now. They share a channel of `subscriptions`, which
+//! asks this module to play its parts: each is an execution of the document, in which the
+//! subscription's resolver asks the [`Performance`] which part it is.
+//!
+//! `after` is where one listener begins, so it is no part of what makes subscriptions equal. Whoever
+//! stands at the table in another way than a moment ago leaves for another channel, and begins there
+//! with a `RESYNC`.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_graphql::{
+    Context, Name, Request, Response, Result, ServerError, Value as ConstValue, Variables,
+    parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection},
+};
+use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream};
+use tavolo_schema::{Position, Standing, irregularity::Language};
+use tavolo_subscriptions::{
+    Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    Graph, Hub, Viewer,
+    error::{self, ErrorCode},
+    graph::{self, desk},
+    sheet::standing,
+};
+
+/// What a stream of answers brings.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// An answer, as JSON.
+    Next(Arc<str>),
+    /// Nothing was executed: the document, or the access to it, is wrong.
+    Refused(Vec<ServerError>),
+}
+
+impl Answer {
+    fn of(response: &Response) -> Self {
+        Self::Next(json(response))
+    }
+}
+
+fn json(response: &Response) -> Arc<str> {
+    // A response has nothing that JSON has not.
+    serde_json::to_string(response).unwrap_or_default().into()
+}
+
+/// Everybody with these can be sent the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    document: String,
+    operation: Option<String>,
+    variables: String,
+    standing: Standing,
+    language: Language,
+}
+
+/// The channels of a hub.
+#[derive(Clone)]
+pub(crate) struct Stage(Arc<Channels<Key, Programme>>);
+
+impl Stage {
+    pub(crate) fn new(hub: &Hub) -> Self {
+        Self(Arc::new(Channels::new(Arc::clone(&hub.table))))
+    }
+}
+
+/// What is played, and in whose eyes.
+struct Programme {
+    graph: Graph,
+    request: Plea,
+    standing: Standing,
+    language: Language,
+}
+
+/// A request that can be executed again and again.
+#[derive(Clone)]
+struct Plea {
+    query: String,
+    document: ExecutableDocument,
+    operation: Option<String>,
+    variables: Variables,
+}
+
+impl Plea {
+    fn request(&self) -> Request {
+        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
+        request.operation_name.clone_from(&self.operation);
+        request.set_parsed_query(self.document.clone());
+        request
+    }
+}
+
+/// What the resolver of a subscription is asked for, and how it answers beside its events.
+pub(crate) struct Performance {
+    pub(crate) part: Part,
+    pub(crate) standing: Standing,
+    begins: Mutex<Option<oneshot::Sender<Option<Mark>>>>,
+    cues: Mutex<VecDeque<(Position, Option<Subject>)>>,
+}
+
+impl Performance {
+    fn new(part: Part, standing: Standing) -> (Self, oneshot::Receiver<Option<Mark>>) {
+        let (begins, begun) = oneshot::channel();
+        (Self { part, standing, begins: Mutex::new(Some(begins)), cues: Mutex::default() }, begun)
+    }
+
+    /// Says from or up to where it plays; `None` when it cannot tell what was missed.
+    pub(crate) fn begin(&self, mark: Option<Mark>) {
+        if let Some(begins) = self.begins.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Nobody waits for it any more: then nobody listens either.
+            let _ = begins.send(mark);
+        }
+    }
+
+    /// Says where a listener is after the next event, and what it is about.
+    pub(crate) fn cue(&self, position: Position, subject: Option<Subject>) {
+        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back((position, subject));
+    }
+
+    /// The answer to the event of the first cue.
+    fn message(&self, response: &Response) -> Message {
+        let cue = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let (position, subject) = cue.unwrap_or_default();
+        Message { position, subject, json: json(response) }
+    }
+}
+
+/// The performance that the resolver of a subscription takes part in.
+pub(crate) fn performance<'c>(ctx: &Context<'c>) -> Result<&'c Performance> {
+    let performance = desk(ctx).performance.as_ref();
+    performance.ok_or_else(|| error::bad_request("subscriptions are not answered here"))
+}
+
+impl Source for Programme {
+    type Refusal = Response;
+
+    async fn play(&self, part: Part) -> Result<Playing, Unplayed<Response>> {
+        let (performance, begun) = Performance::new(part, self.standing.clone());
+        let viewer = Viewer { member: None, language: self.language };
+        let desk = Arc::new(self.graph.desk(viewer, Some(performance)));
+        let mut responses = self.graph.perform(self.request.request(), &desk).peekable();
+        // The resolver begins when it is first asked for an event.
+        let first = Pin::new(&mut responses).peek();
+        let mark = match futures_util::future::select(begun, first).await {
+            Either::Left((mark, _)) => mark.ok(),
+            Either::Right((_, mut begun)) => begun.try_recv().ok(),
+        };
+        match mark {
+            Some(Some(mark)) => {
+                let message =
+                    move |response| desk.performance.as_ref().map(|performance| performance.message(&response));
+                let messages = responses.filter_map(move |response| std::future::ready(message(response)));
+                Ok(Playing { mark, messages: messages.boxed() })
+            }
+            Some(None) => Err(Unplayed::TooOld),
+            None => Err(Unplayed::Refused(responses.next().await.unwrap_or_else(graph::panicked))),
+        }
+    }
+}
+
+impl Graph {
+    /// Answers an operation again and again: a subscription until it ends, a query or mutation once.
+    pub fn stream(&self, request: Request, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
+        let graph = self.clone();
+        let opened = async move { graph.open(request, viewer).await };
+        opened
+            .map(|opened| match opened {
+                Ok(watch) => stream::unfold(watch, |mut watch| async move {
+                    let message = watch.next().await?;
+                    Some((Answer::Next(message.json), watch))
+                })
+                .left_stream(),
+                Err(answer) => stream::iter([answer]).right_stream(),
+            })
+            .flatten_stream()
+    }
+
+    /// Opens a subscription; everything else is answered at once.
+    async fn open(&self, request: Request, viewer: Viewer) -> Result<Watch, Answer> {
+        let refused = |error| {
+            let response = graph::complete(Response::from_errors(vec![error]), &self.desk(viewer.clone(), None));
+            Answer::Refused(response.errors)
+        };
+        let mut request = self.guarded(request).map_err(refused)?;
+        let document = request.parsed_query().map_err(refused)?.clone();
+        let subscription = operation(&document, request.operation_name.as_deref())
+            .filter(|operation| operation.ty == OperationType::Subscription);
+        let Some(subscription) = subscription else {
+            let response = self.execute_guarded(request, viewer).await;
+            let refused = response.is_err() && response.data == ConstValue::Null;
+            return Err(if refused { Answer::Refused(response.errors) } else { Answer::of(&response) });
+        };
+        let after = after(subscription, &mut request.variables, &request.query);
+        let after: Option<Cursor> = after
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| refused(error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub")))?;
+        let Request { query, operation_name: operation, variables, .. } = request;
+        let plea = Plea { query, document, operation, variables };
+        Watch::open(self, plea, viewer, after).await.map_err(|response| {
+            if response.is_err() { Answer::Refused(response.errors) } else { Answer::of(&response) }
+        })
+    }
+}
+
+/// The operation that would be executed.
+fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
+    let mut operations = document.operations.iter();
+    let named = operations.find(|(own, _)| name.is_none() || own.map(Name::as_str) == name);
+    named.map(|(_, operation)| &operation.node)
+}
+
+/// Where the client wants to go on. A variable that serves for nothing else is taken out, so that
+/// whoever begins elsewhere asks for the same.
+fn after(operation: &OperationDefinition, variables: &mut Variables, query: &str) -> Option<String> {
+    let root = operation.selection_set.node.items.first()?;
+    let Selection::Field(field) = &root.node else { return None };
+    let value = field.node.get_argument("after")?.node.clone();
+    let mut variable = None;
+    let value = value.into_const_with(|name| {
+        let mut definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
+        let default = || definitions.find(|definition| definition.name.node == name)?.default_value().cloned();
+        let given = variables.get(&name).cloned().or_else(default);
+        variable = Some(name);
+        given.ok_or(())
+    });
+    // Once where it is defined and once here.
+    if let Some(name) = variable.filter(|name| mentions(query, name) == 2) {
+        variables.remove(&name);
+    }
+    match value.ok()? {
+        ConstValue::Null => None,
+        ConstValue::String(text) => Some(text),
+        // No cursor looks like this.
+        other => Some(other.to_string()),
+    }
+}
+
+fn mentions(query: &str, variable: &str) -> usize {
+    let continues = |rest: &str| rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric());
+    let named = query.split('$').skip(1).filter_map(|rest| rest.trim_start().strip_prefix(variable));
+    named.filter(|rest| !continues(rest)).count()
+}
+
+/// One who watches: a seat at the table, and a listener of the channel that belongs to it.
+struct Watch {
+    graph: Graph,
+    plea: Plea,
+    viewer: Viewer,
+    /// The roster by which the standing is known.
+    roster: u64,
+    standing: Standing,
+    listener: Listener<Programme>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    async fn open(graph: &Graph, plea: Plea, viewer: Viewer, after: Option<Cursor>) -> Result<Self, Response> {
+        let board = graph.hub().table.board();
+        let (roster, standing) = (board.roster(), standing(&board, &viewer));
+        let channel = channel(graph, &plea, &standing, viewer.language);
+        let listener = channel.listen(after).await.map_err(refusal)?;
+        Ok(Self { graph: graph.clone(), plea, viewer, roster, standing, listener })
+    }
+
+    /// The next message. Whether the viewer may still have it is asked when it is handed over.
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            let message = self.listener.next().await?;
+            if self.roster == self.graph.hub().table.roster() {
+                return Some(message);
+            }
+            let board = self.graph.hub().table.board();
+            let ended = self.viewer.member.as_ref().is_some_and(|member| board.member(&member.subject).is_none());
+            if ended {
+                return None;
+            }
+            let standing = standing(&board, &self.viewer);
+            self.roster = board.roster();
+            if standing == self.standing {
+                return Some(message);
+            }
+            let channel = channel(&self.graph, &self.plea, &standing, self.viewer.language);
+            self.listener = channel.listen(None).await.ok()?;
+            self.listener.begin_anew();
+            self.standing = standing;
+        }
+    }
+}
+
+fn refusal(unplayed: Unplayed<Response>) -> Response {
+    match unplayed {
+        Unplayed::Refused(response) => response,
+        // The log goes back to where it ends.
+        Unplayed::TooOld => graph::panicked(),
+    }
+}
+
+fn channel(graph: &Graph, plea: &Plea, standing: &Standing, language: Language) -> Arc<Channel<Programme>> {
+    let key = Key {
+        document: plea.query.clone(),
+        operation: plea.operation.clone(),
+        variables: serde_json::to_string(&plea.variables).unwrap_or_default(),
+        standing: standing.clone(),
+        language,
+    };
+    let programme = || Programme { graph: graph.clone(), request: plea.clone(), standing: standing.clone(), language };
+    graph.stage.0.open(key, programme)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn begins(query: &str, variables: serde_json::Value) -> (Option<String>, usize) {
+        let document = parse_query(query).unwrap();
+        let mut variables = Variables::from_json(variables);
+        let found = after(operation(&document, None).unwrap(), &mut variables, query);
+        (found, variables.len())
+    }
+
+    #[test]
+    fn where_somebody_begins_is_taken_out_of_what_is_asked_for() {
+        let document = "subscription($after: String) { occupancyChanged(after: $after) { kind } }";
+        assert_eq!(begins(document, serde_json::json!({ "after": "x" })), (Some("x".into()), 0));
+        assert_eq!(begins(document, serde_json::json!({})), (None, 0));
+        assert_eq!(begins(document, serde_json::json!({ "after": null })), (None, 0));
+        let literal = "subscription { occupancyChanged(after: \"x\") { kind } }";
+        assert_eq!(begins(literal, serde_json::json!({})), (Some("x".into()), 0));
+        let default = "subscription($after: String = \"y\") { occupancyChanged(after: $after) { kind } }";
+        assert_eq!(begins(default, serde_json::json!({})), (Some("y".into()), 0));
+    }
+
+    #[test]
+    fn a_variable_that_serves_for_something_else_as_well_stays() {
+        let twice =
+            "subscription($x: String, $xy: ID) { occupancyChanged(filter: {municipality: $x}, after: $x) { kind } }";
+        assert_eq!(begins(twice, serde_json::json!({ "x": "x" })), (Some("x".into()), 1));
+        let other =
+            "subscription($x: String, $xy: ID) { occupancyChanged(filter: {facility: $xy}, after: $x) { kind } }";
+        assert_eq!(begins(other, serde_json::json!({ "x": "x", "xy": "z" })), (Some("x".into()), 1));
+    }
+}

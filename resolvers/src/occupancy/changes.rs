@@ -1,0 +1,134 @@
+//! Every change of occupancy, as it happens.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, Result, SimpleObject, Subscription};
+use futures_util::{Stream, StreamExt, stream};
+use tavolo_schema::{
+    DateTime, OccupancyCause, PlaceCategory, Relation, Role, Standing,
+    access::{self, DataClass::Operational, data_class},
+};
+use tavolo_subscriptions::{Delivery, Interest, Place, occupancy};
+
+use super::OccupancyFilter;
+use crate::{capacity::Capacity, error::forbidden, facility::Facility, graph::desk, live::performance, sheet::Sheet};
+
+/// What a message of `occupancyChanged` is.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OccupancyEventKind {
+    /// The state at the beginning.
+    Current,
+    /// The state anew: you came back after too long, or the hub had to begin anew. Forget what you knew.
+    Resync,
+    /// A change.
+    Changed,
+}
+
+/// The state of the places of one category in one facility, or a change of it.
+#[derive(SimpleObject)]
+pub(crate) struct OccupancyEvent {
+    /// Where you are after this message. Hand it back as `after`, to this hub or another, and miss nothing.
+    #[graphql(directive = data_class::apply(Operational))]
+    cursor: String,
+    /// What the message is.
+    #[graphql(directive = data_class::apply(Operational))]
+    kind: OccupancyEventKind,
+    /// The facility.
+    #[graphql(directive = data_class::apply(Operational))]
+    facility: Facility,
+    /// The category.
+    #[graphql(directive = data_class::apply(Operational))]
+    category: PlaceCategory,
+    /// The places after it.
+    #[graphql(directive = data_class::apply(Operational))]
+    capacity: Capacity,
+    /// What changed; null for a state.
+    #[graphql(directive = data_class::apply(Operational))]
+    cause: Option<OccupancyCause>,
+    /// When it happened; for a state, when the last change happened.
+    #[graphql(directive = data_class::apply(Operational))]
+    occurred_at: DateTime,
+    /// When the hub learnt of it; for a state, of the last change.
+    #[graphql(directive = data_class::apply(Operational))]
+    registered_at: DateTime,
+}
+
+impl OccupancyEvent {
+    fn new(sheet: &Arc<Sheet>, delivery: Delivery) -> Self {
+        let cursor = delivery.cursor().to_string();
+        let facility = |place: Arc<Place>| Facility { sheet: Arc::clone(sheet), place };
+        match delivery {
+            Delivery::Current { place, pool, resync, .. } => Self {
+                cursor,
+                kind: if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current },
+                facility: facility(place),
+                category: pool.category,
+                capacity: Capacity::of(&pool, sheet.today),
+                cause: None,
+                occurred_at: pool.occurred_at,
+                registered_at: pool.registered_at,
+            },
+            Delivery::Changed(change) => {
+                let entry = &change.entry;
+                let pool = change.place.pool(entry.category);
+                Self {
+                    cursor,
+                    kind: OccupancyEventKind::Changed,
+                    capacity: Capacity::after(entry.after.into(), entry.category, pool, sheet.today),
+                    facility: facility(Arc::clone(&change.place)),
+                    category: entry.category,
+                    cause: Some(entry.cause),
+                    occurred_at: entry.occurred_at,
+                    registered_at: entry.registered_at,
+                }
+            }
+        }
+    }
+}
+
+/// Those who watch with these eyes.
+struct Watcher {
+    standing: Standing,
+    filter: OccupancyFilter,
+}
+
+impl Interest for Watcher {
+    fn wants(&self, place: &Place, category: PlaceCategory) -> bool {
+        let sight = || access::sees(self.standing.role, self.standing.relation_to(place.facility.party()));
+        self.filter.wants(place, category) && sight().contains(Operational)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct ChangesSubscription;
+
+#[Subscription]
+impl ChangesSubscription {
+    /// The state of each matching pool of places, then every change. Only facilities that the viewer sees are watched;
+    /// access is asked again at every message.
+    #[graphql(directive = data_class::apply(Operational))]
+    async fn occupancy_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
+        #[graphql(name = "after", desc = "Go on after this cursor instead of beginning with the state.")]
+        _after: Option<String>,
+    ) -> Result<impl Stream<Item = OccupancyEvent> + use<>> {
+        let performance = performance(ctx)?;
+        let role = performance.standing.role;
+        if !Relation::ALL.into_iter().any(|relation| access::sees(role, relation).contains(Operational)) {
+            return Err(forbidden(role == Role::Public));
+        }
+        let watcher = Watcher { standing: performance.standing.clone(), filter: filter.unwrap_or_default() };
+        let desk = Arc::clone(desk(ctx));
+        let played = occupancy::play(&desk.hub.table, watcher, performance.part);
+        performance.begin(played.as_ref().map(|(mark, _)| *mark));
+        let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
+        Ok(deliveries.map(move |delivery| {
+            if let Some(performance) = &desk.performance {
+                performance.cue(delivery.cursor().position, Some(delivery.subject()));
+            }
+            OccupancyEvent::new(&desk.fresh_sheet(), delivery)
+        }))
+    }
+}

@@ -1,0 +1,474 @@
+//! Channels: equal subscriptions are executed once for each event and share the bytes.
+//!
+//! A [`Channel`] stands for one subscription as somebody asked for it: the same document, variables
+//! and scope of sight. However many listen, one *narrator* executes it, and puts each message into a
+//! ring that all [`Listener`]s read at their own pace.
+//!
+//! # Why nothing is missed or repeated
+//!
+//! The ring is a rendering of the log: positions mean the same in both, and it holds every wanted
+//! change above its *floor*, or will hold it as soon as the narrator has come to it. A listener at
+//! position P
+//!
+//! - at or above the floor takes the first message above P and moves on to that message's position;
+//! - below the floor (the ring began later, or what it had was dropped) is given what the *log* has
+//!   above P by an execution of its own, which ends at a position the log has reached, and so at or
+//!   above the floor;
+//! - below the floor of the log as well, or in a log that began anew, is sent the state as `RESYNC`.
+//!
+//! The state is that of one board at position P, so a listener that has been sent it is one at P.
+//! Each case leads to the next by position alone: it does not matter who began first.
+//!
+//! # Slow listeners
+//!
+//! There is no queue per listener. One that is [`SLOW`] messages behind is sent the latest message of
+//! each pool instead of all of them; where messages have no pool, the state.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+    future::Future,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::BoxStream};
+use metrics::{counter, gauge};
+use tavolo_schema::{PlaceCategory, Position, id::FacilityId};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{Cursor, Mark, Table};
+
+/// A listener so many messages behind is sent the latest of each pool.
+const SLOW: usize = 64;
+
+/// Messages of a ring at most.
+const KEPT: usize = 1_024;
+
+/// Bytes of a ring at most.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+/// How long a ring keeps a message: who has not taken it by then is answered from the log.
+const KEPT_FOR: Duration = Duration::from_secs(10);
+
+/// A state is shared by those who come before so many further changes.
+const FRESH: usize = 64;
+
+/// What a message is about, when a later message about the same takes its place.
+pub type Subject = (FacilityId, PlaceCategory);
+
+/// A message, as it is sent to every listener.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Where a listener is after it.
+    pub position: Position,
+    /// What it is about.
+    pub subject: Option<Subject>,
+    /// The answer, as JSON.
+    pub json: Arc<str>,
+}
+
+/// The part of a subscription that one execution plays.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// The state as it is now, and nothing more.
+    State {
+        /// Whoever gets it has to forget what it knew.
+        resync: bool,
+    },
+    /// What has come since, up to now.
+    Missed(Mark),
+    /// Whatever comes after this, until the log begins anew.
+    Live(Mark),
+}
+
+/// A part that is being played.
+pub struct Playing {
+    /// Where a listener is after the last message; for a part without an end, before the first.
+    pub mark: Mark,
+    /// The messages, in order.
+    pub messages: BoxStream<'static, Message>,
+}
+
+/// Why a part is not played.
+#[derive(Debug)]
+pub enum Unplayed<R> {
+    /// Nobody knows any more what was missed.
+    TooOld,
+    /// The subscription is refused to everybody who asks for it in this way.
+    Refused(R),
+}
+
+/// What plays a subscription.
+pub trait Source: Send + Sync + 'static {
+    /// What is answered when it refuses.
+    type Refusal: Send;
+
+    /// Begins to play a part.
+    fn play(&self, part: Part) -> impl Future<Output = Result<Playing, Unplayed<Self::Refusal>>> + Send;
+}
+
+/// The state, as it is sent to whoever comes.
+#[derive(Debug)]
+struct State {
+    mark: Mark,
+    resync: bool,
+    messages: Vec<Message>,
+}
+
+/// The messages of late, and those to come.
+#[derive(Debug, Default)]
+struct Ring {
+    messages: VecDeque<(Instant, Message)>,
+    bytes: usize,
+    floor: Position,
+    epoch: u64,
+    /// A narrator puts further messages here.
+    narrated: bool,
+}
+
+/// What a listener finds in the ring.
+enum Taken {
+    Next(Message),
+    /// It is slow: the latest of each pool, and how many others there were.
+    Latest(VecDeque<Message>, usize),
+    /// It has everything there is.
+    Nothing,
+    /// The ring cannot tell what it lacks.
+    Unknown,
+}
+
+impl Ring {
+    fn covers(&self, mark: Mark) -> bool {
+        self.narrated && self.epoch == mark.epoch && self.floor <= mark.position
+    }
+
+    fn put(&mut self, message: Message, now: Instant) {
+        self.bytes += message.json.len();
+        self.messages.push_back((now, message));
+        while let Some((since, oldest)) = self.messages.front()
+            && (self.messages.len() > KEPT || self.bytes > KEPT_BYTES || now.duration_since(*since) > KEPT_FOR)
+        {
+            self.bytes -= oldest.json.len();
+            self.floor = oldest.position;
+            self.messages.pop_front();
+        }
+    }
+
+    fn take(&self, mark: Mark) -> Taken {
+        if !self.covers(mark) {
+            return Taken::Unknown;
+        }
+        let first = self.messages.partition_point(|(_, message)| message.position <= mark.position);
+        match self.messages.len() - first {
+            0 => Taken::Nothing,
+            behind if behind <= SLOW => Taken::Next(self.messages[first].1.clone()),
+            _ => self.latest(first),
+        }
+    }
+
+    fn latest(&self, first: usize) -> Taken {
+        let mut seen = HashSet::new();
+        let mut latest = VecDeque::new();
+        for (_, message) in self.messages.range(first..).rev() {
+            match message.subject {
+                Some(subject) if seen.insert(subject) => latest.push_front(message.clone()),
+                Some(_) => {}
+                None => return Taken::Unknown,
+            }
+        }
+        let others = self.messages.len() - first - latest.len();
+        Taken::Latest(latest, others)
+    }
+}
+
+/// One subscription, for all who ask for it in the same way.
+pub struct Channel<S> {
+    table: Arc<Table>,
+    source: S,
+    ring: RwLock<Ring>,
+    news: watch::Sender<()>,
+    /// One at a time begins to narrate.
+    narrator: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
+    /// The last state, while somebody is being sent it.
+    state: tokio::sync::Mutex<Weak<State>>,
+}
+
+impl<S> Drop for Channel<S> {
+    fn drop(&mut self) {
+        gauge!("tavolo_channels").decrement(1);
+    }
+}
+
+impl<S> fmt::Debug for Channel<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("listeners", &self.news.receiver_count()).finish_non_exhaustive()
+    }
+}
+
+impl<S: Source> Channel<S> {
+    fn new(table: Arc<Table>, source: S) -> Self {
+        gauge!("tavolo_channels").increment(1);
+        Self {
+            table,
+            source,
+            ring: RwLock::default(),
+            news: watch::Sender::new(()),
+            narrator: tokio::sync::Mutex::default(),
+            state: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Begins to listen: with the state, or after a cursor.
+    ///
+    /// # Errors
+    ///
+    /// When the subscription is refused to everybody who asks for it in this way.
+    pub async fn listen(self: Arc<Self>, after: Option<Cursor>) -> Result<Listener<S>, Unplayed<S::Refusal>> {
+        let mark = match after {
+            Some(cursor) => self.table.mark_at(cursor.position),
+            None => self.table.end(),
+        };
+        self.narrate(mark).await?;
+        let stage = match after {
+            Some(cursor) if cursor.complete => Stage::Join,
+            after => Stage::Anew { resync: after.is_some() },
+        };
+        gauge!("tavolo_subscribers").increment(1);
+        Ok(Listener { news: self.news.subscribe(), channel: self, mark, stage, waiting: VecDeque::new() })
+    }
+
+    /// Sees to it that the ring fills from about this mark on.
+    async fn narrate(self: &Arc<Self>, mark: Mark) -> Result<(), Unplayed<S::Refusal>> {
+        let narrated = || {
+            let ring = self.ring();
+            ring.narrated && ring.epoch == self.table.epoch()
+        };
+        if narrated() {
+            return Ok(());
+        }
+        let mut narrator = self.narrator.lock().await;
+        if narrated() {
+            return Ok(());
+        }
+        let Playing { mark, messages } = self.source.play(Part::Live(self.table.beginning(mark))).await?;
+        let ring = Ring { floor: mark.position, epoch: mark.epoch, narrated: true, ..Ring::default() };
+        *self.ring_mut() = ring;
+        *narrator = Some(AbortOnDropHandle::new(tokio::spawn(narration(Arc::downgrade(self), mark.epoch, messages))));
+        Ok(())
+    }
+
+    /// Changes the ring of an epoch, and tells everybody; false when there is another one by now.
+    fn change_ring(&self, epoch: u64, change: impl FnOnce(&mut Ring)) -> bool {
+        let mut ring = self.ring_mut();
+        let current = ring.epoch == epoch;
+        if current {
+            change(&mut ring);
+            drop(ring);
+            self.news.send_replace(());
+        }
+        current
+    }
+
+    /// The state: rendered once for all who come at about the same time.
+    async fn state(&self, resync: bool) -> Result<Arc<State>, Unplayed<S::Refusal>> {
+        let mut last = self.state.lock().await;
+        if let Some(state) = last.upgrade()
+            && state.resync == resync
+            && self.table.behind(state.mark).is_some_and(|behind| behind <= FRESH)
+        {
+            return Ok(state);
+        }
+        let Playing { mark, messages } = self.source.play(Part::State { resync }).await?;
+        let state = Arc::new(State { mark, resync, messages: messages.collect().await });
+        *last = Arc::downgrade(&state);
+        Ok(state)
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ring_mut(&self) -> RwLockWriteGuard<'_, Ring> {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts what is played into the ring of an epoch.
+async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut messages: BoxStream<'static, Message>) {
+    while let Some(message) = messages.next().await {
+        let Some(channel) = channel.upgrade() else { return };
+        if !channel.change_ring(epoch, |ring| ring.put(message, Instant::now())) {
+            return;
+        }
+    }
+    if let Some(channel) = channel.upgrade() {
+        channel.change_ring(epoch, |ring| ring.narrated = false);
+    }
+}
+
+enum Stage {
+    /// Its position is known; where to go on from there is not.
+    Join,
+    /// It is to be sent the state.
+    Anew {
+        resync: bool,
+    },
+    State {
+        state: Arc<State>,
+        sent: usize,
+    },
+    Missed {
+        messages: BoxStream<'static, Message>,
+        then: Mark,
+    },
+    Live,
+}
+
+/// One who listens to a channel, at its own pace.
+pub struct Listener<S> {
+    channel: Arc<Channel<S>>,
+    news: watch::Receiver<()>,
+    /// Everything up to here has been handed over.
+    mark: Mark,
+    stage: Stage,
+    /// Messages for a slow listener.
+    waiting: VecDeque<Message>,
+}
+
+impl<S> Drop for Listener<S> {
+    fn drop(&mut self) {
+        gauge!("tavolo_subscribers").decrement(1);
+    }
+}
+
+impl<S> fmt::Debug for Listener<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+impl<S: Source> Listener<S> {
+    /// Begins anew with the state, as `RESYNC`.
+    pub fn begin_anew(&mut self) {
+        self.stage = Stage::Anew { resync: true };
+        self.waiting.clear();
+    }
+
+    /// The next message; `None` when there will be none.
+    pub async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Some(self.handed(message));
+            }
+            match &mut self.stage {
+                Stage::Anew { resync } => {
+                    let state = self.channel.state(*resync).await.ok()?;
+                    self.stage = Stage::State { state, sent: 0 };
+                }
+                Stage::State { state, sent } => match state.messages.get(*sent) {
+                    Some(message) => {
+                        *sent += 1;
+                        return Some(message.clone());
+                    }
+                    None => {
+                        self.mark = state.mark;
+                        self.stage = Stage::Join;
+                    }
+                },
+                Stage::Missed { messages, then } => match messages.next().await {
+                    Some(message) => return Some(self.handed(message)),
+                    None => {
+                        self.mark = Mark { position: self.mark.position.max(then.position), ..*then };
+                        self.stage = Stage::Join;
+                    }
+                },
+                Stage::Join => self.join().await?,
+                Stage::Live => {
+                    if let Some(message) = self.live().await {
+                        return Some(message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handed(&mut self, message: Message) -> Message {
+        self.mark.position = self.mark.position.max(message.position);
+        message
+    }
+
+    /// Finds out where to go on; `None` when the narrator ended although the log goes on.
+    async fn join(&mut self) -> Option<()> {
+        let channel = &self.channel;
+        if !channel.ring().narrated && self.mark.epoch == channel.table.epoch() {
+            return None;
+        }
+        channel.narrate(self.mark).await.ok()?;
+        self.stage = if channel.ring().covers(self.mark) {
+            Stage::Live
+        } else {
+            match channel.source.play(Part::Missed(self.mark)).await {
+                Ok(Playing { mark, messages }) => Stage::Missed { messages, then: mark },
+                Err(Unplayed::TooOld) => Stage::Anew { resync: true },
+                Err(Unplayed::Refused(_)) => return None,
+            }
+        };
+        Some(())
+    }
+
+    /// The next message of the ring, as soon as there is one; `None` when the stage has changed.
+    async fn live(&mut self) -> Option<Message> {
+        loop {
+            // Marked as seen before looking, so that news during the look wakes us again.
+            self.news.borrow_and_update();
+            let taken = self.channel.ring().take(self.mark);
+            match taken {
+                Taken::Next(message) => return Some(self.handed(message)),
+                Taken::Latest(latest, others) => {
+                    counter!("tavolo_coalesced_total").increment(others as u64);
+                    self.waiting = latest;
+                    return None;
+                }
+                Taken::Unknown => {
+                    self.stage = Stage::Join;
+                    return None;
+                }
+                // The channel, which is ours as well, holds the sender.
+                Taken::Nothing => drop(self.news.changed().await),
+            }
+        }
+    }
+}
+
+/// The channels that somebody listens to.
+#[derive(Debug)]
+pub struct Channels<K, S> {
+    table: Arc<Table>,
+    open: Mutex<HashMap<K, Weak<Channel<S>>>>,
+}
+
+impl<K: Clone + Eq + Hash, S: Source> Channels<K, S> {
+    /// Channels on what a table shows.
+    #[must_use]
+    pub fn new(table: Arc<Table>) -> Self {
+        Self { table, open: Mutex::default() }
+    }
+
+    /// The channel of a key: the one that is open, or a new one.
+    pub fn open(&self, key: K, source: impl FnOnce() -> S) -> Arc<Channel<S>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = open.get(&key).and_then(Weak::upgrade) {
+            return channel;
+        }
+        // Before it grows.
+        if open.len() == open.capacity() {
+            open.retain(|_, channel| channel.strong_count() > 0);
+        }
+        let channel = Arc::new(Channel::new(Arc::clone(&self.table), source()));
+        open.insert(key, Arc::downgrade(&channel));
+        channel
+    }
+}
