@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
-import { startHub } from "./hub.mjs";
+import { startHub } from "../../tests/hub.mjs";
 
 const CHROMIUM_FLAGS = [
   "--no-sandbox",

@@ -1,3 +1,5 @@
+// The hub for tests that know it from outside only: the pages in `web/test`, the clients in `tests/foreign`.
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -6,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const BINARY = process.env.TAVOLO_BIN ?? fileURLToPath(new URL("../../target/debug/tavolo", import.meta.url));
+const BINARY = process.env.TAVOLO_BIN ?? fileURLToPath(new URL("../target/debug/tavolo", import.meta.url));
 const START_LIMIT_MS = 240_000;
 const STOP_LIMIT_MS = 30_000;
 
@@ -16,11 +18,27 @@ export async function startHub() {
   return url ? { url: new URL(url).origin, stop: async () => {} } : startDemo();
 }
 
-async function startDemo() {
-  const data = await mkdtemp(join(tmpdir(), "tavolo-web-test-"));
-  const demo = spawn(BINARY, ["demo", "--listen", "127.0.0.1:0", "--data", data], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+/** A demo of its own on a free port. It keeps its address and its data when it is started again. */
+export async function startDemo() {
+  const data = await mkdtemp(join(tmpdir(), "tavolo-test-"));
+  const discard = () => rm(data, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    let demo = await run(data, "127.0.0.1:0");
+    const { url } = demo;
+    return {
+      url,
+      halt: () => demo.stop(),
+      resume: async () => void (demo = await run(data, new URL(url).host)),
+      stop: () => demo.stop().finally(discard),
+    };
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+}
+
+async function run(data, listen) {
+  const demo = spawn(BINARY, ["demo", "--listen", listen, "--data", data], { stdio: ["ignore", "pipe", "inherit"] });
   // A binary that cannot be started never ends: the error of its start does for it.
   const ended = once(demo, "exit").catch(() => {});
   // Whatever ends the tests, the hub and its database must not outlive them.
@@ -34,7 +52,6 @@ async function startDemo() {
     const lastResort = setTimeout(() => demo.kill("SIGKILL"), STOP_LIMIT_MS);
     await ended;
     clearTimeout(lastResort);
-    await rm(data, { recursive: true, force: true, maxRetries: 5 });
   }
 
   try {
