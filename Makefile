@@ -10,7 +10,7 @@ title = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: mongod ## The province live at http://127.0.0.1:8080 (ARGS="--listen 127.0.0.1:9000 --data DIR")
@@ -19,7 +19,7 @@ demo: mongod ## The province live at http://127.0.0.1:8080 (ARGS="--listen 127.0
 	cargo run --profile $(PROFILE) --bin tavolo -- demo $(ARGS)
 
 .PHONY: test
-test: ## Every check, on a real MongoDB and in a real browser
+test: ## Every check, on a real MongoDB, with foreign clients and in a real browser
 	$(call title,Needs: MongoDB and node and Chromium)
 	@$(MAKE) --no-print-directory mongod npm
 	scripts/need-chromium
@@ -34,10 +34,18 @@ test: ## Every check, on a real MongoDB and in a real browser
 	cargo test --workspace
 	$(call title,Binary)
 	cargo build
+	$(call title,Clients that nobody here wrote)
+	@$(MAKE) --no-print-directory foreign
 	$(call title,Web: the pages in a browser)
 	cd web && npm test
 	$(call title,Licences and advisories and sources)
 	@if command -v cargo-deny >/dev/null; then cargo deny check --hide-inclusion-graph; else echo 'Left out: cargo-deny is not installed.'; fi
+
+.PHONY: foreign
+foreign: mongod npm tests/foreign/node_modules/.installed ## Clients that nobody here wrote, on the debug binary
+	@test -n "$$TAVOLO_BIN" || cargo build
+	@scripts/python-venv tests/foreign/requirements.txt >/dev/null
+	cd tests/foreign && npm test
 
 .PHONY: build
 build: web ## The optimised binary with its pages, target/release/tavolo
@@ -62,7 +70,7 @@ bench: mongod ## Measures what the README claims (ARGS="...")
 .PHONY: clean
 clean: ## Removes what was built; a fetched MongoDB stays in the cache
 	cargo clean
-	rm -rf web/dist web/node_modules
+	rm -rf web/dist web/node_modules tests/foreign/node_modules
 
 # The script's exit code 3 says that only system libraries are missing.
 .PHONY: mongod
@@ -74,8 +82,8 @@ mongod:
 npm:
 	@command -v npm >/dev/null || { echo 'tavolo: please install nodejs and npm (node 20 or newer)' >&2; exit 1; }
 
-web/node_modules/.installed: web/package.json web/package-lock.json
-	cd web && npm ci --no-audit --no-fund
+%/node_modules/.installed: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
 web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
