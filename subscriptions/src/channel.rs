@@ -141,6 +141,11 @@ enum Taken {
 }
 
 impl Ring {
+    /// Whether nobody puts anything here any more although the log goes on.
+    fn broke_off(&self, epoch: u64) -> bool {
+        !self.narrated && self.epoch == epoch
+    }
+
     fn covers(&self, mark: Mark) -> bool {
         self.narrated && self.epoch == mark.epoch && self.floor <= mark.position
     }
@@ -403,7 +408,7 @@ impl<S: Source> Listener<S> {
     /// Finds out where to go on; `None` when the narrator ended although the log goes on.
     async fn join(&mut self) -> Option<()> {
         let channel = &self.channel;
-        if !channel.ring().narrated && self.mark.epoch == channel.table.epoch() {
+        if channel.ring().broke_off(channel.table.epoch()) {
             return None;
         }
         channel.narrate(self.mark).await.ok()?;
@@ -472,3 +477,6 @@ impl<K: Clone + Eq + Hash, S: Source> Channels<K, S> {
         channel
     }
 }
+
+#[cfg(test)]
+mod tests;

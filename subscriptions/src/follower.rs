@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tavolo_schema::{Position, id::ActId};
 use tavolo_store::{
     Store, StoreError,
-    changes::{Checkpoint, Feed, Start},
+    changes::{Checkpoint, Feed, Group, Start},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -59,10 +59,9 @@ impl Follower {
     async fn follow(&mut self) -> StoreError {
         loop {
             match self.feed.next().await {
-                Ok(group) => {
-                    self.checkpoint = Some(group.checkpoint.clone());
-                    let covered = group.position <= self.snapshot;
-                    self.table.apply(group, covered);
+                Ok(Group { position, changes, checkpoint }) => {
+                    self.checkpoint = Some(checkpoint);
+                    self.table.apply(position, changes, position <= self.snapshot);
                 }
                 Err(fault) => return fault,
             }

@@ -43,6 +43,8 @@ pub mod follower;
 pub mod occupancy;
 pub mod table;
 
+#[cfg(test)]
+mod invented;
 mod log;
 
 pub use board::{Board, Place};

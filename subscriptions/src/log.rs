@@ -128,60 +128,13 @@ fn latest_of_each_pool<'a>(
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, prelude::*};
-    use tavolo_schema::{
-        Address, DateTime, Facility, FacilityType, OccupancyCause, PlaceCategory,
-        id::{ActId, FacilityId, OrganisationId, fresh},
-        ledger::LedgerEntry,
-    };
+    use tavolo_schema::PlaceCategory;
 
     use super::*;
-
-    fn start() -> DateTime {
-        DateTime::from_millis(1_795_420_800_000).unwrap()
-    }
-
-    fn place() -> Arc<Place> {
-        let organisation = OrganisationId::fresh(start());
-        let facility = Facility {
-            id: FacilityId::fresh(start()),
-            code: "KR-F-0001".into(),
-            name: "Casa".into(),
-            facility_type: FacilityType::Apartment,
-            municipality: "101010".into(),
-            address: Address { street: "Via Roma".into(), number: "1".into(), postal_code: "88900".into() },
-            operator: organisation,
-            holder: organisation,
-            project_code: None,
-            rooms: Vec::new(),
-            bathrooms: None,
-            barrier_free: false,
-            revision: 1,
-        };
-        Arc::new(Place { facility: Arc::new(facility), pools: Vec::new(), accreditations: Vec::new() })
-    }
+    use crate::invented::{at, entry, place};
 
     fn change(place: &Arc<Place>, category: PlaceCategory, position: Position) -> OccupancyChange {
-        let entry = LedgerEntry {
-            id: fresh(start()),
-            act: ActId::fresh(start()),
-            facility: place.facility.id,
-            category,
-            revision: 1,
-            cause: OccupancyCause::Admission,
-            deltas: Default::default(),
-            after: Default::default(),
-            stay: None,
-            accreditation: None,
-            role: None,
-            organisation: None,
-            occurred_at: start(),
-            registered_at: start(),
-        };
-        OccupancyChange { position, entry, place: Arc::clone(place) }
-    }
-
-    fn at(seconds: u32, increment: u32, ordinal: u32) -> Position {
-        Position { seconds, increment, ordinal }
+        OccupancyChange { position, entry: entry(place.facility.id, category, 0), place: Arc::clone(place) }
     }
 
     fn positions(found: Found) -> Option<Vec<Position>> {

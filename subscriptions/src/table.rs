@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tavolo_schema::{DateTime, Position, id::ActId};
-use tavolo_store::changes::{BoardChange, Group};
+use tavolo_store::changes::BoardChange;
 use tokio::sync::watch;
 
 use crate::{
@@ -130,12 +130,12 @@ impl Table {
         self.roster.send_if_modified(|current| std::mem::replace(current, roster) != roster);
     }
 
-    /// Applies one group as a whole. What the snapshot `covered` goes to the log alone.
-    pub(crate) fn apply(&self, group: Group, covered: bool) {
+    /// Applies the changes of one transaction as a whole. What the snapshot `covered` goes to the log alone.
+    pub(crate) fn apply(&self, time: Position, changes: Vec<BoardChange>, covered: bool) {
         let mut board = Board::clone(&self.board());
         let mut entries = Vec::new();
         let mut acts = Vec::new();
-        for change in group.changes {
+        for change in changes {
             match change {
                 BoardChange::Entry(entry) => entries.push(entry),
                 BoardChange::Act(act) => acts.push(act),
@@ -145,7 +145,7 @@ impl Table {
         }
         // The log first: whoever takes the new board finds every change above it in the log.
         let last = self.write_log(|log| {
-            let mut position = log.last_of(group.position);
+            let mut position = log.last_of(time);
             for entry in entries {
                 if let Some(place) = board.place(entry.facility) {
                     position.ordinal += 1;
