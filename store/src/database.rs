@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -13,7 +13,7 @@ use mongodb::{
     Client, Database,
     bson::{Document as Bson, doc},
     error::ErrorKind,
-    event::{EventHandler, command::CommandEvent},
+    event::{EventHandler, cmap::CmapEvent, command::CommandEvent},
     options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
 };
 
@@ -47,7 +47,47 @@ impl Settings {
 pub struct Store {
     database: Database,
     commands: Arc<AtomicU64>,
+    connections: Arc<Gauges>,
     patience: Duration,
+}
+
+/// The connections to the database, as they are now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Connections that are open.
+    pub open: i64,
+    /// Those that somebody works with.
+    pub in_use: i64,
+    /// Operations that wait for one.
+    pub waiting: i64,
+}
+
+/// What the driver tells about its connections, added up.
+#[derive(Debug, Default)]
+struct Gauges {
+    open: AtomicI64,
+    in_use: AtomicI64,
+    waiting: AtomicI64,
+}
+
+impl Gauges {
+    fn note(&self, event: &CmapEvent) {
+        let add = |gauge: &AtomicI64, change| {
+            gauge.fetch_add(change, Ordering::Relaxed);
+        };
+        match event {
+            CmapEvent::ConnectionCreated(_) => add(&self.open, 1),
+            CmapEvent::ConnectionClosed(_) => add(&self.open, -1),
+            CmapEvent::ConnectionCheckoutStarted(_) => add(&self.waiting, 1),
+            CmapEvent::ConnectionCheckoutFailed(_) => add(&self.waiting, -1),
+            CmapEvent::ConnectionCheckedOut(_) => {
+                add(&self.waiting, -1);
+                add(&self.in_use, 1);
+            }
+            CmapEvent::ConnectionCheckedIn(_) => add(&self.in_use, -1),
+            _ => {}
+        }
+    }
 }
 
 impl Store {
@@ -89,12 +129,16 @@ impl Store {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         }));
+        let connections = Arc::new(Gauges::default());
+        let noted = Arc::clone(&connections);
+        options.cmap_event_handler = Some(EventHandler::callback(move |event| noted.note(&event)));
         let client = Client::with_options(options)?;
         let hello = client.database("admin").run_command(doc! { "hello": 1 }).await?;
         if !hello.contains_key("setName") {
             return Err(StoreError::NoReplicaSet);
         }
-        let store = Self { database: client.database(&settings.database), commands, patience: settings.patience };
+        let database = client.database(&settings.database);
+        let store = Self { database, commands, connections, patience: settings.patience };
         // `hello` needs no credentials; this does.
         store.database.list_collection_names().await?;
         Ok(store)
@@ -104,6 +148,14 @@ impl Store {
     #[must_use]
     pub fn commands(&self) -> u64 {
         self.commands.load(Ordering::Relaxed)
+    }
+
+    /// The connections to the database.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        let now = |gauge: &AtomicI64| gauge.load(Ordering::Relaxed);
+        let Gauges { open, in_use, waiting } = &*self.connections;
+        Connections { open: now(open), in_use: now(in_use), waiting: now(waiting) }
     }
 
     /// Removes the whole database. For tests and demonstrations that made it themselves.

@@ -42,7 +42,7 @@ mod transaction;
 
 pub use act::{Order, Outcome};
 pub use capacity::PlacesAnswer;
-pub use database::{Settings, Store};
+pub use database::{Connections, Settings, Store};
 pub use error::StoreError;
 pub use guest::{GuestFilter, GuestPage, GuestScope};
 pub use migrations::SCHEMA_VERSION;
