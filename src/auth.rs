@@ -19,6 +19,8 @@ use tavolo_schema::{Clock, DateTime, Member};
 use tavolo_subscriptions::Board;
 use tokio::{sync::Mutex, time::Instant};
 
+use crate::edge::FREE;
+
 /// Where the public keys are that tokens are checked with.
 #[derive(Clone, Debug)]
 pub enum KeySource {
@@ -84,6 +86,8 @@ pub struct Admitted {
     pub member: Arc<Member>,
     /// When the token's time is over.
     pub until: DateTime,
+    /// Whether it may send documents of its own where the hub trusts only its own.
+    pub free: bool,
 }
 
 struct Key {
@@ -115,6 +119,8 @@ struct Claims {
     sub: String,
     exp: i64,
     nbf: Option<i64>,
+    /// Scopes, separated by spaces (RFC 9068 section 2.2.3).
+    scope: Option<String>,
 }
 
 /// Clocks may differ by this much.
@@ -153,13 +159,14 @@ impl Authority {
     ///
     /// Why not.
     pub async fn admit(&self, token: &str, board: &Board) -> Result<Admitted, Refusal> {
-        let (subject, until) = self.verify(token).await?;
-        let member = board.member(&subject).ok_or(Refusal::NoMember)?;
-        Ok(Admitted { member: Arc::clone(member), until })
+        let (claims, until) = self.verify(token).await?;
+        let member = board.member(&claims.sub).ok_or(Refusal::NoMember)?;
+        let free = claims.scope.is_some_and(|scope| scope.split(' ').any(|scope| scope == FREE));
+        Ok(Admitted { member: Arc::clone(member), until, free })
     }
 
-    /// Checks a token and tells its subject and end.
-    async fn verify(&self, token: &str) -> Result<(String, DateTime), Refusal> {
+    /// Checks a token and tells its claims and end.
+    async fn verify(&self, token: &str) -> Result<(Claims, DateTime), Refusal> {
         let checked = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
         let claims = match checked {
             Some(claims) => claims,
@@ -170,7 +177,7 @@ impl Authority {
             return Err(Refusal::Expired);
         }
         let until = DateTime::from_millis(claims.exp.saturating_mul(1_000)).ok_or(Refusal::Invalid)?;
-        Ok((claims.sub, until))
+        Ok((claims, until))
     }
 
     /// Checks a token's signature and demands, and remembers that it was right.

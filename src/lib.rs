@@ -14,6 +14,7 @@ pub mod cli;
 pub mod demo;
 pub mod edge;
 pub mod invent;
+mod listener;
 pub mod local_mongod;
 pub mod seed;
 pub mod serve;

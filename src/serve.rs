@@ -6,11 +6,15 @@ use tavolo_resolvers::{Graph, Hub};
 use tavolo_schema::Clock;
 use tavolo_store::{Settings, Store, StoreError};
 use tavolo_subscriptions::Follower;
-use tokio::{net::TcpListener, task::JoinHandle, time::MissedTickBehavior};
+use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::{auth::Authority, edge};
+use crate::{
+    auth::Authority,
+    edge::{self, Budgets, DocumentError, Documents},
+    listener,
+};
 
 /// How a hub is set up.
 #[derive(Clone, Debug)]
@@ -19,7 +23,7 @@ pub struct Setup {
     pub listen: SocketAddr,
     /// Who checks tokens; without one, everybody is the public.
     pub authority: Option<Arc<Authority>>,
-    /// Origins of pages that may open a socket, beside the hub's own.
+    /// Origins of pages that may ask and open a socket, beside the hub's own.
     pub origins: Vec<String>,
     /// Ready tokens by role, which only a demonstration gives away.
     pub demo_tokens: Option<String>,
@@ -38,6 +42,9 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// A document that the hub is to trust is none.
+    #[error(transparent)]
+    Documents(#[from] DocumentError),
 }
 
 /// A hub that is running.
@@ -49,8 +56,10 @@ pub struct Running {
     /// Ends what requests in progress still need.
     halt: CancellationToken,
     sockets: TaskTracker,
+    acts: TaskTracker,
     tasks: TaskTracker,
-    listener: JoinHandle<()>,
+    listeners: TaskTracker,
+    metrics: Option<SocketAddr>,
 }
 
 /// How often what changes by the clock is entered.
@@ -77,12 +86,18 @@ impl Running {
     ///
     /// When the board cannot be read or the address is taken.
     pub async fn start(store: Store, setup: Setup) -> Result<Self, ServeError> {
-        // First of all: when the address is taken, nothing has been started yet.
-        let refused = |error| ServeError::Listen(setup.listen, error);
-        let listener = TcpListener::bind(setup.listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        // First of all: when the address is taken or a document is wrong, nothing has been started yet.
+        let (listener, address) = bind(setup.listen).await?;
+        let metrics = match setup.settings.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let documents = match &setup.settings.documents {
+            Some(folder) => Documents::read(folder).await?,
+            None => Documents::default(),
+        };
         let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
-        let (sockets, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let (sockets, acts, tasks) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
         let (table, follower) = Follower::open(store.clone()).await?;
         tasks.spawn(follower.run(halt.clone()));
         tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
@@ -96,27 +111,37 @@ impl Running {
             });
         }
         let graph = Graph::new(Hub { store, table, clock: setup.clock });
-        let router = edge::router(edge::Edge {
+        let settings = Arc::new(setup.settings);
+        let budgets = Arc::new(Budgets::new(&settings));
+        tasks.spawn(edge::keep_small(Arc::clone(&budgets), halt.clone()));
+        let edge = edge::Edge {
             graph: graph.clone(),
             authority: setup.authority,
             origins: setup.origins.into(),
             demo_tokens: setup.demo_tokens.map(Arc::from),
-            settings: Arc::new(setup.settings),
+            settings: Arc::clone(&settings),
+            budgets,
+            documents: Arc::new(documents),
+            acts: acts.clone(),
             stop: stop.clone(),
             sockets: sockets.clone(),
             seats: edge::Seats::default(),
+        };
+        let listeners = TaskTracker::new();
+        let metrics = metrics.map(|(listener, address)| {
+            let router = edge::metrics::router(edge.clone());
+            listeners.spawn(listener::serve(listener, router, Arc::clone(&settings), stop.clone()));
+            address
         });
-        let stopped = stop.clone().cancelled_owned();
-        let listener = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-                .with_graceful_shutdown(stopped)
-                .await
-            {
-                tracing::error!(%error, "the listener ended");
-            }
-        });
+        listeners.spawn(listener::serve(listener, edge::router(edge), settings, stop.clone()));
         tracing::info!(%address, "ready");
-        Ok(Self { address, graph, stop, halt, sockets, tasks, listener })
+        Ok(Self { address, graph, stop, halt, sockets, acts, tasks, listeners, metrics })
+    }
+
+    /// Where the figures are told, when they have an address of their own.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// Where the hub listens.
@@ -141,12 +166,13 @@ impl Running {
     /// answered, and what has not ended in ten seconds is left.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.sockets.close();
-        self.tasks.close();
+        for tracker in [&self.sockets, &self.acts, &self.listeners, &self.tasks] {
+            tracker.close();
+        }
         let drained = async {
             self.sockets.wait().await;
-            // A listener that panicked has ended as well.
-            let _ = self.listener.await;
+            self.listeners.wait().await;
+            self.acts.wait().await;
         };
         if tokio::time::timeout(STOP_WITHIN, drained).await.is_err() {
             tracing::warn!("some connections did not end in time");
@@ -155,6 +181,14 @@ impl Running {
         self.halt.cancel();
         self.tasks.wait().await;
     }
+}
+
+/// Listens on an address and tells which port that is.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |error| ServeError::Listen(address, error);
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
 /// Waits for the signal to stop.

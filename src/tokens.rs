@@ -34,6 +34,8 @@ struct Claims<'a> {
     sub: &'a str,
     iat: i64,
     exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
 }
 
 impl Signer {
@@ -98,8 +100,23 @@ impl Signer {
     ///
     /// When the key cannot sign.
     pub fn sign(&self, subject: &str, from: DateTime, seconds: i64) -> Result<String, TokenError> {
+        self.sign_scoped(subject, None, from, seconds)
+    }
+
+    /// A token for a subject with scopes, separated by spaces.
+    ///
+    /// # Errors
+    ///
+    /// When the key cannot sign.
+    pub fn sign_scoped(
+        &self,
+        subject: &str,
+        scope: Option<&str>,
+        from: DateTime,
+        seconds: i64,
+    ) -> Result<String, TokenError> {
         let iat = from.millis() / 1_000;
-        let claims = Claims { sub: subject, iat, exp: iat + seconds };
+        let claims = Claims { sub: subject, iat, exp: iat + seconds, scope };
         encode(&Header::new(self.algorithm), &claims, &self.key).map_err(|error| TokenError::Key(error.to_string()))
     }
 }

@@ -16,6 +16,12 @@ pub enum ErrorCode {
     BadRequest,
     /// The document would cost too much.
     TooCostly,
+    /// The requests of this member or address have cost too much lately: try again after `Retry-After`.
+    BudgetExhausted,
+    /// No document has this id. The name is the one that clients know.
+    PersistedQueryNotFound,
+    /// The operation took too long and was given up.
+    Timeout,
     /// The idempotency key was used before with a different input.
     IdempotencyKeyReused,
     /// The database does not answer, or too many others write: nothing was written, try again.
@@ -28,11 +34,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::BadRequest,
         Self::TooCostly,
+        Self::BudgetExhausted,
+        Self::PersistedQueryNotFound,
+        Self::Timeout,
         Self::IdempotencyKeyReused,
         Self::Unavailable,
         Self::OutcomePending,
@@ -47,6 +56,9 @@ impl ErrorCode {
             Self::Forbidden => "FORBIDDEN",
             Self::BadRequest => "BAD_REQUEST",
             Self::TooCostly => "TOO_COSTLY",
+            Self::BudgetExhausted => "BUDGET_EXHAUSTED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::Timeout => "TIMEOUT",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Unavailable => "UNAVAILABLE",
             Self::OutcomePending => "OUTCOME_PENDING",
@@ -111,13 +123,16 @@ pub(crate) fn server_error(code: ErrorCode, message: impl Into<String>) -> Serve
 /// Characters of a message at most: the library quotes the document it cannot read.
 const LONGEST_MESSAGE: usize = 300;
 
-/// Gives every error its code: what no resolver made is the document's own.
-pub(crate) fn complete(error: &mut ServerError) {
+/// Gives every error its code, because what no resolver made is the document's own, and the mark of its request.
+pub(crate) fn complete(error: &mut ServerError, correlation: Option<&str>) {
     if error.message.chars().count() > LONGEST_MESSAGE {
         error.message = error.message.chars().take(LONGEST_MESSAGE).chain("…".chars()).collect();
     }
     let has_code = error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some());
     if !has_code {
         error.extensions.get_or_insert_default().set("code", ErrorCode::BadRequest.name());
+    }
+    if let Some(correlation) = correlation {
+        error.extensions.get_or_insert_default().set("correlationId", correlation);
     }
 }

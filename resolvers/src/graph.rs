@@ -7,8 +7,13 @@ use std::{
 };
 
 use async_graphql::{
-    MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, ServerError,
-    parser::types::{ExecutableDocument, OperationType},
+    MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ServerError,
+    ValidationResult, Variables,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
+    parser::{
+        parse_query,
+        types::{ExecutableDocument, OperationType},
+    },
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 
@@ -17,10 +22,11 @@ use crate::{
     error::{self, ErrorCode},
     facility,
     gate::Redactions,
-    guard, guest,
+    guard::{self, Toll},
+    guest,
     live::{Performance, Stage},
     loaders::Loaders,
-    municipality, node, occupancy, organisation,
+    municipality, node, occupancy, organisation, scan,
     sheet::{Sheet, standing},
     stay, viewer,
 };
@@ -109,39 +115,63 @@ impl Graph {
 
     /// Executes a query or mutation.
     pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
-        match self.guarded(request) {
-            Ok(request) => self.execute_guarded(request, viewer).await,
-            Err(refusal) => complete(Response::from_errors(vec![refusal]), &self.desk(viewer, None)),
+        match self.prepare(request, &viewer) {
+            Ok(prepared) => self.perform(prepared, viewer).await,
+            Err(refusal) => refusal,
         }
     }
 
-    pub(crate) async fn execute_guarded(&self, request: Request, viewer: Viewer) -> Response {
+    /// Reads a request and measures it.
+    ///
+    /// # Errors
+    ///
+    /// The response that refuses it.
+    #[allow(clippy::result_large_err, reason = "it is the response itself, made once and handed on")]
+    pub fn prepare(&self, request: Request, viewer: &Viewer) -> Result<Prepared, Response> {
+        self.guarded(request).map_err(|refusal| refuse(refusal, viewer))
+    }
+
+    /// Executes a query or mutation that has been prepared.
+    pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
         let desk = Arc::new(self.desk(viewer, None));
-        let request = request.data(Arc::clone(&desk));
+        let request = prepared.request.data(Arc::clone(&desk));
         let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
         complete(executed.unwrap_or_else(|_| panicked()), &desk)
     }
 
-    /// Executes what a desk is laid out for, which ends when its part does.
-    pub(crate) fn perform(&self, request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
+    /// Plays the part of a subscription that a desk is laid out for, and ends with it.
+    pub(crate) fn play(&self, request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
         let desk = Arc::clone(desk);
         let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
         let executed = AssertUnwindSafe(executed).catch_unwind();
         executed.map(move |response| complete(response.unwrap_or_else(|_| panicked()), &desk)).boxed()
     }
 
-    /// Whether the operation that would be executed is a mutation. A document that cannot be read is none.
-    pub fn is_mutation(&self, request: &mut Request) -> bool {
+    /// Tells what is wrong with a document, whatever its variables will be.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that the guard or the contract finds wrong.
+    pub async fn validate(document: &str) -> Result<(), String> {
+        let schema = builder().extension(OnlyValidates).finish();
+        let checked = scan::check(document, &guard::LIMITS).and_then(|()| {
+            let parsed = parse_query(document)?;
+            guard::check(&parsed, &Variables::default(), &guard::LIMITS)
+        });
+        let found = match checked {
+            Ok(_) => schema.execute(document).await.errors.into_iter().next(),
+            Err(refusal) => Some(refusal),
+        };
+        found.map_or(Ok(()), |found| Err(found.to_string()))
+    }
+
+    /// What the operation that would be executed does. A document that cannot be read does nothing, like a query.
+    pub fn kind(&self, request: &mut Request) -> Kind {
         let name = request.operation_name.clone();
         if self.documents.read(request).is_err() {
-            return false;
+            return Kind::Query;
         }
-        let Ok(document) = request.parsed_query() else { return false };
-        let mut operations = document.operations.iter();
-        operations.any(|(own, operation)| {
-            operation.node.ty == OperationType::Mutation
-                && (name.is_none() || own.map(|own| own.as_str()) == name.as_deref())
-        })
+        request.parsed_query().map_or(Kind::Query, |document| kind(document, name.as_deref()))
     }
 
     pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
@@ -163,12 +193,95 @@ impl Graph {
 }
 
 fn build() -> Schema<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default()).finish()
+    builder().finish()
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+}
+
+/// Ends a request when its document has been validated.
+struct OnlyValidates;
+
+impl ExtensionFactory for OnlyValidates {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_graphql::async_trait::async_trait]
+impl Extension for OnlyValidates {
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await?;
+        // An error that says nothing: the document is valid, and nothing of it is executed.
+        Err(Vec::new())
+    }
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It asks.
+    Query,
+    /// It acts.
+    Mutation,
+    /// It watches.
+    Subscription,
+}
+
+impl Kind {
+    /// The kind as documents write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
+/// The kind of the operation that would be executed. Where nobody can tell which one that is, a mutation among them
+/// makes it one.
+fn kind(document: &ExecutableDocument, name: Option<&str>) -> Kind {
+    let operations = document.operations.iter();
+    let mut kind = Kind::Query;
+    for (own, operation) in operations {
+        if name.is_none() || own.map(|own| own.as_str()) == name {
+            match operation.node.ty {
+                OperationType::Query => {}
+                OperationType::Mutation => return Kind::Mutation,
+                OperationType::Subscription => kind = Kind::Subscription,
+            }
+        }
+    }
+    kind
+}
+
+/// A request that has been read and measured.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) request: Request,
+    /// What it does.
+    pub kind: Kind,
+    /// What it costs, as the guard measures it.
+    pub cost: u64,
 }
 
 /// Documents that have been read lately: a client sends the same few again and again.
 #[derive(Clone, Default)]
-struct Documents(Arc<RwLock<HashMap<String, ExecutableDocument>>>);
+struct Documents(Arc<RwLock<HashMap<String, Known>>>);
+
+/// A document that has been read, with its toll when that is always the same.
+#[derive(Clone)]
+struct Known {
+    document: ExecutableDocument,
+    toll: Option<Toll>,
+}
 
 /// Documents kept at most.
 const KEPT: usize = 500;
@@ -176,22 +289,30 @@ const KEPT: usize = 500;
 const KEPT_BYTES: usize = 8 * 1024;
 
 impl Documents {
-    /// Reads the document of a request, unless it has been read.
-    fn read(&self, request: &mut Request) -> Result<(), ServerError> {
+    /// Reads the document of a request, unless it has been read, and tells its toll when that is known.
+    fn read(&self, request: &mut Request) -> Result<Option<Toll>, ServerError> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&request.query).cloned();
-        if let Some(document) = known {
-            request.set_parsed_query(document);
-            return Ok(());
+        if let Some(known) = known {
+            request.set_parsed_query(known.document);
+            return Ok(known.toll);
         }
-        let document = request.parsed_query()?.clone();
-        if may_be_kept(&request.query) {
-            let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= KEPT {
-                kept.clear();
-            }
-            kept.insert(request.query.clone(), document);
+        scan::check(&request.query, &guard::LIMITS)?;
+        request.parsed_query()?;
+        Ok(None)
+    }
+
+    /// Keeps a document that has been read and measured.
+    fn keep(&self, query: &str, document: &ExecutableDocument, toll: Toll) {
+        let known = Known { document: document.clone(), toll: Some(toll).filter(|toll| toll.constant) };
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.clear();
         }
-        Ok(())
+        kept.insert(query.to_owned(), known);
+    }
+
+    fn keeps(&self, query: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(query)
     }
 }
 
@@ -203,13 +324,33 @@ fn may_be_kept(query: &str) -> bool {
 
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
-    pub(crate) fn guarded(&self, mut request: Request) -> Result<Request, ServerError> {
-        self.documents.read(&mut request)?;
-        let variables = std::mem::take(&mut request.variables);
-        let checked = request.parsed_query().and_then(|document| guard::check(document, &variables, &guard::LIMITS));
+    fn guarded(&self, mut request: Request) -> Result<Prepared, ServerError> {
+        guard::few(&request.variables, &guard::LIMITS)?;
+        let known = self.documents.read(&mut request)?;
+        let name = request.operation_name.clone();
+        let (query, variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
+        let document = request.parsed_query()?;
+        let toll = match known {
+            Some(toll) => toll,
+            None => {
+                let toll = guard::check(document, &variables, &guard::LIMITS)?;
+                if may_be_kept(&query) && !self.documents.keeps(&query) {
+                    self.documents.keep(&query, document, toll);
+                }
+                toll
+            }
+        };
+        let kind = kind(document, name.as_deref());
+        request.query = query;
         request.variables = variables;
-        checked.map(|()| request)
+        Ok(Prepared { request, kind, cost: toll.cost })
     }
+}
+
+/// The response that refuses a request.
+pub(crate) fn refuse(mut refusal: ServerError, viewer: &Viewer) -> Response {
+    error::complete(&mut refusal, viewer.correlation.as_deref());
+    Response::from_errors(vec![refusal])
 }
 
 pub(crate) fn panicked() -> Response {
@@ -217,8 +358,9 @@ pub(crate) fn panicked() -> Response {
     Response::from_errors(vec![error::server_error(ErrorCode::Internal, "the hub could not answer this")])
 }
 
-pub(crate) fn complete(mut response: Response, desk: &Desk) -> Response {
-    response.errors.iter_mut().for_each(error::complete);
+fn complete(mut response: Response, desk: &Desk) -> Response {
+    let correlation = desk.viewer.correlation.as_deref();
+    response.errors.iter_mut().for_each(|fault| error::complete(fault, correlation));
     match desk.redactions.take() {
         Some(redacted) => response.extension("redacted", redacted),
         None => response,

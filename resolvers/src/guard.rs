@@ -2,13 +2,14 @@
 //!
 //! The library's own limits expand fragments as they count, so a document of a kilobyte that spreads
 //! them sixty times on four levels keeps it busy for seconds. Here each fragment is measured once,
-//! and its measure is added wherever it is spread: the time is proportional to the document.
+//! and its measure is added wherever it is spread: the time is proportional to the document. What is measured of a
+//! document that stays in memory is measured once, unless the length of a list hangs on a variable.
 
 use std::collections::HashMap;
 
 use async_graphql::{
     Name, Positioned, ServerError, Value as ConstValue, Variables,
-    parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, Selection, SelectionSet},
+    parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet},
 };
 
 use crate::error::{self, ErrorCode};
@@ -28,12 +29,16 @@ pub struct Limits {
     pub aliases: u64,
     /// Directives after expansion of fragments.
     pub directives: u64,
-    /// Variables of one operation.
+    /// Variables of one operation, declared as well as sent.
     pub variables: usize,
     /// Operations and fragments.
     pub definitions: usize,
     /// Lists of the introspection within each other: types have fields, interfaces, other types, and these again.
     pub introspection: u64,
+    /// Brackets within each other, before the document is parsed.
+    pub brackets: u64,
+    /// Words, before the document is parsed.
+    pub words: u64,
 }
 
 /// The limits of every hub.
@@ -47,6 +52,8 @@ pub const LIMITS: Limits = Limits {
     variables: 100,
     definitions: 100,
     introspection: 2,
+    brackets: 64,
+    words: 10_000,
 };
 
 /// Levels of fields and fragments that are looked into; beyond them a document is too deep in any case.
@@ -87,23 +94,43 @@ impl Measure {
     }
 }
 
-/// Refuses a document that would cost too much.
+/// What an operation costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Toll {
+    /// Fields after expansion of fragments, each as often as the lists around it may be long.
+    pub cost: u64,
+    /// Whether it is the same whatever the variables are.
+    pub constant: bool,
+}
+
+/// Refuses a document that would cost too much, and tells what the costliest of its operations costs.
 ///
 /// # Errors
 ///
 /// Which limit it breaks.
-pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<(), ServerError> {
+pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<Toll, ServerError> {
+    few(variables, limits)?;
     let definitions = document.operations.iter().count() + document.fragments.len();
     within("definitions", definitions as u64, limits.definitions as u64)?;
-    let mut gauge = Gauge { fragments: &document.fragments, variables, measured: HashMap::new() };
-    let mut fields = 0_u64;
+    let mut gauge = Gauge {
+        fragments: &document.fragments,
+        variables,
+        defaults: defaults(document),
+        measured: HashMap::new(),
+        constant: true,
+    };
+    let (mut fields, mut cost) = (0_u64, 0_u64);
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         within("variables", operation.variable_definitions.len() as u64, limits.variables as u64)?;
         let measure = gauge.selection(&operation.selection_set.node, 0)?.beside(directives(&operation.directives));
         within("root fields", measure.width, limits.root_fields)?;
+        if operation.ty == OperationType::Subscription && measure.width != 1 {
+            return Err(error::server_error(ErrorCode::BadRequest, "a subscription has exactly one field at its root"));
+        }
         bounded(measure, limits)?;
         fields = fields.saturating_add(measure.fields);
+        cost = cost.max(measure.cost);
     }
     // Those that nobody spreads as well: they are validated like the others.
     for name in document.fragments.keys() {
@@ -111,7 +138,40 @@ pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limi
         bounded(measure, limits)?;
         fields = fields.saturating_add(measure.fields);
     }
-    within("fields", fields, limits.fields)
+    within("fields", fields, limits.fields)?;
+    Ok(Toll { cost, constant: gauge.constant })
+}
+
+/// Refuses more variables than any document may declare.
+///
+/// # Errors
+///
+/// When there are more.
+pub fn few(variables: &Variables, limits: &Limits) -> Result<(), ServerError> {
+    within("variables", variables.len() as u64, limits.variables as u64)
+}
+
+/// The numbers that variables have when they are not sent; where operations differ, the largest.
+fn defaults(document: &ExecutableDocument) -> HashMap<&Name, u64> {
+    let mut defaults = HashMap::new();
+    for (_, operation) in document.operations.iter() {
+        for variable in &operation.node.variable_definitions {
+            let value = variable.node.default_value.as_ref().and_then(|value| length(&value.node));
+            if let Some(value) = value {
+                let known = defaults.entry(&variable.node.name.node).or_insert(value);
+                *known = value.max(*known);
+            }
+        }
+    }
+    defaults
+}
+
+/// A value as the length of a list. A negative number is refused by the field itself.
+fn length(value: &ConstValue) -> Option<u64> {
+    match value {
+        ConstValue::Number(number) => number.as_i64().map(|number| u64::try_from(number).unwrap_or(1)),
+        _ => None,
+    }
 }
 
 fn bounded(measure: Measure, limits: &Limits) -> Result<(), ServerError> {
@@ -123,7 +183,7 @@ fn bounded(measure: Measure, limits: &Limits) -> Result<(), ServerError> {
     within("fields, counting the length of lists", measure.cost, limits.cost)
 }
 
-fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerError> {
+pub(crate) fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerError> {
     if found <= limit {
         return Ok(());
     }
@@ -137,8 +197,11 @@ fn directives(directives: &[Positioned<Directive>]) -> Measure {
 struct Gauge<'d> {
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     variables: &'d Variables,
+    defaults: HashMap<&'d Name, u64>,
     /// The measure of each fragment; `None` while it is being taken.
     measured: HashMap<&'d Name, Option<Measure>>,
+    /// Whether no variable has been looked at.
+    constant: bool,
 }
 
 impl<'d> Gauge<'d> {
@@ -194,7 +257,7 @@ impl<'d> Gauge<'d> {
     }
 
     /// How often what is below a field may come.
-    fn length(&self, field: &Field) -> u64 {
+    fn length(&mut self, field: &Field) -> u64 {
         let asked = ["first", "last"].into_iter().find_map(|argument| self.number(field, argument));
         let ids = match self.argument(field, "ids") {
             Some(ConstValue::List(ids)) => Some(ids.len() as u64),
@@ -204,25 +267,28 @@ impl<'d> Gauge<'d> {
         asked.or(ids).or(paged).unwrap_or(1).max(1)
     }
 
-    fn number(&self, field: &Field, argument: &str) -> Option<u64> {
-        match self.argument(field, argument)? {
-            // A negative number is refused by the field itself.
-            ConstValue::Number(number) => number.as_i64().map(|number| u64::try_from(number).unwrap_or(1)),
-            _ => None,
-        }
+    fn number(&mut self, field: &Field, argument: &str) -> Option<u64> {
+        length(&self.argument(field, argument)?)
     }
 
     /// An argument's value, with the request's variables in it.
-    fn argument(&self, field: &Field, name: &str) -> Option<ConstValue> {
+    fn argument(&mut self, field: &Field, name: &str) -> Option<ConstValue> {
         let (_, value) = field.arguments.iter().find(|(argument, _)| argument.node == name)?;
-        let variable = |name: Name| self.variables.get(&name).cloned().ok_or(());
-        value.node.clone().into_const_with(variable).ok()
+        let (sent, defaults, mut constant) = (self.variables, &self.defaults, true);
+        let value = value.node.clone().into_const_with(|name| {
+            constant = false;
+            let default = || defaults.get(&name).map(|length| ConstValue::from(*length));
+            sent.get(&name).cloned().or_else(default).ok_or(())
+        });
+        self.constant &= constant;
+        value.ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use async_graphql::parser::parse_query;
+    use serde_json::json;
 
     use super::*;
 
@@ -276,6 +342,43 @@ mod tests {
         }
         document += " fragment f8 on Viewer { role }";
         assert!(refusal(&document).unwrap_or_default().contains("fields"));
+    }
+
+    fn toll(document: &str, variables: serde_json::Value) -> Toll {
+        check(&parse_query(document).unwrap(), &Variables::from_json(variables), &LIMITS).unwrap()
+    }
+
+    #[test]
+    fn the_cost_counts_each_field_as_often_as_it_may_come() {
+        let list = "query($n: Int = 7) { facilities(first: $n) { nodes { id } } }";
+        let constant = "{ facilities(first: 7) { nodes { id } } }";
+        assert_eq!(toll(constant, json!({})), Toll { cost: 15, constant: true });
+        assert_eq!(toll(list, json!({})), Toll { cost: 15, constant: false }, "the default of a variable counts");
+        assert_eq!(toll(list, json!({ "n": 3 })).cost, 7);
+        assert_eq!(toll("{ facilities { nodes { id } } }", json!({})).cost, 41, "a page is as long as it is");
+        assert_eq!(toll(list, json!({ "n": -5 })).cost, 3, "nothing wraps around");
+        assert_eq!(toll("{ facilities(first: -9223372036854775808) { nodes { id } } }", json!({})).cost, 3);
+        assert_eq!(toll("query($x: String) { facilities(after: $x) { nodes { id } } }", json!({})).cost, 41);
+    }
+
+    #[test]
+    fn more_variables_than_may_be_declared_may_not_be_sent_either() {
+        let sent: serde_json::Map<_, _> = (0..100_000).map(|number| (format!("v{number}"), json!(1))).collect();
+        let document = parse_query("{ viewer { role } }").unwrap();
+        let refused = check(&document, &Variables::from_json(sent.into()), &LIMITS).unwrap_err();
+        assert!(refused.message.contains("variables"), "{}", refused.message);
+    }
+
+    #[test]
+    fn a_subscription_has_exactly_one_field_at_its_root() {
+        let one = "subscription { occupancyChanged { kind } }";
+        assert_eq!(refusal(one), None);
+        for more in [
+            "subscription { a: occupancyChanged { kind } b: occupancyChanged { kind } }",
+            "subscription { ...f } fragment f on Subscription { a: occupancyChanged { kind } b: accreditationChanged { kind } }",
+        ] {
+            assert!(refusal(more).unwrap_or_default().contains("exactly one field"), "{more}");
+        }
     }
 
     #[test]

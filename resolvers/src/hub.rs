@@ -24,6 +24,8 @@ pub struct Viewer {
     pub member: Option<Arc<Member>>,
     /// The language messages are wanted in.
     pub language: Language,
+    /// What names the request in the log and in each error.
+    pub correlation: Option<Arc<str>>,
 }
 
 impl Viewer {

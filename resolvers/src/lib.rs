@@ -40,9 +40,10 @@ mod municipality;
 mod node;
 mod occupancy;
 mod organisation;
+mod scan;
 mod stay;
 mod viewer;
 
-pub use graph::Graph;
+pub use graph::{Graph, Kind, Prepared};
 pub use hub::{Hub, Viewer};
 pub use live::Answer;

@@ -18,10 +18,11 @@ use std::{
 
 use async_graphql::{
     Context, Name, Request, Response, Result, ServerError, Value as ConstValue, Variables,
-    parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection},
+    parser::types::{ExecutableDocument, OperationDefinition, Selection},
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream};
-use tavolo_schema::{Position, Standing, irregularity::Language};
+use serde::Serialize;
+use tavolo_schema::{Position, Standing, id::fresh, irregularity::Language};
 use tavolo_subscriptions::{
     Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed,
 };
@@ -30,28 +31,31 @@ use tokio::sync::oneshot;
 use crate::{
     Graph, Hub, Viewer,
     error::{self, ErrorCode},
-    graph::{self, desk},
+    graph::{self, Prepared, desk},
     sheet::standing,
 };
 
-/// What a stream of answers brings.
+/// What a stream of answers brings, as JSON.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// An answer, as JSON.
+    /// An answer.
     Next(Arc<str>),
-    /// Nothing was executed: the document, or the access to it, is wrong.
-    Refused(Vec<ServerError>),
+    /// Nothing was executed, for these errors: the document, or the access to it, is wrong.
+    Refused(Arc<str>),
 }
 
 impl Answer {
-    fn of(response: &Response) -> Self {
-        Self::Next(json(response))
+    /// The answer that a response is.
+    #[must_use]
+    pub fn of(response: &Response) -> Self {
+        let executed = response.data != ConstValue::Null || response.errors.iter().all(|error| !error.path.is_empty());
+        if executed { Self::Next(json(response)) } else { Self::Refused(json(&response.errors)) }
     }
 }
 
-fn json(response: &Response) -> Arc<str> {
+fn json(part: &impl Serialize) -> Arc<str> {
     // A response has nothing that JSON has not.
-    serde_json::to_string(response).unwrap_or_default().into()
+    serde_json::to_string(part).unwrap_or_default().into()
 }
 
 /// Everybody with these can be sent the same bytes.
@@ -77,7 +81,7 @@ impl Stage {
 /// What is played, and in whose eyes.
 struct Programme {
     graph: Graph,
-    request: Plea,
+    plea: Plea,
     standing: Standing,
     language: Language,
 }
@@ -92,6 +96,18 @@ struct Plea {
 }
 
 impl Plea {
+    /// What a request asks for, and where its client begins.
+    fn read(mut request: Request) -> Result<(Self, Option<Cursor>), ServerError> {
+        let document = request.parsed_query()?.clone();
+        let Request { query, operation_name: operation, mut variables, .. } = request;
+        let after = self::operation(&document, operation.as_deref())
+            .and_then(|subscription| after(subscription, &mut variables, &query))
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub"))?;
+        Ok((Self { query, document, operation, variables }, after))
+    }
+
     fn request(&self) -> Request {
         let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
         request.operation_name.clone_from(&self.operation);
@@ -146,9 +162,11 @@ impl Source for Programme {
 
     async fn play(&self, part: Part) -> Result<Playing, Unplayed<Response>> {
         let (performance, begun) = Performance::new(part, self.standing.clone());
-        let viewer = Viewer { member: None, language: self.language };
+        // The errors of an event are everybody's, so they have a mark of their own.
+        let mark = fresh(self.graph.hub().clock.now()).to_string().into();
+        let viewer = Viewer { member: None, language: self.language, correlation: Some(mark) };
         let desk = Arc::new(self.graph.desk(viewer, Some(performance)));
-        let mut responses = self.graph.perform(self.request.request(), &desk).peekable();
+        let mut responses = self.graph.play(self.plea.request(), &desk).peekable();
         // The resolver begins when it is first asked for an event.
         let first = Pin::new(&mut responses).peek();
         let mark = match futures_util::future::select(begun, first).await {
@@ -169,47 +187,19 @@ impl Source for Programme {
 }
 
 impl Graph {
-    /// Answers an operation again and again: a subscription until it ends, a query or mutation once.
-    pub fn stream(&self, request: Request, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
+    /// Watches what a subscription asks for, until it ends.
+    pub fn watch(&self, subscription: Prepared, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
         let graph = self.clone();
-        let opened = async move { graph.open(request, viewer).await };
-        opened
-            .map(|opened| match opened {
-                Ok(watch) => stream::unfold(watch, |mut watch| async move {
-                    let message = watch.next().await?;
-                    Some((Answer::Next(message.json), watch))
-                })
-                .left_stream(),
-                Err(answer) => stream::iter([answer]).right_stream(),
+        let opened = async move { Watch::open(&graph, subscription.request, viewer).await };
+        let answers = opened.map(|opened| match opened {
+            Ok(watch) => stream::unfold(watch, |mut watch| async move {
+                let message = watch.next().await?;
+                Some((Answer::Next(message.json), watch))
             })
-            .flatten_stream()
-    }
-
-    /// Opens a subscription; everything else is answered at once.
-    async fn open(&self, request: Request, viewer: Viewer) -> Result<Watch, Answer> {
-        let refused = |error| {
-            let response = graph::complete(Response::from_errors(vec![error]), &self.desk(viewer.clone(), None));
-            Answer::Refused(response.errors)
-        };
-        let mut request = self.guarded(request).map_err(refused)?;
-        let document = request.parsed_query().map_err(refused)?.clone();
-        let subscription = operation(&document, request.operation_name.as_deref())
-            .filter(|operation| operation.ty == OperationType::Subscription);
-        let Some(subscription) = subscription else {
-            let response = self.execute_guarded(request, viewer).await;
-            let refused = response.is_err() && response.data == ConstValue::Null;
-            return Err(if refused { Answer::Refused(response.errors) } else { Answer::of(&response) });
-        };
-        let after = after(subscription, &mut request.variables, &request.query);
-        let after: Option<Cursor> = after
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| refused(error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub")))?;
-        let Request { query, operation_name: operation, variables, .. } = request;
-        let plea = Plea { query, document, operation, variables };
-        Watch::open(self, plea, viewer, after).await.map_err(|response| {
-            if response.is_err() { Answer::Refused(response.errors) } else { Answer::of(&response) }
-        })
+            .left_stream(),
+            Err(response) => stream::iter([Answer::of(&response)]).right_stream(),
+        });
+        answers.flatten_stream()
     }
 }
 
@@ -270,11 +260,17 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    async fn open(graph: &Graph, plea: Plea, viewer: Viewer, after: Option<Cursor>) -> Result<Self, Response> {
+    async fn open(graph: &Graph, request: Request, viewer: Viewer) -> Result<Self, Response> {
+        let refused = |error| graph::refuse(error, &viewer);
+        let (plea, after) = Plea::read(request).map_err(refused)?;
         let board = graph.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         let channel = channel(graph, &plea, &standing, viewer.language);
-        let listener = channel.listen(after).await.map_err(refusal)?;
+        let listener = channel.listen(after).await.map_err(|unplayed| match unplayed {
+            Unplayed::Refused(response) => response,
+            // The log goes back to where it ends.
+            Unplayed::TooOld => graph::panicked(),
+        })?;
         Ok(Self { graph: graph.clone(), plea, viewer, roster, standing, listener })
     }
 
@@ -303,14 +299,6 @@ impl Watch {
     }
 }
 
-fn refusal(unplayed: Unplayed<Response>) -> Response {
-    match unplayed {
-        Unplayed::Refused(response) => response,
-        // The log goes back to where it ends.
-        Unplayed::TooOld => graph::panicked(),
-    }
-}
-
 fn channel(graph: &Graph, plea: &Plea, standing: &Standing, language: Language) -> Arc<Channel<Programme>> {
     let key = Key {
         document: plea.query.clone(),
@@ -319,7 +307,7 @@ fn channel(graph: &Graph, plea: &Plea, standing: &Standing, language: Language) 
         standing: standing.clone(),
         language,
     };
-    let programme = || Programme { graph: graph.clone(), request: plea.clone(), standing: standing.clone(), language };
+    let programme = || Programme { graph: graph.clone(), plea: plea.clone(), standing: standing.clone(), language };
     graph.stage.0.open(key, programme)
 }
 

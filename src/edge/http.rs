@@ -1,81 +1,48 @@
 //! GraphQL over HTTP, as the specification's draft has it: queries by GET and POST, mutations by POST alone.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
-use async_graphql::{Request, Response as GraphResponse, ServerError, Value as GraphValue, Variables};
+use async_graphql::{Response as GraphResponse, ServerError, Value as GraphValue};
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    extract::{Query, State},
-    http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, Uri, header},
+    Extension,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
-use serde::{Deserialize, Serialize};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
+use tavolo_resolvers::{Kind, Prepared, Viewer, error::ErrorCode};
 use tokio::time::timeout;
+use tracing::Instrument;
 
-use super::{Edge, authorization, viewer};
+use super::{
+    Edge, authorization,
+    budget::{Balance, Exhausted},
+    correlation,
+    envelope::Client,
+    metrics::Record,
+    operation::Operation,
+    viewer,
+};
 use crate::auth::Refusal;
 
-/// Bytes of a request's body at most.
-const MOST_BYTES: usize = 64 * 1024;
-
-/// How long a body may take.
-const READ_WITHIN: Duration = Duration::from_secs(10);
-
 const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
-const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
-const POST: HeaderValue = HeaderValue::from_static("POST");
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 
-/// The body of a request.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Operation {
-    query: String,
-    operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
-    #[serde(rename = "extensions")]
-    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl From<Operation> for Request {
-    fn from(operation: Operation) -> Self {
-        let variables = operation.variables.map(serde_json::Value::Object).map(Variables::from_json);
-        let mut request = Request::new(operation.query).variables(variables.unwrap_or_default());
-        request.operation_name = operation.operation_name;
-        request
-    }
-}
-
-/// The address of a request: variables and extensions are JSON in it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Parameters {
-    query: String,
-    operation_name: Option<String>,
-    variables: Option<String>,
-    extensions: Option<String>,
-}
-
-impl TryFrom<Parameters> for Operation {
-    type Error = Refused;
-
-    fn try_from(parameters: Parameters) -> Result<Self, Refused> {
-        let map = |name: &str, text: Option<String>| {
-            let read = text.map(|text| serde_json::from_str(&text)).transpose();
-            read.map_err(|error| bad_request(format!("{name} is no JSON object: {error}")))
-        };
-        Ok(Self {
-            query: parameters.query,
-            operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
-            variables: map("variables", parameters.variables)?,
-            _extensions: map("extensions", parameters.extensions)?,
-        })
-    }
-}
+/// What an answer depends on beside its address. The compression adds the encoding.
+const VARY: HeaderValue = HeaderValue::from_static("authorization, accept, accept-language");
 
 /// A request that is not executed, with its status and the code of its error.
-pub(super) struct Refused(StatusCode, &'static str, String);
+pub(super) struct Refused {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    /// What the client is told in a header.
+    hint: Option<(HeaderName, HeaderValue)>,
+}
 
 /// A response as it is sent: without `data` when nothing was executed.
 #[derive(Serialize)]
@@ -84,148 +51,257 @@ struct Reply<'r> {
     data: Option<&'r GraphValue>,
     #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
     errors: &'r [ServerError],
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    extensions: &'r BTreeMap<String, GraphValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<Extensions<'r>>,
 }
 
-/// Queries may come by GET; nothing else may. A browser that comes without one is shown GraphiQL.
-pub(super) async fn get(State(edge): State<Edge>, uri: Uri, headers: HeaderMap) -> Response {
-    if uri.query().is_none() && accepts_page(&headers) {
-        return Redirect::to("graphiql/").into_response();
-    }
-    respond(&edge, &headers, async { read_address(&uri) }, Method::Get).await
+#[derive(Serialize)]
+struct Extensions<'r> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Balance>,
+    #[serde(flatten)]
+    others: &'r BTreeMap<String, GraphValue>,
 }
 
-/// The operation in an address.
-pub(super) fn read_address(uri: &Uri) -> Result<Operation, Refused> {
-    Query::<Parameters>::try_from_uri(uri)
-        .map_err(|error| bad_request(format!("the address is no GraphQL request: {error}")))
-        .and_then(|Query(parameters)| Operation::try_from(parameters))
+/// A request on its way: who sends it, and how.
+struct Call<'c> {
+    edge: &'c Edge,
+    headers: &'c HeaderMap,
+    address: IpAddr,
+    method: Method,
 }
 
-/// Any operation but a subscription may come by POST, one at a time.
-pub(super) async fn post(State(edge): State<Edge>, request: HttpRequest<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    respond(&edge, &parts.headers, read_body(&parts.headers, body), Method::Post).await
-}
-
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
     Get,
     Post,
 }
 
-async fn respond(
-    edge: &Edge,
-    headers: &HeaderMap,
-    operation: impl Future<Output = Result<Operation, Refused>>,
-    method: Method,
+/// An operation that was executed.
+struct Executed {
+    response: GraphResponse,
+    balance: Option<Balance>,
+}
+
+/// Queries may come by GET; nothing else may. A browser that comes without one is shown GraphiQL.
+pub(super) async fn get(
+    State(edge): State<Edge>,
+    Extension(client): Extension<Client>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Response {
-    let Some(media) = media_type(headers) else {
-        return (StatusCode::NOT_ACCEPTABLE, "this answers application/graphql-response+json\n").into_response();
-    };
-    match execute(edge, headers, operation, method).await {
-        Ok(response) => {
-            // Nothing was executed: the fault is the request's own.
-            let refused =
-                response.data == GraphValue::Null && response.errors.iter().any(|error| error.path.is_empty());
-            let status = if refused && media == GRAPHQL_JSON { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            let data = (!refused).then_some(&response.data);
-            let reply = Reply { data, errors: &response.errors, extensions: &response.extensions };
-            answer(status, media, serde_json::to_vec(&reply).unwrap_or_default())
+    if uri.query().is_none() && accepts_page(&headers) {
+        return Redirect::to("graphiql/").into_response();
+    }
+    let call = Call { edge: &edge, headers: &headers, address: client.address, method: Method::Get };
+    call.respond(async { Operation::in_address(&uri) }).await
+}
+
+/// Any operation but a subscription may come by POST, one at a time.
+pub(super) async fn post(
+    State(edge): State<Edge>,
+    Extension(client): Extension<Client>,
+    request: HttpRequest<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let call = Call { edge: &edge, headers: &parts.headers, address: client.address, method: Method::Post };
+    call.respond(Operation::in_body(&parts.headers, body, &edge.settings)).await
+}
+
+impl Call<'_> {
+    async fn respond(&self, operation: impl Future<Output = Result<Operation, Refused>>) -> Response {
+        let Some(media) = media_type(self.headers) else {
+            return (StatusCode::NOT_ACCEPTABLE, "this answers application/graphql-response+json\n").into_response();
+        };
+        let started = Instant::now();
+        let mut record = Record::default();
+        let (response, code) = match self.execute(operation, &mut record).await {
+            Ok(executed) => (self.answer(&executed, media, record.trusted()), code(&executed.response)),
+            Err(refused) => {
+                let code = refused.code.name();
+                (refused.answer(self.headers, media), Some(code.to_owned()))
+            }
+        };
+        record.close(code.as_deref(), started.elapsed());
+        response
+    }
+
+    async fn execute(
+        &self,
+        operation: impl Future<Output = Result<Operation, Refused>>,
+        record: &mut Record,
+    ) -> Result<Executed, Refused> {
+        let edge = self.edge;
+        let admitted = edge.admit(authorization(self.headers)).await?;
+        let resolved = edge.resolve(operation.await?, admitted.as_ref())?;
+        record.document = resolved.document;
+        let viewer = viewer(admitted.as_ref(), self.headers);
+        let prepared = match edge.graph.prepare(resolved.request, &viewer) {
+            Ok(prepared) => prepared,
+            Err(response) => return Ok(Executed { response, balance: None }),
+        };
+        record.kind = Some(prepared.kind);
+        if self.method == Method::Get {
+            no_mutation(prepared.kind)?;
         }
-        Err(refused) => refused.answer(media),
+        let balance = edge.budgets.charge(admitted.as_ref(), self.address, prepared.cost)?;
+        let response = edge.perform(prepared, viewer).await?;
+        Ok(Executed { response, balance: Some(balance) })
+    }
+
+    fn answer(&self, executed: &Executed, media: &'static str, trusted: bool) -> Response {
+        let Executed { response, balance } = executed;
+        // Nothing was executed: the fault is the request's own.
+        let refused = response.data == GraphValue::Null && response.errors.iter().any(|error| error.path.is_empty());
+        let status = match code(response) {
+            Some(code) if refused && code == ErrorCode::Internal.name() => StatusCode::INTERNAL_SERVER_ERROR,
+            Some(_) if refused && media == GRAPHQL_JSON => StatusCode::BAD_REQUEST,
+            _ => StatusCode::OK,
+        };
+        // What may be kept and asked for again has to be the same bytes: its costs are told without what is left.
+        let kept = trusted && self.method == Method::Get && response.errors.is_empty();
+        let cost = balance.filter(|_| !refused).map(|balance| if kept { balance.standing() } else { balance });
+        let told = cost.is_some() || !response.extensions.is_empty();
+        let extensions = told.then_some(Extensions { cost, others: &response.extensions });
+        let reply = Reply { data: (!refused).then_some(&response.data), errors: &response.errors, extensions };
+        let body = serde_json::to_vec(&reply).unwrap_or_default();
+        if kept { revalidated(self.headers, media, body) } else { answer(status, media, body) }
+    }
+}
+
+impl Edge {
+    /// Executes an operation within its time. A query that takes longer is given up; an act goes on, and its
+    /// outcome is told to whoever repeats it.
+    pub(super) async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Result<GraphResponse, Refused> {
+        let within = self.settings.request_within;
+        let gave_up = |code, message: &str| Refused::new(StatusCode::GATEWAY_TIMEOUT, code, message.to_owned());
+        if prepared.kind != Kind::Mutation {
+            let executed = timeout(within, self.graph.perform(prepared, viewer)).await;
+            return executed.map_err(|_| gave_up(ErrorCode::Timeout, "the operation took too long and was given up"));
+        }
+        let graph = self.graph.clone();
+        let act = async move { graph.perform(prepared, viewer).await };
+        match timeout(within, self.acts.spawn(act.in_current_span())).await {
+            Ok(Ok(response)) => Ok(response),
+            _ => Err(gave_up(
+                ErrorCode::OutcomePending,
+                "the act goes on, or may have been written: repeat it with the same idempotencyKey",
+            )),
+        }
     }
 }
 
 impl Refused {
     /// There is no room on this hub now.
     pub(super) fn unavailable(message: &str) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.into())
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.into())
     }
 
     /// Whoever asks has enough.
     pub(super) fn too_many(message: &str) -> Self {
-        Self(StatusCode::TOO_MANY_REQUESTS, "UNAVAILABLE", message.into())
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Unavailable, message.into())
+    }
+
+    pub(super) fn new(status: StatusCode, code: ErrorCode, message: String) -> Self {
+        Self { status, code, message, hint: None }
+    }
+
+    fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { hint: Some((name, value)), ..self }
+    }
+
+    /// The errors of the refused request, as JSON.
+    pub(super) fn errors(&self, correlation: Option<&str>) -> Arc<str> {
+        let extensions = json!({ "code": self.code.name(), "correlationId": correlation });
+        json!([{ "message": self.message, "extensions": extensions }]).to_string().into()
     }
 
     /// The refusal as it is sent.
-    pub(super) fn answer(self, media: &'static str) -> Response {
-        let Self(status, code, message) = self;
-        let body = json!({ "errors": [{ "message": message, "extensions": { "code": code } }] });
-        let mut response = answer(status, media, body.to_string().into_bytes());
-        let headers = response.headers_mut();
-        match status {
-            StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, BEARER)),
-            StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, POST)),
-            _ => {}
-        }
+    pub(super) fn answer(self, headers: &HeaderMap, media: &'static str) -> Response {
+        let body = ["{\"errors\":", &self.errors(correlation(headers)), "}"].concat();
+        let mut response = answer(self.status, media, body.into_bytes());
+        response.headers_mut().extend(self.hint);
         response
     }
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
         match refusal {
-            Refusal::NoMember => Self(StatusCode::FORBIDDEN, "FORBIDDEN", refusal.to_string()),
-            _ => Self(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", refusal.to_string()),
+            Refusal::NoMember => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
+            _ => Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, message)
+                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         }
     }
 }
 
-/// What a mutation is answered where only queries and subscriptions may come.
-pub(super) fn mutation_refused() -> ServerError {
-    let mut refused = ServerError::new("send mutations by POST", None);
-    refused.extensions.get_or_insert_default().set("code", "BAD_REQUEST");
-    refused
+impl From<Exhausted> for Refused {
+    fn from(exhausted: Exhausted) -> Self {
+        match exhausted {
+            Exhausted::For(time) => {
+                let message = "the requests of the last minute have cost too much".into();
+                Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::BudgetExhausted, message)
+                    .with(header::RETRY_AFTER, HeaderValue::from(time.as_secs() + 1))
+            }
+            Exhausted::ForEver => {
+                let message = "the document costs more than may be spent in a minute".into();
+                Self::new(StatusCode::BAD_REQUEST, ErrorCode::TooCostly, message)
+            }
+        }
+    }
 }
 
 /// Refuses a mutation where only queries and subscriptions may come.
-pub(super) fn no_mutation(edge: &Edge, request: &mut Request) -> Result<(), Refused> {
-    if edge.graph.is_mutation(request) {
-        return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST", "send mutations by POST".into()));
+pub(super) fn no_mutation(kind: Kind) -> Result<(), Refused> {
+    if kind == Kind::Mutation {
+        let message = "send mutations by POST".into();
+        return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadRequest, message)
+            .with(header::ALLOW, HeaderValue::from_static("POST")));
     }
     Ok(())
 }
 
+pub(super) fn bad_request(message: String) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message)
+}
+
+/// The code of a response's first error.
+fn code(response: &GraphResponse) -> Option<String> {
+    let code = response.errors.first()?.extensions.as_ref()?.get("code")?;
+    if let GraphValue::String(code) = code { Some(code.clone()) } else { None }
+}
+
 fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
-    (status, [(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, "no-store")], Bytes::from(body)).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::VARY, VARY),
+    ];
+    (status, headers, Bytes::from(body)).into_response()
 }
 
-async fn execute(
-    edge: &Edge,
-    headers: &HeaderMap,
-    operation: impl Future<Output = Result<Operation, Refused>>,
-    method: Method,
-) -> Result<GraphResponse, Refused> {
-    let admitted = edge.admit(authorization(headers)).await?;
-    let mut request = Request::from(operation.await?);
-    if method == Method::Get {
-        no_mutation(edge, &mut request)?;
-    }
-    Ok(edge.graph.execute(request, viewer(admitted.as_ref(), headers)).await)
-}
-
-pub(super) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Operation, Refused> {
-    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim();
-    if !media.eq_ignore_ascii_case("application/json") {
-        let message = "send application/json".into();
-        return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST", message));
-    }
-    let body = timeout(READ_WITHIN, to_bytes(body, MOST_BYTES))
-        .await
-        .map_err(|_| Refused(StatusCode::REQUEST_TIMEOUT, "BAD_REQUEST", "the body took too long".into()))?
-        .map_err(|_| Refused(StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST", "a request has 64 KiB at most".into()))?;
-    // A sequence would fill the fields in their order: no client means that.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(bad_request("the body is no GraphQL request: it must be a JSON object".into()));
-    }
-    serde_json::from_slice(&body).map_err(|error| bad_request(format!("the body is no GraphQL request: {error}")))
-}
-
-fn bad_request(message: String) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+/// An answer that its client may keep, if it asks each time whether it still holds. No shared cache may.
+fn revalidated(headers: &HeaderMap, media: &'static str, body: Vec<u8>) -> Response {
+    let zipped =
+        headers.get(header::ACCEPT_ENCODING).is_some_and(|value| value.as_bytes().windows(4).any(|w| w == b"gzip"));
+    // The bytes that are sent differ with the encoding, and so does their tag.
+    let encoding = if zipped { "-gzip" } else { "" };
+    let tag = format!("\"{}{encoding}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..18]));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|value| value.split(',')).map(|known| known.trim().trim_start_matches("W/"));
+    let holds = known.any(|known| known == tag || known == "*");
+    let mut response = if holds {
+        let mut response = answer(StatusCode::NOT_MODIFIED, media, Vec::new());
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response
+    } else {
+        answer(StatusCode::OK, media, body)
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
+    response
 }
 
 fn accepts_page(headers: &HeaderMap) -> bool {
@@ -246,12 +322,6 @@ fn media_type(headers: &HeaderMap) -> Option<&'static str> {
             _ => None,
         }
     })
-}
-
-/// Reads the payload of a `subscribe` message.
-pub(super) fn operation(payload: serde_json::Value) -> Option<Request> {
-    let payload = payload.is_object().then_some(payload)?;
-    serde_json::from_value::<Operation>(payload).ok().map(Request::from)
 }
 
 #[cfg(test)]

@@ -1,39 +1,47 @@
 //! The edge: HTTP and WebSocket, by the letter of their specifications and with limits of our own.
 
+mod budget;
+mod documents;
+mod envelope;
 mod http;
+pub(crate) mod metrics;
+mod operation;
 mod pages;
 mod seats;
 mod settings;
 mod socket;
 mod sse;
+mod streams;
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, FromRequestParts, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    extract::State,
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use metrics::{Counter, counter};
 use serde_json::json;
 use tavolo_resolvers::{Graph, Viewer};
 use tavolo_schema::irregularity::Language;
 use tavolo_subscriptions::Link;
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower_http::{CompressionLevel, compression::CompressionLayer};
+use tower_http::{
+    CompressionLevel,
+    compression::CompressionLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
 
+pub use budget::{Balance, Budgets, Exhausted};
+pub use documents::{Document, DocumentError, Documents};
+pub(crate) use envelope::Peer;
+pub(crate) use operation::FREE;
 pub use seats::Seats;
 pub use settings::Settings;
 
-use self::seats::Transport;
 use crate::auth::{Admitted, Authority, Refusal};
 
 /// A timer further away than this need not be set.
@@ -46,12 +54,18 @@ pub struct Edge {
     pub graph: Graph,
     /// Who checks tokens; without one, everybody is the public.
     pub authority: Option<Arc<Authority>>,
-    /// Origins of pages that may open a socket, beside the hub's own.
+    /// Origins of pages that may ask and open a socket, beside the hub's own.
     pub origins: Arc<[String]>,
     /// Ready tokens by role, which only a demonstration gives away.
     pub demo_tokens: Option<Arc<str>>,
     /// Its limits.
     pub settings: Arc<Settings>,
+    /// What members and addresses may still spend.
+    pub budgets: Arc<Budgets>,
+    /// The documents it trusts.
+    pub documents: Arc<Documents>,
+    /// Knows every act in progress: it goes on when its client has gone.
+    pub acts: TaskTracker,
     /// Ends every socket.
     pub stop: CancellationToken,
     /// Knows every socket.
@@ -62,25 +76,62 @@ pub struct Edge {
 
 /// The routes of a hub.
 pub fn router(edge: Edge) -> Router {
+    let cors = cors(&edge.origins);
     Router::new()
-        .route("/graphql", post(http::post).get(http::get))
+        .route("/graphql", post(http::post).get(http::get).layer(cors.clone()))
         .route("/graphql/schema.graphql", get(contract))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::local))
         .route("/demo/tokens.json", get(demo_tokens))
         .merge(pages::router())
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
         // Not compressed: what is sent piece by piece.
-        .route("/graphql/stream", get(sse::get).post(sse::post))
+        .route("/graphql/stream", get(sse::get).post(sse::post).layer(cors))
         .route("/graphql/ws", get(socket::upgrade))
+        .layer(from_fn_with_state(edge.clone(), envelope::envelope))
         .with_state(edge)
+}
+
+/// Lets the pages of listed origins ask. Tokens are bearer tokens, so a browser has no credentials to send by itself.
+fn cors(origins: &Arc<[String]>) -> CorsLayer {
+    let origins = Arc::clone(origins);
+    let listed = move |origin: &axum::http::HeaderValue, _: &_| {
+        origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+    };
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(listed))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            header::ACCEPT_LANGUAGE,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, envelope::CORRELATION])
+        .max_age(Duration::from_secs(3_600))
+}
+
+/// Keeps the memory of budgets and figures small until it is told to stop.
+pub(crate) async fn keep_small(budgets: Arc<Budgets>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        budgets.forget_the_solvent();
+        metrics::recorder().run_upkeep();
+    }
 }
 
 impl Edge {
     /// Resolves when somebody who was let in may no longer listen: the token's time is over, or the
     /// membership has ended.
     async fn entitlement_ends(&self, admitted: Option<Admitted>) -> Refusal {
-        let Some(Admitted { member, until }) = admitted else { return std::future::pending().await };
+        let Some(Admitted { member, until, .. }) = admitted else { return std::future::pending().await };
         let hub = self.graph.hub();
         let mut roster = hub.table.roster_changes();
         let left = u64::try_from(until.millis() - hub.clock.now().millis()).unwrap_or_default();
@@ -105,25 +156,17 @@ impl Edge {
     }
 }
 
-/// The address of the client.
-struct Address(IpAddr);
-
-impl<S: Sync> FromRequestParts<S> for Address {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())))
+fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
+    Viewer {
+        member: admitted.map(|admitted| Arc::clone(&admitted.member)),
+        language: language(headers),
+        correlation: correlation(headers).map(Arc::from),
     }
 }
 
-/// Counts what streams of answers have brought.
-fn deliveries(transport: Transport) -> Counter {
-    counter!("tavolo_deliveries_total", "transport" => transport.name())
-}
-
-fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
-    Viewer { member: admitted.map(|admitted| Arc::clone(&admitted.member)), language: language(headers) }
+/// What names a request; the envelope has put it there.
+fn correlation(headers: &HeaderMap) -> Option<&str> {
+    headers.get(envelope::CORRELATION).and_then(|value| value.to_str().ok())
 }
 
 /// The one of our languages that the client likes best (RFC 9110 section 12.5.4); Italian when it names none.

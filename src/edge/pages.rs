@@ -44,8 +44,6 @@ fn file(path: &str) -> Response {
         (header::CONTENT_TYPE, found.metadata.mimetype().to_owned()),
         (header::CACHE_CONTROL, cache.into()),
         (header::CONTENT_SECURITY_POLICY, policy.into()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".into()),
-        (header::REFERRER_POLICY, "no-referrer".into()),
     ];
     (headers, found.data.into_owned()).into_response()
 }

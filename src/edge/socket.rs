@@ -6,9 +6,10 @@
 
 mod protocol;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
+    Extension,
     extract::{
         State, WebSocketUpgrade,
         ws::{Message, WebSocket},
@@ -17,18 +18,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{
-    StreamExt,
+    Stream, StreamExt,
     future::AbortHandle,
     stream::{self, BoxStream, SelectAll},
 };
 use metrics::Counter;
-use tavolo_resolvers::{Answer, Viewer};
+use tavolo_resolvers::Answer;
 use tokio::time::{Duration, Instant, interval_at, timeout};
 
-use self::protocol::{End, FromClient, Next, PROTOCOL, ToClient, receive};
+use self::protocol::{End, Frame, FromClient, PROTOCOL, ToClient, receive};
 use super::{
-    Edge, authorization, http, language,
-    seats::{Full, Holder, Seat, Transport},
+    Edge, authorization,
+    envelope::Client,
+    operation::Operation,
+    seats::{Full, Seat, Transport},
+    streams::{Guest, deliveries},
+    viewer,
 };
 use crate::auth::Admitted;
 
@@ -40,7 +45,7 @@ const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn upgrade(
     State(edge): State<Edge>,
-    address: super::Address,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -54,18 +59,9 @@ pub(super) async fn upgrade(
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0);
     let named = authorization(&headers).map(str::to_owned);
-    let viewer = Viewer { member: None, language: language(&headers) };
+    let visitor = Guest { admitted: None, address: client.address, viewer: viewer(None, &headers) };
     let sockets = edge.sockets.clone();
-    let visitor = Visitor { address: address.0, named, viewer };
-    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, visitor, socket)))
-}
-
-/// Who opens a socket, as far as the handshake tells.
-struct Visitor {
-    address: IpAddr,
-    /// The `Authorization` of the handshake.
-    named: Option<String>,
-    viewer: Viewer,
+    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, socket)))
 }
 
 /// A page may open a socket to its own hub and to hubs that list its origin. Whoever sends no origin is no page.
@@ -76,11 +72,11 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
     own || edge.origins.iter().any(|listed| listed == origin)
 }
 
-async fn serve(edge: Edge, visitor: Visitor, mut socket: WebSocket) {
+async fn serve(edge: Edge, named: Option<String>, visitor: Guest, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
-    let end = match Box::pin(open(&edge, visitor, &mut socket)).await {
-        Ok((admitted, viewer, mut seat)) => {
-            let end = Session::new(&edge, viewer).run(&mut socket, admitted).await;
+    let end = match Box::pin(open(&edge, named, visitor, &mut socket)).await {
+        Ok((guest, mut seat)) => {
+            let end = Session::new(&edge, guest).run(&mut socket).await;
             seat.ends(end.name());
             end
         }
@@ -92,24 +88,25 @@ async fn serve(edge: Edge, visitor: Visitor, mut socket: WebSocket) {
     }
 }
 
-/// Lets the client in.
-async fn open(edge: &Edge, visitor: Visitor, socket: &mut WebSocket) -> Result<(Option<Admitted>, Viewer, Seat), End> {
+/// Lets the client in: whom the handshake named, unless `connection_init` names somebody.
+async fn open(
+    edge: &Edge,
+    named: Option<String>,
+    mut guest: Guest,
+    socket: &mut WebSocket,
+) -> Result<(Guest, Seat), End> {
     if socket.protocol().is_none_or(|chosen| chosen != PROTOCOL) {
         return Err(End::Unprotocolled);
     }
-    let initialised = timeout(edge.settings.init_within, init(edge, visitor.named, socket));
-    let admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
-    let member = admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
-    let holder = match &member {
-        Some(member) => Holder::Member(member.subject.clone()),
-        None => Holder::Address(visitor.address),
-    };
-    let seat = edge.seats.take(holder, Transport::Socket, &edge.settings).map_err(|full| match full {
+    let initialised = timeout(edge.settings.init_within, init(edge, named, socket));
+    guest.admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
+    guest.viewer.member = guest.admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
+    let seat = edge.seat(&guest, Transport::Socket).map_err(|full| match full {
         Full::Hub => End::HubFull,
         Full::Holder => End::TooManySockets,
     })?;
     send(edge, socket, ToClient::ConnectionAck.message()).await?;
-    Ok((admitted, Viewer { member, ..visitor.viewer }, seat))
+    Ok((guest, seat))
 }
 
 /// Waits for `connection_init` and finds out whom it names.
@@ -142,7 +139,7 @@ async fn send(edge: &Edge, socket: &mut WebSocket, message: Message) -> Result<(
 /// A client that has been let in.
 struct Session<'e> {
     edge: &'e Edge,
-    viewer: Viewer,
+    guest: Guest,
     /// How each running operation is ended.
     running: HashMap<Arc<str>, AbortHandle>,
     operations: SelectAll<BoxStream<'static, Event>>,
@@ -157,17 +154,17 @@ struct Event {
 }
 
 impl<'e> Session<'e> {
-    fn new(edge: &'e Edge, viewer: Viewer) -> Self {
-        let deliveries = super::deliveries(Transport::Socket);
-        Self { edge, viewer, running: HashMap::new(), operations: SelectAll::new(), deliveries }
+    fn new(edge: &'e Edge, guest: Guest) -> Self {
+        let deliveries = deliveries(Transport::Socket);
+        Self { edge, guest, running: HashMap::new(), operations: SelectAll::new(), deliveries }
     }
 
-    async fn run(mut self, socket: &mut WebSocket, admitted: Option<Admitted>) -> End {
+    async fn run(mut self, socket: &mut WebSocket) -> End {
         let ping_every = self.edge.settings.ping_every;
         let mut ping = interval_at(Instant::now() + ping_every, ping_every);
         let mut heard = Instant::now();
         let stopped = self.edge.stop.cancelled();
-        let ends = Box::pin(self.edge.entitlement_ends(admitted));
+        let ends = Box::pin(self.edge.entitlement_ends(self.guest.admitted.clone()));
         tokio::pin!(stopped, ends);
         loop {
             let step = tokio::select! {
@@ -226,12 +223,14 @@ impl<'e> Session<'e> {
     }
 
     async fn subscribe(&mut self, socket: &mut WebSocket, id: String, payload: serde_json::Value) -> Result<(), End> {
-        let mut request = http::operation(payload).ok_or(End::Invalid)?;
-        if self.edge.graph.is_mutation(&mut request) {
-            let payload = [http::mutation_refused()];
-            return send(self.edge, socket, ToClient::Error { id: &id, payload: &payload }.message()).await;
-        }
-        let answers = self.edge.graph.stream(request, self.viewer.clone());
+        let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
+        let answers = match self.edge.answers(operation, &self.guest) {
+            Ok(answers) => answers,
+            Err(refused) => {
+                let errors = refused.errors(self.guest.viewer.correlation.as_deref());
+                return send(self.edge, socket, Frame::error(&id).around(&errors)).await;
+            }
+        };
         let id: Arc<str> = id.into();
         let (answers, operation) = stream::abortable(events(Arc::clone(&id), answers));
         self.operations.push(answers.boxed());
@@ -241,15 +240,12 @@ impl<'e> Session<'e> {
 }
 
 /// The messages of an operation: its answers, and that it has ended.
-fn events(id: Arc<str>, answers: impl futures_util::Stream<Item = Answer>) -> impl futures_util::Stream<Item = Event> {
+fn events(id: Arc<str>, answers: BoxStream<'static, Answer>) -> impl Stream<Item = Event> {
     let complete = Event { message: ToClient::Complete { id: &id }.message(), ends: Some(Arc::clone(&id)) };
-    let next = Next::of(&id);
+    let next = Frame::next(&id);
     let messages = answers.map(move |answer| match answer {
-        Answer::Next(answer) => Event { message: next.message(&answer), ends: None },
-        Answer::Refused(errors) => {
-            let message = ToClient::Error { id: &id, payload: &errors }.message();
-            Event { message, ends: Some(Arc::clone(&id)) }
-        }
+        Answer::Next(answer) => Event { message: next.around(&answer), ends: None },
+        Answer::Refused(errors) => Event { message: Frame::error(&id).around(&errors), ends: Some(Arc::clone(&id)) },
     });
     // An error ends an operation without another word.
     let mut refused = false;

@@ -1,10 +1,10 @@
 //! GraphQL over server-sent events, for those behind proxies that let no socket through: the
 //! "distinct connections" mode of the `graphql-sse` protocol, one operation for each connection.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
-use async_graphql::Request;
 use axum::{
+    Extension,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderName, Request as HttpRequest, Uri, header},
@@ -16,14 +16,16 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use metrics::Counter;
-use serde_json::json;
 use tavolo_resolvers::Answer;
 use tokio::time::{Instant, Interval, interval_at};
 
 use super::{
-    Address, Edge, authorization, deliveries,
-    http::{self, Operation, Refused},
-    seats::{Full, Holder, Seat, Transport},
+    Edge, authorization,
+    envelope::Client,
+    http::{self, Refused},
+    operation::Operation,
+    seats::{Full, Seat, Transport},
+    streams::{Guest, deliveries},
     viewer,
 };
 
@@ -40,46 +42,50 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 /// Nothing more will come. An event without data would be dropped by browsers.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
 
-pub(super) async fn get(State(edge): State<Edge>, address: Address, uri: Uri, headers: HeaderMap) -> Response {
-    respond(edge, address, &headers, http::read_address(&uri)).await
+pub(super) async fn get(
+    State(edge): State<Edge>,
+    Extension(client): Extension<Client>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    respond(edge, client, &headers, Operation::in_address(&uri)).await
 }
 
-pub(super) async fn post(State(edge): State<Edge>, address: Address, request: HttpRequest<Body>) -> Response {
+pub(super) async fn post(
+    State(edge): State<Edge>,
+    Extension(client): Extension<Client>,
+    request: HttpRequest<Body>,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let operation = http::read_body(&parts.headers, body).await;
-    respond(edge, address, &parts.headers, operation).await
+    let operation = Operation::in_body(&parts.headers, body, &edge.settings).await;
+    respond(edge, client, &parts.headers, operation).await
 }
 
-async fn respond(edge: Edge, address: Address, headers: &HeaderMap, operation: Result<Operation, Refused>) -> Response {
-    match open(edge, address, headers, operation).await {
+async fn respond(edge: Edge, client: Client, headers: &HeaderMap, operation: Result<Operation, Refused>) -> Response {
+    match open(edge, client, headers, operation).await {
         Ok(events) => (HEADERS, Body::from_stream(events)).into_response(),
-        Err(refused) => refused.answer(http::JSON),
+        Err(refused) => refused.answer(headers, http::JSON),
     }
 }
 
 async fn open(
     edge: Edge,
-    address: Address,
+    client: Client,
     headers: &HeaderMap,
     operation: Result<Operation, Refused>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
-    let mut request = Request::from(operation?);
-    http::no_mutation(&edge, &mut request)?;
-    let holder = match &admitted {
-        Some(admitted) => Holder::Member(admitted.member.subject.clone()),
-        None => Holder::Address(address.0),
-    };
-    let seat = edge.seats.take(holder, Transport::Events, &edge.settings).map_err(|full| match full {
+    let guest = Guest { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
+    let answers = edge.answers(operation?, &guest)?;
+    let seat = edge.seat(&guest, Transport::Events).map_err(|full| match full {
         Full::Hub => Refused::unavailable("this hub has as many streams as it can hold"),
         Full::Holder => Refused::too_many("you have as many streams as one may have"),
     })?;
-    let answers = edge.graph.stream(request, viewer(admitted.as_ref(), headers)).boxed();
     let comment_every = edge.settings.ping_every;
     let comment = interval_at(Instant::now() + comment_every, comment_every);
     let ends = Box::pin(async move {
         tokio::select! {
-            refusal = edge.entitlement_ends(admitted) => refusal.name(),
+            refusal = edge.entitlement_ends(guest.admitted) => refusal.name(),
             () = edge.stop.cancelled() => "stopping",
         }
     });
@@ -128,10 +134,10 @@ impl Events {
 }
 
 fn next(answer: Answer) -> Bytes {
-    let answer: Arc<str> = match answer {
-        Answer::Next(json) => json,
-        Answer::Refused(errors) => json!({ "errors": errors }).to_string().into(),
-    };
     // JSON has no line breaks outside of its strings, and none within.
-    ["event: next\ndata: ", &answer, "\n\n"].concat().into()
+    match answer {
+        Answer::Next(answer) => ["event: next\ndata: ", &answer, "\n\n"].concat(),
+        Answer::Refused(errors) => ["event: next\ndata: {\"errors\":", &errors, "}\n\n"].concat(),
+    }
+    .into()
 }

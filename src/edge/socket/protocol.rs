@@ -19,12 +19,11 @@ pub(super) enum FromClient {
     Pong {},
 }
 
-/// A message to the client, without answers: these are [`Next`].
+/// A message to the client that brings no answer: these are [`Frame`]s.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ToClient<'a> {
     ConnectionAck,
-    Error { id: &'a str, payload: &'a [async_graphql::ServerError] },
     Complete { id: &'a str },
     Pong { payload: Option<serde_json::Value> },
 }
@@ -35,17 +34,27 @@ impl ToClient<'_> {
     }
 }
 
-/// The `next` messages of one operation: its answers are JSON already, and shared with other sockets.
-pub(super) struct Next(String);
+/// What stands around the answers of one operation, which are JSON already and shared with other sockets.
+pub(super) struct Frame(String);
 
-impl Next {
-    pub(super) fn of(id: &str) -> Self {
-        let id = serde_json::Value::from(id);
-        Self(format!(r#"{{"type":"next","id":{id},"payload":"#))
+impl Frame {
+    /// Of the answers.
+    pub(super) fn next(id: &str) -> Self {
+        Self::of("next", id)
     }
 
-    pub(super) fn message(&self, answer: &str) -> Message {
-        Message::text([&self.0, answer, "}"].concat())
+    /// Of the errors that say why there are none.
+    pub(super) fn error(id: &str) -> Self {
+        Self::of("error", id)
+    }
+
+    fn of(kind: &str, id: &str) -> Self {
+        let id = serde_json::Value::from(id);
+        Self(format!(r#"{{"type":"{kind}","id":{id},"payload":"#))
+    }
+
+    pub(super) fn around(&self, payload: &str) -> Message {
+        Message::text([&self.0, payload, "}"].concat())
     }
 }
 
@@ -161,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_put_between_the_head_and_the_end_of_its_message() {
-        let message = Next::of("a \"b\"").message(r#"{"data":null}"#);
+        let message = Frame::next("a \"b\"").around(r#"{"data":null}"#);
         let expected = r#"{"type":"next","id":"a \"b\"","payload":{"data":null}}"#;
         assert_eq!(message, Message::text(expected));
     }

@@ -1,0 +1,114 @@
+//! A look at a document before it is parsed: the parser descends into every bracket, and a text of nothing else
+//! would exhaust the stack.
+//!
+//! One pass over the bytes, without memory of its own.
+
+use async_graphql::ServerError;
+
+use crate::{guard::Limits, guard::within};
+
+/// Refuses a text whose brackets go too deep, or that has too many words.
+///
+/// # Errors
+///
+/// Which limit it breaks.
+pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), ServerError> {
+    let mut rest = text.as_bytes();
+    let (mut depth, mut words, mut in_word) = (0_u64, 0_u64, false);
+    while let [byte, after @ ..] = rest {
+        let letter = byte.is_ascii_alphanumeric() || *byte == b'_';
+        words += u64::from(letter && !in_word);
+        in_word = letter;
+        rest = match byte {
+            b'"' => after_string(rest),
+            b'#' => after_line(after),
+            _ => after,
+        };
+        match byte {
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        within("brackets within each other", depth, limits.brackets)?;
+    }
+    within("words", words, limits.words)
+}
+
+/// What follows a comment.
+fn after_line(rest: &[u8]) -> &[u8] {
+    let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    end.map_or(&[], |end| &rest[end..])
+}
+
+/// What follows a string; nothing when it does not end, which the parser refuses.
+fn after_string(rest: &[u8]) -> &[u8] {
+    let (mut rest, block) = match rest.strip_prefix(b"\"\"\"") {
+        Some(rest) => (rest, true),
+        None => (&rest[1..], false),
+    };
+    loop {
+        rest = match rest {
+            [b'"', b'"', b'"', after @ ..] if block => return after,
+            [b'\\', b'"', b'"', b'"', after @ ..] if block => after,
+            [b'"', after @ ..] if !block => return after,
+            // No string goes on in the next line.
+            [b'\n' | b'\r', ..] if !block => return rest,
+            [b'\\', _, after @ ..] if !block => after,
+            [_, after @ ..] => after,
+            [] => return rest,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+    use crate::guard::LIMITS;
+
+    fn refused(text: &str) -> bool {
+        check(text, &LIMITS).is_err()
+    }
+
+    #[test]
+    fn brackets_count_where_the_parser_would_descend_and_nowhere_else() {
+        let deep = "[".repeat(200);
+        for text in [
+            format!("{{ a(b: {deep}"),
+            format!("query($v: {deep}Int"),
+            format!("{{ a(b: \"]\", c: {deep}"),
+            format!("{{ a(b: \"\"\"]\\\"\"\" ]\"\"\", c: {deep}"),
+            format!("{{ a(b: \"\\\"\", c: {deep}"),
+            format!("{{ # ]\n a(b: {deep}"),
+            "{ a".repeat(200),
+            "{ a(b: {c: ".repeat(200),
+        ] {
+            assert!(refused(&text), "{text}");
+        }
+        for text in [
+            format!("{{ a(b: \"{deep}\") }}"),
+            format!("{{ a(b: \"\"\"{deep}\n\\\"\"\"{deep}\"\"\") }}"),
+            format!("{{ a # {deep}\n }}"),
+            format!("{{ {} }}", "a(b: [1]) ".repeat(200)),
+        ] {
+            assert!(!refused(&text), "{text}");
+            assert!(parse_query(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_pass_does_not_exhaust_the_stack_of_the_parser() {
+        let levels = usize::try_from(LIMITS.brackets).unwrap() - 2;
+        let list = format!("{{ a(b: {}{}) }}", "[".repeat(levels), "]".repeat(levels));
+        assert!(!refused(&list) && parse_query(&list).is_ok());
+    }
+
+    #[test]
+    fn a_text_of_ten_thousand_aliases_is_not_even_parsed() {
+        let aliases: String = (0..10_000).map(|number| format!("a{number}:id ")).collect();
+        let variables: String = (0..100_000).map(|number| format!("$v{number}:Int ")).collect();
+        assert!(refused(&format!("{{ viewer {{ {aliases} }} }}")));
+        assert!(refused(&format!("query({variables}) {{ viewer {{ role }} }}")));
+    }
+}

@@ -1,0 +1,161 @@
+//! What members and addresses may spend: a budget of cost for each minute, saved up for one minute at most.
+//!
+//! A member pays wherever it asks from; who has no token pays by address. An IPv6 client has a whole /64 to choose its
+//! addresses from, so that is what pays.
+
+use std::{
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::keyed::DefaultKeyedStateStore,
+};
+use serde::Serialize;
+
+use super::Settings;
+use crate::auth::Admitted;
+
+type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
+/// The budgets of one hub.
+#[derive(Debug)]
+pub struct Budgets {
+    members: Account<String>,
+    addresses: Account<IpAddr>,
+}
+
+/// What is left after a request, in the order in which it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// What the request cost.
+    pub requested: u64,
+    /// What may be spent in a minute.
+    pub budget: u32,
+    /// What may be spent now; left out where the answer has to be the same bytes each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u32>,
+}
+
+impl Balance {
+    /// What does not change from one request to the next.
+    pub(super) fn standing(self) -> Self {
+        Self { remaining: None, ..self }
+    }
+}
+
+/// A request that is not paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    /// It can be, when this time has passed.
+    For(Duration),
+    /// It costs more than can be saved up.
+    ForEver,
+}
+
+#[derive(Debug)]
+struct Account<K: Hash + Eq + Clone> {
+    budget: u32,
+    limiter: Limiter<K>,
+}
+
+impl Budgets {
+    /// The whole budgets of these settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self { members: Account::new(settings.member_budget), addresses: Account::new(settings.address_budget) }
+    }
+
+    /// Takes the cost of a request from whoever sends it: the member, or the address of somebody without a token.
+    ///
+    /// # Errors
+    ///
+    /// When there is not enough left.
+    pub fn charge(&self, admitted: Option<&Admitted>, address: IpAddr, cost: u64) -> Result<Balance, Exhausted> {
+        match admitted {
+            Some(admitted) => self.members.charge(&admitted.member.subject, cost),
+            None => self.addresses.charge(&payer(address), cost),
+        }
+    }
+
+    /// Forgets those who have their whole budget again, so that memory is bounded by who asks in a minute.
+    pub(super) fn forget_the_solvent(&self) {
+        self.members.limiter.retain_recent();
+        self.members.limiter.shrink_to_fit();
+        self.addresses.limiter.retain_recent();
+        self.addresses.limiter.shrink_to_fit();
+    }
+}
+
+impl<K: Hash + Eq + Clone> Account<K> {
+    fn new(budget: u32) -> Self {
+        let quota = Quota::per_minute(NonZeroU32::new(budget).unwrap_or(NonZeroU32::MIN));
+        Self { budget, limiter: RateLimiter::keyed(quota).with_middleware() }
+    }
+
+    fn charge(&self, payer: &K, cost: u64) -> Result<Balance, Exhausted> {
+        let cells = u32::try_from(cost.max(1)).ok().and_then(NonZeroU32::new).ok_or(Exhausted::ForEver)?;
+        match self.limiter.check_key_n(payer, cells) {
+            Ok(Ok(state)) => {
+                let remaining = Some(state.remaining_burst_capacity());
+                Ok(Balance { requested: cost, budget: self.budget, remaining })
+            }
+            Ok(Err(not_until)) => Err(Exhausted::For(not_until.wait_time_from(self.limiter.clock().now()))),
+            Err(_) => Err(Exhausted::ForEver),
+        }
+    }
+}
+
+fn payer(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budgets(address_budget: u32) -> Budgets {
+        Budgets::new(&Settings { address_budget, ..Settings::default() })
+    }
+
+    #[test]
+    fn a_budget_is_spent_told_and_exhausted_by_address() {
+        let budgets = budgets(100);
+        let ask = |address: &str, cost| budgets.charge(None, address.parse().unwrap(), cost);
+        assert_eq!(ask("192.0.2.1", 60), Ok(Balance { requested: 60, budget: 100, remaining: Some(40) }));
+        match ask("192.0.2.1", 60) {
+            Err(Exhausted::For(time)) => assert!((1..=12).contains(&time.as_secs()), "{time:?}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(ask("192.0.2.2", 60).map(|balance| balance.remaining), Ok(Some(40)), "another's budget is its own");
+        assert_eq!(ask("192.0.2.3", 101), Err(Exhausted::ForEver));
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_share_a_budget() {
+        let budgets = budgets(100);
+        let ask = |address: &str| budgets.charge(None, address.parse().unwrap(), 60).is_ok();
+        assert!(ask("2001:db8:0:1::1") && !ask("2001:db8:0:1:ffff::2") && ask("2001:db8:0:2::1"));
+    }
+
+    #[test]
+    fn nobody_is_remembered_who_has_spent_nothing_lately() {
+        let budgets = budgets(u32::MAX);
+        for last in 0..100 {
+            assert!(budgets.charge(None, Ipv6Addr::from_bits(last << 64).into(), 1).is_ok());
+        }
+        assert_eq!(budgets.addresses.limiter.len(), 100);
+        // One of four thousand million is back at once.
+        while !budgets.addresses.limiter.is_empty() {
+            budgets.forget_the_solvent();
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What every request and every response carries, whatever it is about: a mark that names the request, the client's
+//! address, and headers that forbid a browser what no page of ours needs. A panic anywhere ends here, masked.
+//!
+//! `Strict-Transport-Security` is the proxy's to say: the hub itself speaks no TLS.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::FutureExt;
+use ipnet::IpNet;
+use tavolo_resolvers::error::ErrorCode;
+use tavolo_schema::id::fresh;
+use tracing::Instrument;
+
+use super::{
+    Edge,
+    http::{JSON, Refused},
+};
+
+/// Names the request in the log, in each error and in the response.
+pub(super) const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Who is at the other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Whose request it is: the peer, or whom a trusted proxy names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    pub(super) address: IpAddr,
+    /// Whether it asks from this machine, with no proxy between.
+    pub(super) local: bool,
+}
+
+pub(super) async fn envelope(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let mark = match inbound(request.headers()) {
+        Some(mark) => mark.to_owned(),
+        None => fresh(edge.graph.hub().clock.now()).to_string(),
+    };
+    let value = HeaderValue::from_str(&mark).unwrap_or(HeaderValue::from_static("none"));
+    let client = client(&request, &edge.settings.trusted_proxies);
+    request.headers_mut().insert(CORRELATION, value.clone());
+    request.extensions_mut().insert(client);
+    let headers = HeaderMap::from_iter([(CORRELATION, value.clone())]);
+    let span = tracing::info_span!("request", correlation = mark);
+    let answered = async {
+        AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("a request panicked");
+            let message = "the hub could not answer this".into();
+            Refused::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message).answer(&headers, JSON)
+        })
+    };
+    let mut response = answered.instrument(span).await;
+    response.headers_mut().insert(CORRELATION, value);
+    protect(response.headers_mut());
+    response
+}
+
+/// The mark that the client or a proxy gave the request: its `x-request-id`, or the trace of its `traceparent`.
+fn inbound(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let sane = |mark: &&str| {
+        (1..=64).contains(&mark.len())
+            && mark.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    let trace = || {
+        let trace = text("traceparent")?.split('-').nth(1)?;
+        let valid = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (valid && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
+    };
+    text("x-request-id").filter(sane).or_else(trace)
+}
+
+/// Forbids a browser everything that the response itself has not allowed.
+fn protect(headers: &mut HeaderMap) {
+    const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("same-origin"));
+}
+
+fn client(request: &Request, proxies: &[IpNet]) -> Client {
+    let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.to_canonical());
+    let forwarded = forwarded(request.headers());
+    let local = peer.is_loopback() && forwarded.is_empty();
+    let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
+    if !trusted(&peer) {
+        return Client { address: peer, local };
+    }
+    // From the last to the first: what stands before an untrusted entry is that one's own word.
+    let mut address = peer;
+    for entry in forwarded.iter().rev() {
+        let Some(named) = entry else { break };
+        address = *named;
+        if !trusted(named) {
+            break;
+        }
+    }
+    Client { address, local }
+}
+
+/// The addresses in `X-Forwarded-For`, or else in `Forwarded` (RFC 7239); `None` for what is no address.
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let all = |name: &str| {
+        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(str::trim).collect::<Vec<_>>()
+    };
+    let listed = all("x-forwarded-for");
+    if !listed.is_empty() {
+        return listed.into_iter().map(address).collect();
+    }
+    let for_whom = |element: &str| {
+        let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| name.eq_ignore_ascii_case("for")).and_then(|(_, node)| address(node))
+    };
+    all("forwarded").into_iter().map(for_whom).collect()
+}
+
+/// An address, with or without port, quotes and brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches('"');
+    let bare = text.trim_start_matches('[').split(']').next().unwrap_or_default();
+    let found = text.parse().or_else(|_| text.parse().map(|socket: std::net::SocketAddr| socket.ip()));
+    found.or_else(|_| bare.parse()).ok().map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn seen(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
+        let mut request = Request::new(Body::empty());
+        request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let client = client(&request, &["10.0.0.0/8".parse().unwrap()]);
+        (client.address.to_string(), client.local)
+    }
+
+    #[test]
+    fn a_client_is_its_address_or_whom_a_trusted_proxy_names_last() {
+        const XFF: &str = "x-forwarded-for";
+        for (peer, headers, client) in [
+            ("192.0.2.1", &[][..], "192.0.2.1"),
+            ("192.0.2.1", &[(XFF, "198.51.100.7")], "192.0.2.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[(XFF, "198.51.100.7")], "198.51.100.7"),
+            ("10.0.0.1", &[(XFF, "203.0.113.9, 198.51.100.7, 10.0.0.2")], "198.51.100.7"),
+            ("10.0.0.1", &[(XFF, "203.0.113.9"), (XFF, "198.51.100.7:1234")], "198.51.100.7"),
+            ("10.0.0.1", &[(XFF, "nonsense")], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "for=203.0.113.9, For=\"[2001:db8::1]:4711\";proto=https")], "2001:db8::1"),
+            ("::ffff:192.0.2.1", &[], "192.0.2.1"),
+        ] {
+            assert_eq!(seen(peer, headers).0, client, "{peer} {headers:?}");
+        }
+        assert!(seen("127.0.0.1", &[]).1 && seen("::1", &[]).1);
+        assert!(!seen("127.0.0.1", &[(XFF, "198.51.100.7")]).1, "somebody else, through a proxy of this machine");
+        assert!(!seen("192.0.2.1", &[]).1);
+    }
+
+    #[test]
+    fn a_mark_from_outside_is_taken_when_it_is_sane() {
+        let marked = |name: &'static str, value: &'static str| {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            inbound(&headers).map(str::to_owned)
+        };
+        assert_eq!(marked("x-request-id", "a-1_2.B").as_deref(), Some("a-1_2.B"));
+        assert_eq!(marked("x-request-id", "a b"), None);
+        assert_eq!(marked("x-request-id", ""), None);
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(marked("traceparent", trace).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(marked("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"), None);
+        assert_eq!(marked("traceparent", "nonsense"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! Figures for whoever watches the hub, as text for Prometheus.
+//!
+//! A label has a value of a closed set: an operation is named when it is a trusted document, and `other` when it is not.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    Extension, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tavolo_resolvers::Kind;
+use tavolo_subscriptions::Link;
+
+use super::{Edge, documents::Document, envelope::Client};
+
+/// Upper bounds of the classes of latency, in seconds.
+const LATENCIES: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// What is recorded of one request.
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) document: Option<Arc<Document>>,
+    pub(super) kind: Option<Kind>,
+}
+
+impl Record {
+    /// Whether it is a trusted document.
+    pub(super) fn trusted(&self) -> bool {
+        self.document.is_some()
+    }
+
+    /// Counts the request and writes its line into the log. Neither knows what it said.
+    pub(super) fn close(self, code: Option<&str>, took: Duration) {
+        let operation = self.document.map_or_else(|| "other".to_owned(), |document| document.name.clone());
+        let kind = self.kind.map_or("unread", Kind::name);
+        let code = code.unwrap_or("OK").to_owned();
+        tracing::debug!(kind, operation, code, ms = took.as_millis(), "answered");
+        histogram!("tavolo_request_seconds", "type" => kind).record(took);
+        counter!("tavolo_requests_total", "type" => kind, "operation" => operation, "code" => code).increment(1);
+    }
+}
+
+/// The recorder of the process: all its hubs count into one.
+pub(crate) fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let builder = || PrometheusBuilder::new().set_buckets(&LATENCIES).unwrap_or_default();
+        // Somebody who embeds the hub has a recorder already: then ours records nothing.
+        builder().install_recorder().unwrap_or_else(|_| builder().build_recorder().handle())
+    })
+}
+
+/// The figures at an address of their own.
+pub(crate) fn router(edge: Edge) -> Router {
+    Router::new().route("/metrics", get(|State(edge): State<Edge>| async move { figures(&edge) })).with_state(edge)
+}
+
+/// The figures at the hub's own address, for whoever asks from this machine.
+pub(super) async fn local(State(edge): State<Edge>, Extension(client): Extension<Client>) -> Response {
+    if edge.settings.metrics_listen.is_some() || !client.local {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    figures(&edge)
+}
+
+fn figures(edge: &Edge) -> Response {
+    let hub = edge.graph.hub();
+    let position = hub.table.board().position().seconds;
+    let now = u64::try_from(hub.clock.now().millis() / 1_000).unwrap_or_default();
+    let following = matches!(&*hub.table.link().borrow(), Link::Following);
+    gauge!("tavolo_board_position_seconds").set(f64::from(position));
+    gauge!("tavolo_board_age_seconds").set(now.saturating_sub(position.into()) as f64);
+    gauge!("tavolo_board_following").set(u8::from(following));
+    let connections = hub.store.connections();
+    for (state, number) in
+        [("open", connections.open), ("in_use", connections.in_use), ("waiting", connections.waiting)]
+    {
+        gauge!("tavolo_database_connections", "state" => state).set(number as f64);
+    }
+    counter!("tavolo_database_commands_total").absolute(hub.store.commands());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder().render()).into_response()
+}

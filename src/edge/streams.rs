@@ -1,0 +1,66 @@
+//! What sockets and event streams have in common: who may hold one open, and how an operation is answered on it.
+
+use std::net::IpAddr;
+
+use futures_util::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
+use metrics::{Counter, counter};
+use tavolo_resolvers::{Answer, Kind, Viewer};
+
+use super::{
+    Edge,
+    http::{Refused, no_mutation},
+    operation::Operation,
+    seats::{Full, Holder, Seat, Transport},
+};
+use crate::auth::Admitted;
+
+/// Whoever holds a stream open.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    /// The member, if a token names one.
+    pub(super) admitted: Option<Admitted>,
+    pub(super) address: IpAddr,
+    pub(super) viewer: Viewer,
+}
+
+/// Counts what streams of answers have brought.
+pub(super) fn deliveries(transport: Transport) -> Counter {
+    counter!("tavolo_deliveries_total", "transport" => transport.name())
+}
+
+impl Edge {
+    /// A seat for a stream.
+    pub(super) fn seat(&self, guest: &Guest, transport: Transport) -> Result<Seat, Full> {
+        let holder = match &guest.admitted {
+            Some(admitted) => Holder::Member(admitted.member.subject.clone()),
+            None => Holder::Address(guest.address),
+        };
+        self.seats.take(holder, transport, &self.settings)
+    }
+
+    /// Answers an operation on a stream: a subscription until it ends, a query once, a mutation never.
+    pub(super) fn answers(&self, operation: Operation, guest: &Guest) -> Result<BoxStream<'static, Answer>, Refused> {
+        let request = self.resolve(operation, guest.admitted.as_ref())?.request;
+        let viewer = guest.viewer.clone();
+        let prepared = match self.graph.prepare(request, &viewer) {
+            Ok(prepared) => prepared,
+            Err(response) => return Ok(stream::iter([Answer::of(&response)]).boxed()),
+        };
+        no_mutation(prepared.kind)?;
+        self.budgets.charge(guest.admitted.as_ref(), guest.address, prepared.cost)?;
+        if prepared.kind == Kind::Subscription {
+            return Ok(self.graph.watch(prepared, viewer).boxed());
+        }
+        let (edge, mark) = (self.clone(), viewer.correlation.clone());
+        let answer = async move {
+            match edge.perform(prepared, viewer).await {
+                Ok(response) => Answer::of(&response),
+                Err(refused) => Answer::Refused(refused.errors(mark.as_deref())),
+            }
+        };
+        Ok(answer.into_stream().boxed())
+    }
+}
