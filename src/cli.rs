@@ -107,11 +107,20 @@ pub struct ServeArgs {
     /// Demand this `aud` of tokens.
     #[arg(long, env = "TAVOLO_AUDIENCE")]
     audience: Option<String>,
-    /// Origins of pages elsewhere that may open a socket.
-    #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',')]
+    /// Origins of pages elsewhere that may ask and open a socket, such as `https://pages.example.org`.
+    #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',', value_parser = origin)]
     origins: Vec<String>,
     #[command(flatten)]
     edge: edge::Settings,
+}
+
+/// Reads an origin: scheme, host and, where it is not the usual one, port.
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(['/', '*', '@', ' ']) {
+        return Err("expected an origin such as https://pages.example.org".into());
+    }
+    Ok(text.to_owned())
 }
 
 /// For whom a token is.
@@ -126,6 +135,9 @@ pub struct TokenArgs {
     /// Hours the token is good for.
     #[arg(long, env = "TAVOLO_TOKEN_HOURS", default_value_t = 12)]
     hours: u32,
+    /// Scopes of the token, separated by spaces, such as `graphql:free`.
+    #[arg(long, env = "TAVOLO_SCOPE")]
+    scope: Option<String>,
     /// Print the public keys as JWKS instead, for `tavolo serve --keys`.
     #[arg(long)]
     jwks: bool,
@@ -322,7 +334,10 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
 fn token(args: &TokenArgs) -> Result<(), Failure> {
     let signer = Signer::open_or_create(&args.key)?;
     let text = match &args.subject {
-        Some(subject) if !args.jwks => signer.sign(subject, system_clock().now(), i64::from(args.hours) * 3_600)?,
+        Some(subject) if !args.jwks => {
+            let seconds = i64::from(args.hours) * 3_600;
+            signer.sign_scoped(subject, args.scope.as_deref(), system_clock().now(), seconds)?
+        }
         _ => signer.jwks()?,
     };
     print(&format!("{text}\n"))

@@ -42,7 +42,7 @@ impl Record {
         let operation = self.document.map_or_else(|| "other".to_owned(), |document| document.name.clone());
         let kind = self.kind.map_or("unread", Kind::name);
         let code = code.unwrap_or("OK").to_owned();
-        tracing::debug!(kind, operation, code, ms = took.as_millis(), "answered");
+        tracing::debug!(kind, operation, code, ms = took.as_secs_f64() * 1_000.0, "answered");
         histogram!("tavolo_request_seconds", "type" => kind).record(took);
         counter!("tavolo_requests_total", "type" => kind, "operation" => operation, "code" => code).increment(1);
     }

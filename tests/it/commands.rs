@@ -12,7 +12,7 @@ use tokio::{
 use crate::harness::{SIGNER, World, database_name, key_file, mongodb_uri};
 
 /// The binary with these arguments and no variable of its own from outside.
-fn tavolo(arguments: &[&str]) -> Command {
+pub fn tavolo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tavolo"));
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("TAVOLO_")) {
@@ -275,7 +275,7 @@ impl Served {
 }
 
 /// A token of the harness's key that is good now, by the clock of this machine: the binary has no other.
-fn token_now(subject: &str) -> String {
+pub fn token_now(subject: &str) -> String {
     SIGNER.sign(subject, tavolo::system_clock().now(), 600).unwrap()
 }
 

@@ -57,6 +57,15 @@ impl TestClock {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Stops the clock: whoever reads it panics, until what this hands back has been handed to [`Self::mend`].
+    pub fn break_down(&self) -> i64 {
+        self.0.swap(i64::MIN, Ordering::SeqCst)
+    }
+
+    pub fn mend(&self, millis: i64) {
+        self.0.store(millis, Ordering::SeqCst);
+    }
+
     pub fn advance_days(&self, days: u64) {
         self.advance(Duration::from_secs(days * 86_400));
     }
@@ -184,13 +193,22 @@ impl World {
 
     /// Starts a hub process whose edge is set in this way.
     pub async fn hub_with(&self, settings: edge::Settings) -> Client {
+        self.start(&[], settings).await
+    }
+
+    /// Starts a hub process that pages of these origins may ask.
+    pub async fn hub_for(&self, origins: &[&str]) -> Client {
+        self.start(origins, edge::Settings::default()).await
+    }
+
+    async fn start(&self, origins: &[&str], settings: edge::Settings) -> Client {
         let store = open_store(&self.settings).await.unwrap();
         let source = KeySource::File(key_file());
         let authority = Authority::open(source, Demands::default(), self.clock.clock()).await.unwrap();
         let setup = Setup {
             listen: "127.0.0.1:0".parse().unwrap(),
             authority: Some(Arc::new(authority)),
-            origins: Vec::new(),
+            origins: origins.iter().map(ToString::to_string).collect(),
             demo_tokens: None,
             settings,
             clock: self.clock.clock(),
@@ -198,6 +216,7 @@ impl World {
         let running = Running::start(store, setup).await.unwrap();
         let client = Client {
             address: running.address().to_string(),
+            metrics: running.metrics_address().map(|address| address.to_string()),
             http: reqwest::Client::new(),
             graph: running.graph().clone(),
             clock: self.clock.clone(),
@@ -220,6 +239,8 @@ impl World {
 #[derive(Clone)]
 pub struct Client {
     pub address: String,
+    /// Where its figures are told, when they have an address of their own.
+    pub metrics: Option<String>,
     pub http: reqwest::Client,
     /// The hub's insides, for tests that count commands or look at the board.
     pub graph: tavolo_resolvers::Graph,

@@ -14,17 +14,23 @@
 
 mod accreditation_states;
 mod acts;
+mod budget;
 mod by_the_clock;
 mod commands;
 mod contract;
 mod cost;
 mod database;
+mod documents;
 mod edge;
+mod envelope;
 mod faults_of_entry;
 mod gate;
+mod guard;
 mod harness;
+mod listener;
 mod lists;
 mod live;
+mod metrics;
 mod races;
 mod stage;
 mod totals;
