@@ -37,8 +37,8 @@ pub struct Limits {
     pub introspection: u64,
     /// Brackets within each other, before the document is parsed.
     pub brackets: u64,
-    /// Words, before the document is parsed.
-    pub words: u64,
+    /// Words, strings and brackets that open, before the document is parsed.
+    pub tokens: u64,
 }
 
 /// The limits of every hub.
@@ -53,7 +53,7 @@ pub const LIMITS: Limits = Limits {
     definitions: 100,
     introspection: 2,
     brackets: 64,
-    words: 10_000,
+    tokens: 3_000,
 };
 
 /// Levels of fields and fragments that are looked into; beyond them a document is too deep in any case.
@@ -62,6 +62,9 @@ const RECURSION: u64 = 64;
 /// Lists that are paged, and how long a page is when the document does not say.
 const PAGED: [&str; 5] = ["facilities", "organisations", "accreditations", "guests", "stays"];
 const PAGE: u64 = 20;
+
+/// What an act costs beside its fields: it is a transaction of the database.
+const ACT: u64 = 1_000;
 
 /// Lists of the introspection that lead from a type to other types.
 const INTROSPECTION: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
@@ -123,7 +126,10 @@ pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limi
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         within("variables", operation.variable_definitions.len() as u64, limits.variables as u64)?;
-        let measure = gauge.selection(&operation.selection_set.node, 0)?.beside(directives(&operation.directives));
+        let mut measure = gauge.selection(&operation.selection_set.node, 0)?.beside(directives(&operation.directives));
+        if operation.ty == OperationType::Mutation {
+            measure.cost = measure.cost.saturating_add(measure.width.saturating_mul(ACT));
+        }
         within("root fields", measure.width, limits.root_fields)?;
         if operation.ty == OperationType::Subscription && measure.width != 1 {
             return Err(error::server_error(ErrorCode::BadRequest, "a subscription has exactly one field at its root"));
@@ -358,6 +364,7 @@ mod tests {
         assert_eq!(toll("{ facilities { nodes { id } } }", json!({})).cost, 41, "a page is as long as it is");
         assert_eq!(toll(list, json!({ "n": -5 })).cost, 3, "nothing wraps around");
         assert_eq!(toll("{ facilities(first: -9223372036854775808) { nodes { id } } }", json!({})).cost, 3);
+        assert_eq!(toll("mutation { a: act { id } b: act { id } }", json!({})).cost, 2_004);
         assert_eq!(toll("query($x: String) { facilities(after: $x) { nodes { id } } }", json!({})).cost, 41);
     }
 

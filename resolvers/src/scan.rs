@@ -1,23 +1,23 @@
-//! A look at a document before it is parsed: the parser descends into every bracket, and a text of nothing else
-//! would exhaust the stack.
-//!
-//! One pass over the bytes, without memory of its own.
+//! A look at a document before it is parsed: parsing is the dearest thing that can be done to a text, and most so to one
+//! of brackets within brackets. What breaks a limit by its mere tokens is refused by one pass over its bytes, without
+//! memory of its own.
 
 use async_graphql::ServerError;
 
 use crate::{guard::Limits, guard::within};
 
-/// Refuses a text whose brackets go too deep, or that has too many words.
+/// Refuses a text whose brackets go too deep, or that has too many tokens.
 ///
 /// # Errors
 ///
 /// Which limit it breaks.
 pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), ServerError> {
     let mut rest = text.as_bytes();
-    let (mut depth, mut words, mut in_word) = (0_u64, 0_u64, false);
+    let (mut depth, mut tokens, mut in_word) = (0_u64, 0_u64, false);
     while let [byte, after @ ..] = rest {
         let letter = byte.is_ascii_alphanumeric() || *byte == b'_';
-        words += u64::from(letter && !in_word);
+        let begins = if letter { !in_word } else { matches!(byte, b'{' | b'[' | b'(' | b'"') };
+        tokens += u64::from(begins);
         in_word = letter;
         rest = match byte {
             b'"' => after_string(rest),
@@ -31,7 +31,7 @@ pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), ServerError> {
         }
         within("brackets within each other", depth, limits.brackets)?;
     }
-    within("words", words, limits.words)
+    within("tokens", tokens, limits.tokens)
 }
 
 /// What follows a comment.
@@ -98,17 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_does_not_exhaust_the_stack_of_the_parser() {
+    fn what_just_passes_can_be_parsed() {
         let levels = usize::try_from(LIMITS.brackets).unwrap() - 2;
         let list = format!("{{ a(b: {}{}) }}", "[".repeat(levels), "]".repeat(levels));
         assert!(!refused(&list) && parse_query(&list).is_ok());
     }
 
     #[test]
-    fn a_text_of_ten_thousand_aliases_is_not_even_parsed() {
+    fn a_text_of_ten_thousand_things_is_not_even_parsed() {
         let aliases: String = (0..10_000).map(|number| format!("a{number}:id ")).collect();
         let variables: String = (0..100_000).map(|number| format!("$v{number}:Int ")).collect();
         assert!(refused(&format!("{{ viewer {{ {aliases} }} }}")));
         assert!(refused(&format!("query({variables}) {{ viewer {{ role }} }}")));
+        for thing in ["[]", "[1] ", "\"\" ", "{b:1}"] {
+            assert!(refused(&format!("{{ a(b: [{}]) }}", thing.repeat(10_000))), "{thing}");
+        }
     }
 }

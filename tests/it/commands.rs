@@ -206,6 +206,10 @@ async fn what_is_typed_wrong_is_answered_with_one_line_or_the_usage() {
         (&["check"], "--mongodb-uri"),
         (&["member", "add", "--role", "king"], "king"),
         (&["token", "--key", "x"], "--subject"),
+        (&["serve", "--mongodb-uri", "mongodb://x/", "--origins", "*"], "--origins"),
+        (&["serve", "--mongodb-uri", "mongodb://x/", "--trusted-proxies", "proxy"], "--trusted-proxies"),
+        (&["serve", "--mongodb-uri", "mongodb://x/", "--member-budget", "0"], "--member-budget"),
+        (&["serve", "--mongodb-uri", "mongodb://x/", "--trusted-only"], "--documents"),
     ] {
         let Output { status, stdout, stderr } = tavolo(arguments).output().await.unwrap();
         let error = String::from_utf8(stderr).unwrap();
@@ -224,6 +228,11 @@ async fn what_is_typed_wrong_is_answered_with_one_line_or_the_usage() {
     assert!(line.contains("/no/such/file"), "{line}");
     let line = target.complaint(&["serve", "--listen", "127.0.0.1:0", "--jwks", "http://127.0.0.1:1/keys"]).await;
     assert!(line.contains("http://127.0.0.1:1/keys"), "{line}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("wrong.graphql"), "{ nothing }").unwrap();
+    let documents = folder.path().to_str().unwrap();
+    let line = target.complaint(&["serve", "--listen", "127.0.0.1:0", "--documents", documents]).await;
+    assert!(line.contains("wrong.graphql is no document for this hub: ") && line.contains("nothing"), "{line}");
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let line = target.complaint(&["serve", "--listen", "127.0.0.1:0", "--keys", manifest.to_str().unwrap()]).await;
     assert!(line.contains("neither a JWKS nor a public key"), "{line}");

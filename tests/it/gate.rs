@@ -520,7 +520,7 @@ async fn what_was_left_out_is_named_without_a_value() {
     ]);
     assert_eq!(answer["extensions"]["redacted"], redacted);
     let answer = province.hub.send("operator", document, variables).await;
-    assert!(answer.get("extensions").is_none(), "{answer:#}");
+    assert!(answer["extensions"].get("redacted").is_none(), "{answer:#}");
     province.world.end().await;
 }
 
