@@ -99,21 +99,15 @@ impl Running {
         let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
         let (sockets, acts, tasks) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
         let (table, follower) = Follower::open(store.clone()).await?;
-        tasks.spawn(follower.run(halt.clone()));
-        tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
-        if let Some(authority) = setup.authority.clone() {
-            let stopped = halt.clone().cancelled_owned();
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = stopped => {}
-                    () = authority.keep_fresh() => {}
-                }
-            });
-        }
-        let graph = Graph::new(Hub { store, table, clock: setup.clock });
         let settings = Arc::new(setup.settings);
         let budgets = Arc::new(Budgets::new(&settings));
-        tasks.spawn(edge::keep_small(Arc::clone(&budgets), halt.clone()));
+        tasks.spawn(follower.run(halt.clone()));
+        tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
+        tasks.spawn(halt.clone().run_until_cancelled_owned(edge::keep_small(Arc::clone(&budgets))));
+        if let Some(authority) = setup.authority.clone() {
+            tasks.spawn(halt.clone().run_until_cancelled_owned(async move { authority.keep_fresh().await }));
+        }
+        let graph = Graph::new(Hub { store, table, clock: setup.clock });
         let edge = edge::Edge {
             graph: graph.clone(),
             authority: setup.authority,

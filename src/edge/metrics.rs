@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tavolo_resolvers::Kind;
 use tavolo_subscriptions::Link;
@@ -54,8 +54,30 @@ pub(crate) fn recorder() -> &'static PrometheusHandle {
     RECORDER.get_or_init(|| {
         let builder = || PrometheusBuilder::new().set_buckets(&LATENCIES).unwrap_or_default();
         // Somebody who embeds the hub has a recorder already: then ours records nothing.
-        builder().install_recorder().unwrap_or_else(|_| builder().build_recorder().handle())
+        let handle = builder().install_recorder().unwrap_or_else(|_| builder().build_recorder().handle());
+        describe();
+        handle
     })
+}
+
+/// Says what each figure is, as Prometheus shows it.
+fn describe() {
+    describe_counter!(
+        "tavolo_requests_total",
+        "Requests by HTTP, by type, trusted document and code of the first error"
+    );
+    describe_histogram!("tavolo_request_seconds", "How long requests by HTTP took, by type");
+    describe_gauge!("tavolo_board_position_seconds", "Cluster time of the last change on the board");
+    describe_gauge!("tavolo_board_age_seconds", "How long ago the last change on the board was");
+    describe_gauge!("tavolo_board_following", "1 while changes arrive, 0 while the database is lost");
+    describe_gauge!(
+        "tavolo_database_connections",
+        "Connections to the database that are open or in use, and who waits"
+    );
+    describe_counter!(
+        "tavolo_database_commands_total",
+        "Commands sent to the database, without those of the change feed"
+    );
 }
 
 /// The figures at an address of their own.

@@ -44,6 +44,9 @@ pub use settings::Settings;
 
 use crate::auth::{Admitted, Authority, Refusal};
 
+/// How often budgets and figures are relieved of what they need not remember.
+const KEEP_SMALL_EVERY: Duration = Duration::from_secs(10);
+
 /// A timer further away than this need not be set.
 const FAR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -76,6 +79,8 @@ pub struct Edge {
 
 /// The routes of a hub.
 pub fn router(edge: Edge) -> Router {
+    // Before anything is counted.
+    metrics::recorder();
     let cors = cors(&edge.origins);
     Router::new()
         .route("/graphql", post(http::post).get(http::get).layer(cors.clone()))
@@ -114,14 +119,11 @@ fn cors(origins: &Arc<[String]>) -> CorsLayer {
         .max_age(Duration::from_secs(3_600))
 }
 
-/// Keeps the memory of budgets and figures small until it is told to stop.
-pub(crate) async fn keep_small(budgets: Arc<Budgets>, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(Duration::from_secs(10));
+/// Keeps the memory of budgets and figures small.
+pub(crate) async fn keep_small(budgets: Arc<Budgets>) {
+    let mut tick = tokio::time::interval(KEEP_SMALL_EVERY);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
+        tick.tick().await;
         budgets.forget_the_solvent();
         metrics::recorder().run_upkeep();
     }

@@ -49,6 +49,10 @@ async fn the_figures_tell_how_a_hub_fares() {
     assert!(value(&text, "tavolo_request_seconds_bucket", &[r#"type="query""#, r#"le="+Inf""#]).unwrap() >= 1.0);
     assert!(value(&text, "tavolo_board_position_seconds", &[]).unwrap() > 0.0);
     assert_eq!(value(&text, "tavolo_board_following", &[]), Some(1.0));
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} says what it is");
+    }
     assert!(value(&text, "tavolo_board_age_seconds", &[]).is_some());
     assert!(value(&text, "tavolo_database_connections", &[r#"state="open""#]).unwrap() >= 1.0);
     assert!(value(&text, "tavolo_database_connections", &[r#"state="in_use""#]).unwrap() >= 0.0);
