@@ -1,14 +1,15 @@
 //! The listener's limits: how long a head, a body, an operation and a client that does not read may take, and how many
 //! connections there are.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tavolo::edge::Settings;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
     net::TcpStream,
+    process::{ChildStderr, Command},
     time::timeout,
 };
 
@@ -140,4 +141,40 @@ async fn an_operation_that_takes_too_long_is_given_up_and_an_act_goes_on() {
     let counted = patient.data("operator", "{ guests { totalCount } }", Value::Null).await;
     assert_eq!(counted["guests"]["totalCount"], 1);
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_hub_to_which_the_system_gives_no_more_sockets_goes_on_when_it_does_again() {
+    let world = World::new().await;
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tavolo")])
+        .args(["--log-json", "--log", "info", "serve", "--listen", "127.0.0.1:0"])
+        .args(["--mongodb-uri", &world.settings.uri, "--database", &world.settings.database])
+        .kill_on_drop(true)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = told(&mut lines, "ready").await["address"].as_str().unwrap().to_owned();
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        open.push(TcpStream::connect(&address).await.unwrap());
+    }
+    told(&mut lines, "no connection can be accepted").await;
+    drop(open);
+    let answer = reqwest::get(format!("http://{address}/healthz")).await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "ok\n");
+    child.kill().await.unwrap();
+    world.end().await;
+}
+
+/// The fields of the next line of a log that says this.
+async fn told(lines: &mut Lines<BufReader<ChildStderr>>, message: &str) -> Value {
+    loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("a line").unwrap().expect("the hub goes on");
+        let mut line: Value = serde_json::from_str(&line).unwrap();
+        if line["fields"]["message"] == message {
+            return line["fields"].take();
+        }
+    }
 }
