@@ -13,6 +13,7 @@ use std::{
 use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -27,13 +28,22 @@ use crate::edge::{Peer, Settings};
 /// Bytes of a request's head at most: an address with a query in it fits.
 const HEAD_BYTES: usize = 32 * 1024;
 
+/// Bytes that the system keeps for a client that does not read. By itself it would keep megabytes for each.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// How long the listener rests when the system gives it no more sockets.
 const REST: Duration = Duration::from_millis(500);
 
 /// Serves connections until it is told to stop, and then until the requests in progress are answered. What was upgraded
 /// to a socket is not waited for.
 pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<Settings>, stop: CancellationToken) {
+    // Connections inherit it.
+    if let Err(error) = SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER) {
+        tracing::warn!(%error, "the system keeps buffers of its own size");
+    }
     let mut http = http1::Builder::new();
+    // There are clients who look for `Sec-WebSocket-Protocol` by the letter.
+    http.title_case_headers(true);
     http.timer(TokioTimer::new()).header_read_timeout(settings.head_within).max_buf_size(HEAD_BYTES);
     let places = Arc::new(Semaphore::new(settings.connections));
     let open = TaskTracker::new();

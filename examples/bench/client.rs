@@ -57,12 +57,18 @@ impl Client {
 
     /// Subscribes, and hands over every event with the moment it came.
     pub(crate) async fn subscribe(&self, document: &str) -> Result<Events, Failure> {
+        self.subscribe_to(document, json!({})).await
+    }
+
+    /// Subscribes with variables.
+    pub(crate) async fn subscribe_to(&self, document: &str, variables: Value) -> Result<Events, Failure> {
         let mut request = format!("ws://{}/graphql/ws", self.authority).into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
         let (mut socket, _) = connect_async(request).await?;
         let payload = json!({ "authorization": format!("Bearer {}", self.token) });
         let init = json!({ "type": "connection_init", "payload": payload });
-        let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": document } });
+        let subscribe =
+            json!({ "id": "1", "type": "subscribe", "payload": { "query": document, "variables": variables } });
         for message in [init, subscribe] {
             socket.send(Message::text(message.to_string())).await?;
         }
@@ -103,6 +109,12 @@ impl Events {
             drained += 1;
         }
         drained
+    }
+
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> Result<String, Failure> {
+        let (_, text) = timeout(PATIENCE, self.0.recv()).await?.ok_or("the hub ended the subscription")?;
+        Ok(text)
     }
 
     /// When the change of this cause in this facility came.

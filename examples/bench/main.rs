@@ -7,9 +7,11 @@
 
 mod acts;
 mod client;
+mod crowd;
 mod process;
 mod query;
 mod start;
+mod subscribers;
 mod table;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -51,7 +53,16 @@ struct Args {
     /// Admissions, one after the other.
     #[arg(long, default_value_t = 200)]
     admissions: usize,
-    /// Measure only this: `query`, `acts` or `start`. Repeat it for several.
+    /// Equal subscribers that deliveries are measured with.
+    #[arg(long, default_value_t = 5_000)]
+    subscribers: usize,
+    /// Subscribers at the most.
+    #[arg(long, default_value_t = 10_000)]
+    most_subscribers: usize,
+    /// Changes that subscribers are sent.
+    #[arg(long, default_value_t = 50)]
+    changes: usize,
+    /// Measure only this: `query`, `acts`, `start` or `subscribers`. Repeat it for several.
     #[arg(long)]
     only: Vec<String>,
 }
@@ -74,6 +85,12 @@ enum Part {
     /// The reference of the query: a bare handler that answers with the bytes of a file.
     #[command(hide = true)]
     Bytes { listen: SocketAddr, file: PathBuf },
+    /// The reference of deliveries: whatever is said to it, it says to every socket.
+    #[command(hide = true)]
+    Broadcast { listen: SocketAddr },
+    /// Many sockets.
+    #[command(hide = true)]
+    Crowd(crowd::Orders),
 }
 
 #[tokio::main]
@@ -83,6 +100,8 @@ async fn main() -> ExitCode {
         None => measure(&args).await,
         Some(Part::Tavolo { arguments }) => process::be_hub(arguments).await,
         Some(Part::Bytes { listen, file }) => process::be_bytes(*listen, file).await,
+        Some(Part::Broadcast { listen }) => process::be_broadcast(*listen).await,
+        Some(Part::Crowd(orders)) => crowd::be(orders.clone()).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -152,6 +171,9 @@ async fn measure_with(args: &Args, bench: &Bench, table: &mut Table) -> Result<(
     }
     if args.wants("acts") {
         acts::measure(args, bench, DATABASE, table).await?;
+    }
+    if args.wants("subscribers") {
+        subscribers::measure(args, bench, DATABASE, table).await?;
     }
     if args.wants("start") {
         start::measure(args, bench, seconds, table).await?;

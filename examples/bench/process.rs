@@ -12,14 +12,21 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{
+        State,
+        ws::{Message, Utf8Bytes, WebSocketUpgrade},
+    },
     http::header,
     response::IntoResponse,
     routing::{get, post},
+    serve::ListenerExt,
 };
 use clap::Parser;
 use tavolo::cli::{Cli, Failure};
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    sync::broadcast,
+};
 
 use crate::Bench;
 
@@ -42,13 +49,19 @@ const ASK_AGAIN: Duration = Duration::from_millis(1);
 impl Server {
     /// Starts a hub, by the code of `tavolo serve`.
     pub(crate) async fn hub(bench: &Bench, database: &str) -> Result<Self, Failure> {
+        Self::hub_with(bench, database, &[]).await
+    }
+
+    /// Starts a hub with further flags.
+    pub(crate) async fn hub_with(bench: &Bench, database: &str, flags: &[&str]) -> Result<Self, Failure> {
         let keys = bench.keys();
         let arguments = ["tavolo", "--log", "warn", "serve", "--mongodb-uri", bench.mongod.uri()];
         let arguments = arguments.iter().map(OsStr::new);
         let more = [OsStr::new("--database"), OsStr::new(database), OsStr::new("--keys"), keys.as_os_str()];
         let address = free_address()?;
         let listen = OsString::from(format!("--listen={address}"));
-        Self::start(arguments.chain(more).chain([listen.as_os_str()]), address, bench).await
+        let flags = flags.iter().map(OsStr::new);
+        Self::start(arguments.chain(more).chain([listen.as_os_str()]).chain(flags), address, bench).await
     }
 
     /// Starts the bare handler that answers with these bytes.
@@ -58,6 +71,13 @@ impl Server {
         let address = free_address()?;
         let listen = OsString::from(address.to_string());
         Self::start([OsStr::new("bytes"), &listen, file.as_os_str()], address, bench).await
+    }
+
+    /// Starts the bare server that says to every socket what is said to it.
+    pub(crate) async fn broadcast(bench: &Bench) -> Result<Self, Failure> {
+        let address = free_address()?;
+        let listen = OsString::from(address.to_string());
+        Self::start([OsStr::new("broadcast"), &listen], address, bench).await
     }
 
     async fn start<'a>(
@@ -106,6 +126,38 @@ pub(crate) async fn be_bytes(listen: SocketAddr, file: &Path) -> Result<(), Fail
     let routes = Router::new().route("/graphql", post(answer)).route("/readyz", get(|| async { "ready\n" }));
     let router = routes.with_state(Bytes::from(std::fs::read(file)?));
     Ok(axum::serve(tokio::net::TcpListener::bind(listen).await?, router).await?)
+}
+
+/// Is the bare broadcast until the process is ended: what a socket costs with these bytes and this machine.
+pub(crate) async fn be_broadcast(listen: SocketAddr) -> Result<(), Failure> {
+    type Said = broadcast::Sender<Utf8Bytes>;
+    async fn say(State(said): State<Said>, text: String) {
+        // Without a socket nobody hears it.
+        let _ = said.send(text.into());
+    }
+    async fn listen_to(State(said): State<Said>, upgrade: WebSocketUpgrade) -> impl IntoResponse {
+        let mut said = said.subscribe();
+        let upgrade = upgrade.protocols(["graphql-transport-ws"]).read_buffer_size(4 * 1024).write_buffer_size(0);
+        upgrade.on_upgrade(async move |mut socket| {
+            while let Ok(text) = said.recv().await
+                && socket.send(Message::Text(text)).await.is_ok()
+            {}
+        })
+    }
+    let routes = Router::new().route("/say", post(say)).route("/graphql/ws", get(listen_to));
+    let router = routes.route("/readyz", get(|| async { "ready\n" })).with_state(broadcast::Sender::new(1_024));
+    let listener = tokio::net::TcpListener::bind(listen).await?.tap_io(|stream| {
+        // A message that waits for another is late.
+        let _ = stream.set_nodelay(true);
+    });
+    Ok(axum::serve(listener, router).await?)
+}
+
+/// KiB of memory that a process takes now.
+pub(crate) fn resident_kib(pid: u32) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("/proc has no memory")?;
+    Ok(resident.trim_end_matches("kB").trim().parse()?)
 }
 
 /// Microseconds of a clock tick in `/proc`, which is the same on every Linux.

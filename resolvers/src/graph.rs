@@ -165,15 +165,6 @@ impl Graph {
         found.map_or(Ok(()), |found| Err(found.to_string()))
     }
 
-    /// What the operation that would be executed does. A document that cannot be read does nothing, like a query.
-    pub fn kind(&self, request: &mut Request) -> Kind {
-        let name = request.operation_name.clone();
-        if self.documents.read(request).is_err() {
-            return Kind::Query;
-        }
-        request.parsed_query().map_or(Kind::Query, |document| kind(document, name.as_deref()))
-    }
-
     pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
         Desk {
             performance,

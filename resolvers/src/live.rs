@@ -197,7 +197,8 @@ impl Graph {
                 Some((Answer::Next(message.json), watch))
             })
             .left_stream(),
-            Err(response) => stream::iter([Answer::of(&response)]).right_stream(),
+            Err(response) if response.is_ok() => stream::iter([Answer::of(&response)]).right_stream(),
+            Err(response) => stream::iter([Answer::Refused(json(&response.errors))]).right_stream(),
         });
         answers.flatten_stream()
     }

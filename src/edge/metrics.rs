@@ -67,6 +67,12 @@ fn describe() {
         "Requests by HTTP, by type, trusted document and code of the first error"
     );
     describe_histogram!("tavolo_request_seconds", "How long requests by HTTP took, by type");
+    describe_gauge!("tavolo_streams", "Sockets and event streams that are open");
+    describe_counter!("tavolo_streams_ended_total", "Sockets and event streams that have ended, by reason");
+    describe_gauge!("tavolo_channels", "Subscriptions that differ from each other");
+    describe_gauge!("tavolo_subscribers", "Subscribers of all channels");
+    describe_counter!("tavolo_deliveries_total", "Answers sent on sockets and event streams");
+    describe_counter!("tavolo_coalesced_total", "Messages left out for slow subscribers, who got later ones instead");
     describe_gauge!("tavolo_board_position_seconds", "Cluster time of the last change on the board");
     describe_gauge!("tavolo_board_age_seconds", "How long ago the last change on the board was");
     describe_gauge!("tavolo_board_following", "1 while changes arrive, 0 while the database is lost");

@@ -9,7 +9,7 @@ use tavolo_resolvers::{Answer, Viewer};
 use tavolo_schema::{OccupancyCause, PlaceCategory, id::FacilityId};
 
 use crate::{
-    harness::{Client, PATIENCE, World, blocking, text},
+    harness::{Client, PATIENCE, World, blocking, text, watch},
     stage::{accepted, assert_books_agree},
 };
 
@@ -23,7 +23,7 @@ impl Watcher {
     fn new(hub: &Client, subject: &str, facility: &str) -> Self {
         let member = hub.graph.hub().table.board().member(subject).cloned();
         let request = Request::new(WATCH).variables(Variables::from_json(json!({ "id": facility })));
-        Self(Box::pin(hub.graph.stream(request, Viewer { member, ..Viewer::default() })))
+        Self(Box::pin(watch(hub, request, Viewer { member, ..Viewer::default() })))
     }
 
     async fn next(&mut self) -> Value {

@@ -24,7 +24,7 @@ use tavolo_schema::{
 
 use crate::{
     contract::{class_of, fields, types},
-    harness::{Client, SIGNER, TestClock, World, blocking, organisation, text, until},
+    harness::{Client, SIGNER, TestClock, World, blocking, organisation, text, until, watch},
     stage::{Setting, Stage, assert_books_agree, books},
 };
 
@@ -982,7 +982,7 @@ async fn whoever_sees_nothing_hears_nothing_and_a_changed_membership_counts_at_o
         let document =
             "subscription($filter: OccupancyFilter) { occupancyChanged(filter: $filter) { facility { code } } }";
         let request = Request::new(document).variables(Variables::from_json(json!({ "filter": filter })));
-        Box::pin(hub.graph.stream(request, Viewer { member, ..Viewer::default() }))
+        Box::pin(watch(hub, request, Viewer { member, ..Viewer::default() }))
     };
     // Polled often, without waiting: everything that is to be heard is on the board already.
     async fn heard<S: futures_util::Stream<Item = Answer> + Unpin>(stream: &mut S) -> Vec<String> {
@@ -990,7 +990,10 @@ async fn whoever_sees_nothing_hears_nothing_and_a_changed_membership_counts_at_o
         let mut silent = 0;
         while silent < 50 {
             match stream.next().now_or_never() {
-                Some(Some(Answer::Refused(errors))) => codes.push(errors[0].message.clone()),
+                Some(Some(Answer::Refused(errors))) => {
+                    let errors: Value = serde_json::from_str(&errors).unwrap();
+                    codes.push(text(&errors[0]["message"]));
+                }
                 Some(Some(Answer::Next(json))) => {
                     let answer: Value = serde_json::from_str(&json).unwrap();
                     codes.push(text(&answer["data"]["occupancyChanged"]["facility"]["code"]));

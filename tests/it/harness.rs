@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{SinkExt, StreamExt};
+use async_graphql::Request;
+use futures_util::{SinkExt, Stream, StreamExt};
 use serde_json::{Value, json};
 use tavolo::{
     auth::{Authority, Demands, KeySource},
@@ -18,6 +19,7 @@ use tavolo::{
     serve::{Running, Setup, open_store},
     tokens::Signer,
 };
+use tavolo_resolvers::{Answer, Viewer};
 use tavolo_schema::{
     Clock, DateTime, Member, Organisation, OrganisationKind, Role,
     id::{OrganisationId, fresh},
@@ -355,6 +357,12 @@ impl Client {
         socket.send(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         socket
     }
+}
+
+/// Watches inside the process, without a socket or a token that could run out.
+pub fn watch(hub: &Client, request: Request, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
+    let prepared = hub.graph.prepare(request, &viewer).unwrap();
+    hub.graph.watch(prepared, viewer)
 }
 
 /// A WebSocket client.

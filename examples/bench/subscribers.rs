@@ -1,0 +1,181 @@
+//! Subscribers: what a delivery costs beside a bare broadcast of the same bytes, what an idle subscriber
+//! takes of memory, and how late the last of ten thousand is.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tavolo::{cli::Failure, system_clock};
+use tokio::time::{interval, sleep};
+
+use crate::{
+    Args, Bench,
+    client::Client,
+    crowd::{Crowd, Orders, Received},
+    process::{Server, cpu_micros, resident_kib},
+    table::{Row, Samples, Table},
+};
+
+const HOUSE: &str = r#"{ facilities(filter: {municipality: "101010", category: ORDINARY}, first: 1) {
+  nodes { id capacity { category installed } }
+} }"#;
+
+const WATCH: &str = "subscription($facility: ID!) {
+  occupancyChanged(filter: {facility: $facility, category: ORDINARY}) {
+    cursor kind facility { id code name } category capacity { occupied free } cause occurredAt registeredAt
+  }
+}";
+
+const INSTALL: &str = "mutation($input: InstallPlacesInput!) {
+  installPlaces(input: $input) { facility { id } irregularities { code severity } }
+}";
+
+/// Changes in a second.
+const PACE: u32 = 5;
+
+/// How long nothing happens before idle subscribers are looked at.
+const IDLE: Duration = Duration::from_secs(3);
+
+pub(crate) async fn measure(args: &Args, bench: &Bench, database: &str, table: &mut Table) -> Result<(), Failure> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut idle = Idle::default();
+    for _ in 0..args.rounds {
+        let hub = Hub::start(bench, database, args.subscribers).await?;
+        let crowd = idle.come(&hub.server, &hub.orders(args.subscribers)).await?;
+        let (micros, received) = hub.deliver(crowd, args.changes).await?;
+        ours.push(micros / received.messages.max(1) as f64);
+        let (micros, received) = broadcast(bench, &hub.message().await?, args.subscribers, args.changes).await?;
+        theirs.push(micros / received.messages.max(1) as f64);
+    }
+    let (ours, theirs): (Samples, Samples) = (ours.into_iter().collect(), theirs.into_iter().collect());
+    let what = format!("hub CPU per delivery to {} equal subscribers", args.subscribers);
+    table.add(Row::new(what, "µs", ours).reference("a bare broadcast of the same bytes", &theirs));
+    idle.show(args.subscribers, table);
+    crowded(args, bench, database, table).await
+}
+
+/// Ten thousand at the pace of a whole country.
+async fn crowded(args: &Args, bench: &Bench, database: &str, table: &mut Table) -> Result<(), Failure> {
+    let hub = Hub::start(bench, database, args.most_subscribers).await?;
+    let mut idle = Idle::default();
+    let crowd = idle.come(&hub.server, &hub.orders(args.most_subscribers)).await?;
+    idle.show(args.most_subscribers, table);
+    let (_, received) = hub.deliver(crowd, args.changes).await?;
+    let what = format!("change to the last of {} subscribers, {PACE} changes a second: p99", args.most_subscribers);
+    let late: Samples = received.delays.get(received.delays.len() * 99 / 100).copied().into_iter().collect();
+    let median: Samples = received.delays.into_iter().collect();
+    table.add(Row::new(what, "ms", late).goal(300.0).reference("median", &median));
+    let lost = args.most_subscribers * args.changes - received.messages;
+    table.add(Row::new("– changes lost", "", [lost as f64].into_iter().collect()).goal(0.0));
+    Ok(())
+}
+
+/// What subscribers cost who are sent nothing.
+#[derive(Default)]
+struct Idle {
+    kib: Vec<f64>,
+    micros: Vec<f64>,
+}
+
+impl Idle {
+    async fn come(&mut self, server: &Server, orders: &Orders) -> Result<Crowd, Failure> {
+        let before = resident_kib(server.pid)?;
+        let crowd = Crowd::come(orders).await?;
+        sleep(IDLE).await;
+        self.kib.push((resident_kib(server.pid)? - before) / orders.sockets as f64);
+        let (from, before) = (Instant::now(), cpu_micros(server.pid)?);
+        sleep(IDLE).await;
+        self.micros.push((cpu_micros(server.pid)? - before) / from.elapsed().as_secs_f64() / orders.sockets as f64);
+        Ok(crowd)
+    }
+
+    fn show(self, sockets: usize, table: &mut Table) {
+        let what = format!("hub memory per idle subscriber, of {sockets}");
+        table.add(Row::new(what, "KiB", self.kib.into_iter().collect()).goal(12.0));
+        let what = "– hub CPU per idle subscriber and second";
+        table.add(Row::new(what, "µs", self.micros.into_iter().collect()));
+    }
+}
+
+/// A hub with the facility that everybody watches.
+struct Hub {
+    server: Server,
+    client: Client,
+    token: String,
+    facility: Value,
+    installed: i64,
+}
+
+impl Hub {
+    async fn start(bench: &Bench, database: &str, sockets: usize) -> Result<Self, Failure> {
+        let limit = format!("--sockets-per-member={}", sockets + 10);
+        let server = Server::hub_with(bench, database, &[&limit]).await?;
+        let token = bench.token()?;
+        let client = Client::new(&server, &token);
+        let found = client.data(HOUSE, json!({})).await?["facilities"]["nodes"][0].take();
+        let pools = found["capacity"].as_array().into_iter().flatten();
+        let installed = pools.filter(|pool| pool["category"] == "ORDINARY").find_map(|pool| pool["installed"].as_i64());
+        let installed = installed.ok_or("there is no facility to watch")?;
+        Ok(Self { server, client, token, facility: found["id"].clone(), installed })
+    }
+
+    fn orders(&self, sockets: usize) -> Orders {
+        let init =
+            json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {}", self.token) } });
+        let payload = json!({ "query": WATCH, "variables": { "facility": self.facility } });
+        let subscribe = json!({ "id": "1", "type": "subscribe", "payload": payload });
+        let messages = json!([init.to_string(), subscribe.to_string()]).to_string();
+        // The acknowledgement and the state of the one pool.
+        Orders { server: self.server.address, sockets, messages, before: 2 }
+    }
+
+    async fn change(&self, number: usize) -> Result<(), Failure> {
+        let installed = self.installed + i64::from(number.is_multiple_of(2));
+        let input = json!({ "facility": self.facility, "category": "ORDINARY", "installed": installed });
+        self.client.data(INSTALL, json!({ "input": input })).await.map(drop)
+    }
+
+    /// Makes so many changes, and tells what processor time they took and what the crowd received.
+    async fn deliver(&self, crowd: Crowd, changes: usize) -> Result<(f64, Received), Failure> {
+        let before = cpu_micros(self.server.pid)?;
+        let mut pace = interval(Duration::from_secs(1) / PACE);
+        for number in 0..changes {
+            pace.tick().await;
+            self.change(number).await?;
+        }
+        let received = crowd.leave(changes).await?;
+        let micros = cpu_micros(self.server.pid)? - before;
+        // As it was.
+        self.change(1).await?;
+        Ok((micros, received))
+    }
+
+    /// A message, as every subscriber is sent it.
+    async fn message(&self) -> Result<String, Failure> {
+        let mut events = self.client.subscribe_to(WATCH, json!({ "facility": self.facility })).await?;
+        events.drain().await;
+        self.change(0).await?;
+        let message = events.next().await?;
+        self.change(1).await?;
+        Ok(message)
+    }
+}
+
+/// The same by a server that knows nothing but sockets.
+async fn broadcast(bench: &Bench, message: &str, sockets: usize, changes: usize) -> Result<(f64, Received), Failure> {
+    let server = Server::broadcast(bench).await?;
+    let orders = Orders { server: server.address, sockets, messages: "[]".into(), before: 0 };
+    let crowd = Crowd::come(&orders).await?;
+    let http = reqwest::Client::new();
+    let say = format!("http://{}/say", server.address);
+    let (head, tail) = message.split_once("\"registeredAt\":\"").ok_or("a message has no instant")?;
+    let (_, tail) = tail.split_once('"').ok_or("a message has no instant")?;
+    let before = cpu_micros(server.pid)?;
+    let mut pace = interval(Duration::from_secs(1) / PACE);
+    for _ in 0..changes {
+        pace.tick().await;
+        let message = format!("{head}\"registeredAt\":\"{}\"{tail}", system_clock().now());
+        http.post(&say).body(message).send().await?.error_for_status()?;
+    }
+    let received = crowd.leave(changes).await?;
+    Ok((cpu_micros(server.pid)? - before, received))
+}
