@@ -23,12 +23,12 @@ use crate::{
     facility,
     gate::Redactions,
     guard::{self, Toll},
-    guest,
+    guest, history,
     live::{Performance, Stage},
     loaders::Loaders,
     municipality, node, occupancy, organisation, scan,
     sheet::{Sheet, standing},
-    stay, viewer,
+    statistics, stay, viewer,
 };
 
 /// What can be asked.
@@ -42,6 +42,8 @@ pub(crate) struct Query(
     accreditation::AccreditationQuery,
     guest::GuestQuery,
     occupancy::OccupancyQuery,
+    history::HistoryQuery,
+    statistics::StatisticsQuery,
 );
 
 /// What can be done: one mutation for each act of the trade, never a generic update.

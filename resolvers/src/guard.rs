@@ -12,6 +12,8 @@ use async_graphql::{
     parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet},
 };
 
+use tavolo_schema::history::MOST_POINTS;
+
 use crate::error::{self, ErrorCode};
 
 /// What a document may have at most.
@@ -65,6 +67,11 @@ const PAGE: u64 = 20;
 
 /// What an act costs beside its fields: it is a transaction of the database.
 const ACT: u64 = 1_000;
+/// Fields that add up the ledger or the stays of a period, by the argument that makes them do so, and what that costs
+/// beside the fields of the answer. A history is as long as it may be.
+const ADDED_UP: [(&str, &str, u64); 3] =
+    [("occupancy", "at", 5_000), ("occupancyHistory", "from", 5_000), ("statistics", "from", 10_000)];
+const HISTORY: (&str, u64) = ("occupancyHistory", MOST_POINTS as u64);
 
 /// Lists of the introspection that lead from a type to other types.
 const INTROSPECTION: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
@@ -239,7 +246,7 @@ impl<'d> Gauge<'d> {
             depth: below.depth.saturating_add(1),
             width: 1,
             fields: 1,
-            cost: below.cost.saturating_mul(self.length(field)).saturating_add(1),
+            cost: below.cost.saturating_mul(self.length(field)).saturating_add(Self::price(field)),
             aliases: u64::from(field.alias.is_some()),
             directives: field.directives.len() as u64,
             introspection: below.introspection + u64::from(INTROSPECTION.contains(&field.name.node.as_str())),
@@ -269,8 +276,17 @@ impl<'d> Gauge<'d> {
             Some(ConstValue::List(ids)) => Some(ids.len() as u64),
             _ => None,
         };
-        let paged = PAGED.contains(&field.name.node.as_str()).then_some(PAGE);
-        asked.or(ids).or(paged).unwrap_or(1).max(1)
+        let name = field.name.node.as_str();
+        let paged = PAGED.contains(&name).then_some(PAGE);
+        let history = (name == HISTORY.0).then_some(HISTORY.1);
+        asked.or(ids).or(paged).or(history).unwrap_or(1).max(1)
+    }
+
+    /// What a field costs by itself.
+    fn price(field: &Field) -> u64 {
+        let name = field.name.node.as_str();
+        let added_up = ADDED_UP.iter().find(|(own, by, _)| *own == name && field.get_argument(by).is_some());
+        added_up.map_or(1, |(_, _, price)| *price)
     }
 
     fn number(&mut self, field: &Field, argument: &str) -> Option<u64> {
@@ -307,11 +323,18 @@ mod tests {
         "{a".repeat(levels) + &"}".repeat(levels)
     }
 
+    fn added_up(times: usize) -> String {
+        (0..times).map(|n| format!("s{n}: statistics(from: \"2026-01-01\", to: \"2026-12-31\") {{ from }} ")).collect()
+    }
+
     #[test]
     fn ordinary_documents_pass() {
         assert_eq!(refusal(include_str!("../testdata/introspection.graphql")), None);
         assert_eq!(refusal("{ facilities(first: 50) { nodes { id capacity { category free } } } }"), None);
         assert_eq!(refusal(&nested(16)), None);
+        assert_eq!(refusal(&format!("{{ {} }}", added_up(12))), None);
+        let history = "{ occupancyHistory(from: \"2025-01-01T00:00:00Z\") { at capacity { free occupied } } }";
+        assert_eq!(refusal(history), None);
     }
 
     #[test]
@@ -333,6 +356,7 @@ mod tests {
             (format!("{{ viewer {{ role }} }} fragment a on Viewer {{ {many} }}"), "fields"),
             ("{ __schema { types { interfaces { possibleTypes { fields { name } } } } } }".into(), "lists of types"),
             ("{ a(first: 100) { b(last: 100) { c(first: 100) { d } } } }".into(), "length of lists"),
+            (format!("{{ {} }}", added_up(16)), "length of lists"),
         ] {
             let refusal = refusal(&document).unwrap_or_default();
             assert!(refusal.contains(limit), "{limit}: {refusal}");

@@ -35,12 +35,14 @@ mod capacity;
 mod connection;
 mod facility;
 mod guest;
+mod history;
 mod irregularity;
 mod municipality;
 mod node;
 mod occupancy;
 mod organisation;
 mod scan;
+mod statistics;
 mod stay;
 mod viewer;
 

@@ -5,9 +5,9 @@ mod totals;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use tavolo_schema::{
-    CapacityNumbers, PlaceCategory,
+    CapacityNumbers, DateTime, PlaceCategory, Pool, TimeBasis,
     access::{
         DataClass::{Operational, Public},
         data_class,
@@ -16,7 +16,9 @@ use tavolo_schema::{
 };
 use tavolo_subscriptions::{Board, Place};
 
-use crate::{facility::Facility, graph::desk, municipality::Municipality, organisation::Organisation, sheet::Sheet};
+use crate::{
+    facility::Facility, graph::desk, history::Past, municipality::Municipality, organisation::Organisation, sheet::Sheet,
+};
 
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
 pub(crate) use totals::TotalsSubscription;
@@ -25,27 +27,43 @@ pub(crate) use totals::TotalsSubscription;
 #[derive(InputObject, Clone, Debug, Default)]
 pub(crate) struct OccupancyFilter {
     /// Of this facility.
-    facility: Option<FacilityId>,
+    pub(crate) facility: Option<FacilityId>,
     /// In the municipality of this ISTAT code.
-    municipality: Option<String>,
+    pub(crate) municipality: Option<String>,
     /// Of facilities run by this organisation.
-    operator: Option<OrganisationId>,
+    pub(crate) operator: Option<OrganisationId>,
     /// Of this category.
-    category: Option<PlaceCategory>,
+    pub(crate) category: Option<PlaceCategory>,
 }
 
 impl OccupancyFilter {
     fn wants(&self, place: &Place, category: PlaceCategory) -> bool {
+        self.category.is_none_or(|wanted| wanted == category) && self.wants_place(place)
+    }
+
+    /// Whether it is about this facility, whatever the category.
+    pub(crate) fn wants_place(&self, place: &Place) -> bool {
         let facility = &place.facility;
-        self.category.is_none_or(|wanted| wanted == category)
-            && self.facility.is_none_or(|wanted| wanted == facility.id)
+        self.facility.is_none_or(|wanted| wanted == facility.id)
             && self.operator.is_none_or(|wanted| wanted == facility.operator)
             && self.municipality.as_ref().is_none_or(|wanted| *wanted == facility.municipality)
     }
 
     /// Whether it looks closer than municipality and category, which anybody may know.
-    fn looks_closer(&self) -> bool {
+    pub(crate) fn looks_closer(&self) -> bool {
         self.facility.is_some() || self.operator.is_some()
+    }
+
+    /// The pools it is about, with their places; of closer looks, only those of facilities that the viewer sees.
+    pub(crate) fn pools<'s>(
+        &'s self,
+        sheet: &'s Sheet,
+        closer: bool,
+    ) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
+        let places = sheet.board.places(self.municipality.as_deref());
+        let counted = places.filter(move |place| !closer || sheet.shows(&place.facility));
+        let pools = counted.flat_map(|place| place.pools.iter().map(move |pool| (place, pool)));
+        pools.filter(|(place, pool)| self.wants(place, pool.category))
     }
 }
 
@@ -62,6 +80,13 @@ pub(crate) enum OccupancyGrouping {
     Facility,
     /// All together.
     Province,
+}
+
+impl OccupancyGrouping {
+    /// Whether it looks closer than municipality and category, which anybody may know.
+    fn looks_closer(self) -> bool {
+        matches!(self, Self::Operator | Self::Facility)
+    }
 }
 
 /// Places added up. The fields that were not asked for as grouping are null.
@@ -121,18 +146,36 @@ pub(crate) struct OccupancyQuery;
 
 #[Object]
 impl OccupancyQuery {
-    /// Places added up, as of now. Totals by municipality, category and province count every facility, for anybody;
-    /// whatever looks closer counts only the facilities that the viewer sees.
+    /// Places added up, as of now or as of an earlier instant. Totals by municipality, category and province count every
+    /// facility, for anybody; whatever looks closer counts only the facilities that the viewer sees. A facility counts
+    /// from the first entry of its ledger on, in the municipality and for the operator that it has today.
     #[graphql(directive = data_class::apply(Public))]
     async fn occupancy(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
         #[graphql(desc = "Added up by what.")] group_by: OccupancyGrouping,
-    ) -> Vec<OccupancyGroup> {
-        let sheet = desk(ctx).sheet();
-        let totals = totals(sheet, &filter.unwrap_or_default(), group_by);
-        totals.into_iter().map(|(key, total)| OccupancyGroup::new(sheet, key, total)).collect()
+        #[graphql(desc = "As of this instant, from the ledger; now, from the board, when absent. Not in the future.")]
+        at: Option<DateTime>,
+        #[graphql(
+            desc = "By which of its times an entry of the ledger counts; without `at` it says nothing.",
+            default
+        )]
+        basis: TimeBasis,
+    ) -> Option<Result<Vec<OccupancyGroup>>> {
+        let (desk, filter) = (desk(ctx), filter.unwrap_or_default());
+        let sheet = desk.sheet();
+        let work = async {
+            let totals = match at {
+                None => totals(sheet, &filter, group_by, |pool| Some(pool.numbers_on(sheet.today))),
+                Some(at) => {
+                    let past = Past::read(desk, &filter, group_by.looks_closer(), vec![at], basis).await?;
+                    totals(sheet, &filter, group_by, |pool| past.numbers(pool).pop().flatten())
+                }
+            };
+            Ok(totals.into_iter().map(|(key, total)| OccupancyGroup::new(sheet, key, total)).collect())
+        };
+        Some(work.await)
     }
 }
 
@@ -143,22 +186,23 @@ struct Total {
     capacity: CapacityNumbers,
 }
 
-/// Adds up the places of a sheet. Each facility is counted once in a group, whatever its categories.
-fn totals(sheet: &Sheet, filter: &OccupancyFilter, by: OccupancyGrouping) -> BTreeMap<GroupKey, Total> {
-    let closer = filter.looks_closer() || matches!(by, OccupancyGrouping::Operator | OccupancyGrouping::Facility);
+/// Adds up the pools of a filter whose numbers there are. Each facility is counted once in a group, whatever its
+/// categories.
+fn totals(
+    sheet: &Sheet,
+    filter: &OccupancyFilter,
+    by: OccupancyGrouping,
+    numbers_of: impl Fn(&Pool) -> Option<CapacityNumbers>,
+) -> BTreeMap<GroupKey, Total> {
+    let closer = filter.looks_closer() || by.looks_closer();
     let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<CapacityNumbers>)> = BTreeMap::new();
-    for place in sheet.board.places(filter.municipality.as_deref()) {
-        if closer && !sheet.shows(&place.facility) {
-            continue;
+    for (place, pool) in filter.pools(sheet, closer) {
+        let Some(known) = numbers_of(pool) else { continue };
+        let (facilities, numbers) = groups.entry(GroupKey::of(by, &sheet.board, place, pool.category)).or_default();
+        if facilities.last() != Some(&place.facility.id) {
+            facilities.push(place.facility.id);
         }
-        for pool in place.pools.iter().filter(|pool| filter.wants(place, pool.category)) {
-            let key = GroupKey::of(by, &sheet.board, place, pool.category);
-            let (facilities, numbers) = groups.entry(key).or_default();
-            if facilities.last() != Some(&place.facility.id) {
-                facilities.push(place.facility.id);
-            }
-            numbers.push(pool.numbers_on(sheet.today));
-        }
+        numbers.push(known);
     }
     let total = |(facilities, numbers): (Vec<FacilityId>, Vec<CapacityNumbers>)| Total {
         facilities: facilities.len(),

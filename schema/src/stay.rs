@@ -51,6 +51,25 @@ pub enum ExitReason {
     Other,
 }
 
+impl ExitReason {
+    /// Every reason, in the order they are shown in.
+    pub const ALL: [Self; 13] = [
+        Self::SocioEconomicIntegration,
+        Self::TermExpired,
+        Self::VoluntaryAbandonment,
+        Self::Revoked,
+        Self::AssistedVoluntaryReturn,
+        Self::DublinTransfer,
+        Self::TransferOtherProject,
+        Self::Custody,
+        Self::FamilyReunification,
+        Self::AgedOut,
+        Self::FosterCare,
+        Self::Deceased,
+        Self::Other,
+    ];
+}
+
 /// A stay (periodo di accoglienza).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stay {

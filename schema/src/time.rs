@@ -32,6 +32,12 @@ impl DateTime {
         self.0.as_millisecond()
     }
 
+    /// The instant so many milliseconds later, or earlier when negative; the same beyond the calendar.
+    #[must_use]
+    pub fn plus_millis(self, millis: i64) -> Self {
+        Self::from_millis(self.millis().saturating_add(millis)).unwrap_or(self)
+    }
+
     /// The instant as the date library knows it.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
@@ -78,6 +84,13 @@ impl ScalarType for DateTime {
 pub struct Day(pub Date);
 
 impl Day {
+    /// The first instant of the day in Europe/Rome.
+    #[must_use]
+    pub fn begins(self) -> DateTime {
+        let midnight = self.0.to_zoned(rome());
+        DateTime::new(midnight.map_or(Timestamp::MAX, |midnight| midnight.timestamp()))
+    }
+
     /// The day so many days later, or earlier when negative; the last (first) representable day beyond the calendar.
     #[must_use]
     pub fn plus_days(self, days: i32) -> Self {
@@ -88,6 +101,18 @@ impl Day {
     #[must_use]
     pub fn plus_months(self, months: i32) -> Self {
         Self(self.0.saturating_add(months.months()))
+    }
+
+    /// Days from this day until `other`; negative when `other` is earlier.
+    #[must_use]
+    pub fn days_until(self, other: Day) -> i32 {
+        (other.0 - self.0).get_days()
+    }
+
+    /// The first day of its month.
+    #[must_use]
+    pub fn first_of_month(self) -> Self {
+        Self(self.0.first_of_month())
     }
 
     /// Complete years from this day until `other`; negative when `other` is earlier.

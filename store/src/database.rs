@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::TryStreamExt;
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use mongodb::{
     Client, Database,
-    bson::{Document as Bson, doc},
+    bson::{Document as Bson, RawDocumentBuf, doc},
     error::ErrorKind,
     event::{EventHandler, cmap::CmapEvent, command::CommandEvent},
     options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
@@ -19,7 +19,7 @@ use mongodb::{
 
 use crate::{
     StoreError,
-    document::{Document, collection, read, write},
+    document::{Document, Excerpt, collection, read, read_excerpt, write},
     migrations,
 };
 
@@ -203,6 +203,27 @@ impl Store {
     pub(crate) async fn find_all<D: Document>(&self, filter: Bson, sort: Bson) -> Result<Vec<D::Noun>, StoreError> {
         let cursor = collection::<D>(&self.database).find(filter).sort(sort).await?;
         cursor.map_err(StoreError::from).and_then(|raw| async move { read::<D>(&raw) }).try_collect().await
+    }
+
+    /// Documents as they come, a batch at a time: what is not read is not held. Dropping the stream ends the cursor.
+    pub(crate) async fn excerpts<E: Excerpt>(
+        &self,
+        filter: Bson,
+        sort: Bson,
+    ) -> Result<impl Stream<Item = Result<E::Noun, StoreError>> + Send + use<E>, StoreError> {
+        let documents = self.database.collection::<RawDocumentBuf>(E::COLLECTION);
+        let cursor = documents.find(filter).sort(sort).projection(E::fields()).await?;
+        Ok(cursor.map(|raw| read_excerpt::<E>(&raw?)))
+    }
+
+    /// Whole documents, in the same way.
+    pub(crate) async fn stream<D: Document>(
+        &self,
+        filter: Bson,
+        sort: Bson,
+    ) -> Result<impl Stream<Item = Result<D::Noun, StoreError>> + Send + use<D>, StoreError> {
+        let cursor = collection::<D>(&self.database).find(filter).sort(sort).await?;
+        Ok(cursor.map(|raw| read::<D>(&raw?)))
     }
 
     pub(crate) async fn insert_all<D: Document>(&self, nouns: &[D::Noun]) -> Result<(), StoreError> {

@@ -22,6 +22,18 @@ pub(crate) trait Document: Serialize + DeserializeOwned + Send + Sync {
     fn read(self) -> Result<Self::Noun, Unreadable>;
 }
 
+/// What is read of documents of which not everything is needed.
+pub(crate) trait Excerpt: DeserializeOwned {
+    /// Where the documents are.
+    const COLLECTION: &'static str;
+    /// What is read of them.
+    type Noun;
+    /// The fields that are asked for.
+    fn fields() -> bson::Document;
+    /// The meaning, checked.
+    fn read(self) -> Result<Self::Noun, Unreadable>;
+}
+
 /// A field that does not convert. Its value is not told: it may be personal.
 #[derive(Debug)]
 pub(crate) struct Unreadable(pub(crate) &'static str);
@@ -33,16 +45,28 @@ pub(crate) fn collection<D: Document>(database: &Database) -> Collection<RawDocu
 
 /// Reads one document, naming it when it is damaged.
 pub(crate) fn read<D: Document>(raw: &RawDocumentBuf) -> Result<D::Noun, StoreError> {
+    convert(raw, D::COLLECTION, D::read)
+}
+
+/// Reads one excerpt, naming the document when it is damaged.
+pub(crate) fn read_excerpt<E: Excerpt>(raw: &RawDocumentBuf) -> Result<E::Noun, StoreError> {
+    convert(raw, E::COLLECTION, E::read)
+}
+
+fn convert<D: DeserializeOwned, N>(
+    raw: &RawDocumentBuf,
+    collection: &'static str,
+    meaning: impl FnOnce(D) -> Result<N, Unreadable>,
+) -> Result<N, StoreError> {
     let corrupt = |field: String| StoreError::Corrupt {
-        collection: D::COLLECTION,
+        collection,
         id: raw.get("_id").ok().flatten().map_or_else(|| "?".into(), readable),
         field,
     };
     let deserializer = RawDeserializer::new(raw.as_bytes()).map_err(|_| corrupt("the document itself".into()))?;
-    serde_path_to_error::deserialize::<_, D>(deserializer)
-        .map_err(|error| corrupt(damaged_field(&error)))?
-        .read()
-        .map_err(|Unreadable(field)| corrupt(field.into()))
+    let document = serde_path_to_error::deserialize::<_, D>(deserializer);
+    let document = document.map_err(|error| corrupt(damaged_field(&error)))?;
+    meaning(document).map_err(|Unreadable(field)| corrupt(field.into()))
 }
 
 /// An `_id` for a person's eyes.

@@ -23,8 +23,10 @@ pub mod act;
 pub mod admin;
 pub mod changes;
 pub mod clock;
+pub mod history;
 pub mod ledger;
 pub mod seed;
+pub mod statistics;
 
 mod accreditation;
 mod capacity;

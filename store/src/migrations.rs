@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// A process that holds the lock longer than this is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -85,6 +85,7 @@ async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
 async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
+        2 => time(database).await,
         _ => Ok(()),
     }
 }
@@ -211,6 +212,14 @@ async fn foundation(database: &Database) -> Result<(), StoreError> {
         if !indexes.is_empty() {
             database.collection::<Filter>(name).create_indexes(indexes).await?;
         }
+    }
+    Ok(())
+}
+
+/// The order of time, for exports and statistics.
+async fn time(database: &Database) -> Result<(), StoreError> {
+    for (name, index) in [("ledger", doc! { "occurredAt": 1, "_id": 1 }), ("stays", doc! { "entryAt": 1, "_id": 1 })] {
+        database.collection::<Filter>(name).create_index(plain(index)).await?;
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ pub mod board;
 pub mod channel;
 pub mod cursor;
 pub mod follower;
+pub mod journal;
 pub mod occupancy;
 pub mod table;
 
@@ -51,6 +52,7 @@ pub use board::{Board, Place};
 pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Subject, Unplayed};
 pub use cursor::Cursor;
 pub use follower::Follower;
+pub use journal::Movements;
 pub use log::{Mark, OccupancyChange};
 pub use occupancy::{Delivery, Interest};
 pub use table::{Link, Table};

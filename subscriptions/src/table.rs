@@ -7,12 +7,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tavolo_schema::{DateTime, Position, id::ActId};
-use tavolo_store::changes::BoardChange;
+use tavolo_schema::{DateTime, Pool, Position, id::ActId};
+use tavolo_store::{Store, StoreError, changes::BoardChange};
 use tokio::sync::watch;
 
 use crate::{
     Board,
+    journal::{Journal, Movements},
     log::{Found, Log, Mark, OccupancyChange},
 };
 
@@ -31,6 +32,7 @@ pub struct Table {
     board: ArcSwap<Board>,
     log: RwLock<Log>,
     acts: RwLock<RecentActs>,
+    journal: Journal,
     changed: watch::Sender<Position>,
     /// What [`Board::roster`] counts: those who only wait for a change of it are not woken by others.
     roster: watch::Sender<u64>,
@@ -58,6 +60,7 @@ impl Table {
             board: ArcSwap::from_pointee(board),
             log: RwLock::new(log),
             acts: RwLock::default(),
+            journal: Journal::default(),
             changed: watch::Sender::new(position),
             roster: watch::Sender::new(roster),
             link: watch::Sender::new(Link::Following),
@@ -94,6 +97,19 @@ impl Table {
     #[must_use]
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.subscribe()
+    }
+
+    /// The movements of these pools, read from the ledger as far as they are not known yet.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer or a document is damaged.
+    pub async fn movements<'p>(
+        &self,
+        store: &Store,
+        pools: impl Iterator<Item = &'p Pool>,
+    ) -> Result<Movements, StoreError> {
+        self.journal.of(self.epoch(), store, pools).await
     }
 
     /// Waits until the board shows an act, at most for `patience`, and tells whether it does.

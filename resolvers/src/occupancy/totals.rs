@@ -49,7 +49,7 @@ type Totals = BTreeMap<GroupKey, Total>;
 
 impl Question {
     fn totals(&self, sheet: &Sheet) -> Totals {
-        totals(sheet, &self.filter, self.by)
+        totals(sheet, &self.filter, self.by, |pool| Some(pool.numbers_on(sheet.today)))
     }
 }
 

@@ -1,0 +1,209 @@
+//! Disclosure control: how counts of people are published to those who may not see persons.
+//!
+//! Statistics for analysts and bodies without sight of persons leave out cells from 1 to 4 (DOMAIN 8, the usual rule of
+//! statistical offices). Leaving out the cell alone protects nobody: a total less the other cells gives it back, and so
+//! does the province less the other municipalities, or a year less eleven months. Three things together prevent that:
+//!
+//! 1. *Within a table* at least two cells are left out, five people or more among them, so that a total less what is
+//!    shown leaves several possibilities. A table of fewer than five people is left out as a whole, its total included.
+//! 2. *Across the tables of a period* (the whole, each municipality, each category) a cell is left out in good faith only
+//!    when we can exhibit another population that would be published alike and in which that very cell is different:
+//!    one person has another value, or two trade theirs. Where we cannot, more is left out until we can. Group totals
+//!    are taken as known exactly, because occupancy is public.
+//! 3. *Across periods*, which nobody can look through at once, what is shown is rounded to multiples of five, and
+//!    periods are whole months that are over: the difference of two answers is uncertain by four either way, as much as
+//!    what was left out. No filter goes closer than a municipality or a category.
+//!
+//! Zero is shown: that nobody is there says nothing about a person.
+
+use std::collections::BTreeMap;
+
+/// What is shown is a multiple of this.
+pub const BASE: i32 = 5;
+
+/// People of whom nothing is told are fewer than this.
+pub const THRESHOLD: i32 = 5;
+
+/// The nearest multiple of [`BASE`].
+#[must_use]
+pub fn rounded(count: i32) -> i32 {
+    (count + BASE / 2).div_euclid(BASE) * BASE
+}
+
+/// Where one person, or one event, is counted: the groups, in order, and the value it has there.
+type Kind = (Vec<usize>, usize);
+
+/// People or events counted by group and value: every table of one subject, for all groups of a period.
+#[derive(Clone, Debug)]
+pub struct Family {
+    groups: usize,
+    values: usize,
+    kinds: BTreeMap<Kind, i32>,
+}
+
+impl Family {
+    /// Nobody, in so many groups and with so many values to have.
+    #[must_use]
+    pub fn new(groups: usize, values: usize) -> Self {
+        Self { groups, values, kinds: BTreeMap::new() }
+    }
+
+    /// Counts one person in some groups.
+    pub fn count(&mut self, mut groups: Vec<usize>, value: usize) {
+        groups.sort_unstable();
+        groups.dedup();
+        *self.kinds.entry((groups, value)).or_default() += 1;
+    }
+
+    /// The counts by group and value.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Vec<i32>> {
+        let mut cells = vec![vec![0; self.values]; self.groups];
+        for ((groups, value), count) in &self.kinds {
+            groups.iter().for_each(|group| cells[*group][*value] += count);
+        }
+        cells
+    }
+
+    /// What may be published: by group and value the rounded count, or `None` where it is left out.
+    #[must_use]
+    pub fn published(&self) -> Vec<Vec<Option<i32>>> {
+        let mut draft = Draft::of(self);
+        (0..self.groups).for_each(|group| draft.complete(group));
+        // Each round leaves out at least one more cell, so this ends.
+        while let Some(exposed) = draft.exposed(self) {
+            if !draft.leave_out_beside(exposed) {
+                break;
+            }
+        }
+        draft.publish()
+    }
+}
+
+/// A cell: its group and value.
+type At = (usize, usize);
+
+/// What is to be published, as far as it is decided.
+struct Draft {
+    cells: Vec<Vec<i32>>,
+    hidden: Vec<Vec<bool>>,
+}
+
+impl Draft {
+    fn of(family: &Family) -> Self {
+        let cells = family.cells();
+        let small = |cell: &i32| (1..THRESHOLD).contains(cell);
+        let hidden = cells.iter().map(|row| row.iter().map(small).collect()).collect();
+        Self { cells, hidden }
+    }
+
+    /// Leaves out enough of a table that its total does not tell the rest.
+    fn complete(&mut self, group: usize) {
+        loop {
+            let (mut left_out, mut people) = (0, 0);
+            for (cell, hidden) in self.cells[group].iter().zip(&self.hidden[group]) {
+                left_out += i32::from(*hidden);
+                people += if *hidden { *cell } else { 0 };
+            }
+            if left_out == 0 || (left_out > 1 && people >= THRESHOLD.max(left_out + 1)) {
+                return;
+            }
+            if !self.leave_out_smallest(group) {
+                self.hidden[group].fill(true);
+                return;
+            }
+        }
+    }
+
+    /// Leaves out the smallest cell that is shown and not empty, if there is one.
+    fn leave_out_smallest(&mut self, group: usize) -> bool {
+        let shown = (0..self.cells[group].len()).filter(|value| !self.hidden[group][*value]);
+        let smallest =
+            shown.filter(|value| self.cells[group][*value] > 0).min_by_key(|value| self.cells[group][*value]);
+        if let Some(value) = smallest {
+            self.hidden[group][value] = true;
+        }
+        smallest.is_some()
+    }
+
+    /// A small cell for which no other population would be published alike.
+    fn exposed(&self, family: &Family) -> Option<At> {
+        let all = (0..self.cells.len()).flat_map(|group| (0..family.values).map(move |value| (group, value)));
+        let mut small = all.filter(|(group, value)| (1..THRESHOLD).contains(&self.cells[*group][*value]));
+        small.find(|at| !self.deniable(*at, family))
+    }
+
+    /// Whether one person of the cell may have another value, alone or in exchange with somebody elsewhere.
+    fn deniable(&self, (group, value): At, family: &Family) -> bool {
+        let inside = family.kinds.keys().filter(|(groups, own)| *own == value && groups.contains(&group));
+        let mut moves = inside.flat_map(|(groups, _)| {
+            (0..family.values).filter(move |other| *other != value).map(move |other| (groups, other))
+        });
+        moves.any(|(groups, other)| {
+            let leaves = || groups.iter().flat_map(|group| [(*group, value, -1), (*group, other, 1)]);
+            let outside = family.kinds.keys().filter(|(others, own)| *own == other && !others.contains(&group));
+            self.alike(leaves())
+                || outside.into_iter().any(|(others, _)| {
+                    let returns = others.iter().flat_map(|group| [(*group, value, 1), (*group, other, -1)]);
+                    self.alike(leaves().chain(returns))
+                })
+        })
+    }
+
+    /// Whether the cells would be published alike after these changes.
+    fn alike(&self, changes: impl Iterator<Item = (usize, usize, i32)>) -> bool {
+        let mut sums: Vec<(At, i32)> = Vec::new();
+        for (group, value, by) in changes {
+            match sums.iter_mut().find(|(at, _)| *at == (group, value)) {
+                Some((_, sum)) => *sum += by,
+                None => sums.push(((group, value), by)),
+            }
+        }
+        sums.into_iter().all(|((group, value), by)| {
+            let (before, after) = (self.cells[group][value], self.cells[group][value] + by);
+            match self.hidden[group][value] {
+                true => after >= i32::from(!self.all_hidden(group)),
+                false => by == 0 || (before >= THRESHOLD && after >= THRESHOLD && rounded(before) == rounded(after)),
+            }
+        })
+    }
+
+    fn all_hidden(&self, group: usize) -> bool {
+        self.hidden[group].iter().all(|hidden| *hidden)
+    }
+
+    /// Leaves out more of what tells an exposed cell: of its own table first, then of the same value elsewhere, and at
+    /// last a whole table. False when everything is left out already.
+    fn leave_out_beside(&mut self, (group, value): At) -> bool {
+        if self.leave_out_smallest(group) {
+            return true;
+        }
+        let shown = (0..self.cells.len()).filter(|other| !self.hidden[*other][value] && self.cells[*other][value] > 0);
+        if let Some(other) = shown.min_by_key(|other| self.cells[*other][value]) {
+            self.hidden[other][value] = true;
+            self.complete(other);
+            return true;
+        }
+        let partly = (0..self.cells.len()).find(|other| *other == group || self.cells[*other][value] > 0);
+        match partly.filter(|other| !self.all_hidden(*other)) {
+            Some(other) => {
+                self.hidden[other].fill(true);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn publish(self) -> Vec<Vec<Option<i32>>> {
+        let cell = |(cell, hidden): (i32, bool)| (!hidden).then(|| rounded(cell));
+        let row = |(cells, hidden): (Vec<i32>, Vec<bool>)| cells.into_iter().zip(hidden).map(cell).collect();
+        self.cells.into_iter().zip(self.hidden).map(row).collect()
+    }
+}
+
+/// A total as it may be published beside its table: left out with it, or when it is small itself.
+#[must_use]
+pub fn total(count: i32, row: &[Option<i32>]) -> Option<i32> {
+    let alone = row.iter().all(Option::is_none);
+    (count == 0 || (count >= THRESHOLD && !alone)).then(|| rounded(count))
+}

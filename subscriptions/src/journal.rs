@@ -1,0 +1,50 @@
+//! The journal: the movements of the ledger, kept in memory for whoever asks about the past.
+//!
+//! The ledger is append-only, so what has been read of it stays true. A pool on the board says how many entries its
+//! ledger has; what the journal lacks of a pool is read when it is asked for, and nothing else. It takes 40 bytes for
+//! an entry, holds nothing personal, and begins anew with the board.
+
+use std::sync::Arc;
+
+use imbl::HashMap;
+use tavolo_schema::{Movement, PlaceCategory, Pool, id::FacilityId};
+use tavolo_store::{Store, StoreError, history::Known};
+use tokio::sync::Mutex;
+
+/// The movements of every pool that was asked for, in the order of its ledger.
+pub type Movements = HashMap<(FacilityId, PlaceCategory), Arc<Vec<Movement>>>;
+
+/// What is known of the ledger.
+#[derive(Debug, Default)]
+pub(crate) struct Journal(Mutex<(u64, Movements)>);
+
+impl Journal {
+    /// The movements of these pools, at least as many as the board knows of. `epoch` counts how often the board has
+    /// begun anew.
+    pub(crate) async fn of<'p>(
+        &self,
+        epoch: u64,
+        store: &Store,
+        pools: impl Iterator<Item = &'p Pool>,
+    ) -> Result<Movements, StoreError> {
+        // Held while reading: of many who ask at once, one reads.
+        let mut journal = self.0.lock().await;
+        if journal.0 != epoch {
+            *journal = (epoch, Movements::default());
+        }
+        let known = &mut journal.1;
+        let lacking = pools.filter_map(|pool| {
+            let read = known.get(&(pool.facility, pool.category)).map_or(0, |movements| movements.len());
+            let revision = i64::try_from(read).unwrap_or(i64::MAX);
+            (revision < pool.revision).then_some(Known { facility: pool.facility, category: pool.category, revision })
+        });
+        let lacking: Vec<Known> = lacking.collect();
+        for entry in store.movements(&lacking).await? {
+            let movements = Arc::make_mut(known.entry((entry.facility, entry.category)).or_default());
+            if i64::try_from(movements.len()) == Ok(entry.revision - 1) {
+                movements.push(entry.movement);
+            }
+        }
+        Ok(known.clone())
+    }
+}
