@@ -167,6 +167,7 @@ impl Graph {
         found.map_or(Ok(()), |found| Err(found.to_string()))
     }
 
+    /// What one request works with, or one part of a subscription.
     pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
         Desk {
             performance,

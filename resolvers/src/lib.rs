@@ -21,6 +21,7 @@
 //! 4. `cargo run -- schema > schema/schema.graphql` renews the contract; the test shows the difference.
 
 pub mod error;
+pub mod export;
 pub mod gate;
 pub mod graph;
 pub mod guard;

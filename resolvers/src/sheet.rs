@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use tavolo_schema::{
-    Classes, DataClass, DateTime, Day, Facility, Guest, Party, Role, Standing, access,
+    Classes, DataClass, DateTime, Day, Facility, Guest, Party, Relation, Role, Standing, access,
     id::{FacilityId, OrganisationId},
 };
 use tavolo_store::GuestScope;
@@ -46,6 +46,12 @@ impl Sheet {
     #[must_use]
     pub fn shows(&self, facility: &Facility) -> bool {
         self.sight(facility.party()).contains(DataClass::Operational)
+    }
+
+    /// Whether there is a relation in which somebody of the viewer's role sees a class.
+    #[must_use]
+    pub fn may_see(&self, class: DataClass) -> bool {
+        Relation::ALL.into_iter().any(|relation| access::sees(self.standing.role, relation).contains(class))
     }
 
     /// The places the viewer sees, of the province or of one municipality, by code.

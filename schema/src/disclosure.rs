@@ -69,6 +69,10 @@ impl Family {
     #[must_use]
     pub fn published(&self) -> Vec<Vec<Option<i32>>> {
         let mut draft = Draft::of(self);
+        if self.values < 2 {
+            // Everybody has the one value there is: the cells are the totals themselves.
+            return draft.publish();
+        }
         (0..self.groups).for_each(|group| draft.complete(group));
         // Each round leaves out at least one more cell, so this ends.
         while let Some(exposed) = draft.exposed(self) {
@@ -133,20 +137,21 @@ impl Draft {
         small.find(|at| !self.deniable(*at, family))
     }
 
-    /// Whether one person of the cell may have another value, alone or in exchange with somebody elsewhere.
+    /// Whether the cell may be one more or less: somebody of its group has another value, alone or in exchange with
+    /// somebody elsewhere.
     fn deniable(&self, (group, value): At, family: &Family) -> bool {
-        let inside = family.kinds.keys().filter(|(groups, own)| *own == value && groups.contains(&group));
-        let mut moves = inside.flat_map(|(groups, _)| {
-            (0..family.values).filter(move |other| *other != value).map(move |other| (groups, other))
-        });
-        moves.any(|(groups, other)| {
-            let leaves = || groups.iter().flat_map(|group| [(*group, value, -1), (*group, other, 1)]);
-            let outside = family.kinds.keys().filter(|(others, own)| *own == other && !others.contains(&group));
-            self.alike(leaves())
-                || outside.into_iter().any(|(others, _)| {
-                    let returns = others.iter().flat_map(|group| [(*group, value, 1), (*group, other, -1)]);
-                    self.alike(leaves().chain(returns))
-                })
+        let (inside, outside): (Vec<_>, Vec<_>) = family.kinds.keys().partition(|(groups, _)| groups.contains(&group));
+        let others = (0..family.values).filter(|other| *other != value);
+        let trades: Vec<(usize, usize)> = others.flat_map(|other| [(value, other), (other, value)]).collect();
+        inside.iter().any(|(groups, own)| {
+            trades.iter().filter(|(from, _)| from == own).any(|(from, to)| {
+                let there = || groups.iter().flat_map(|group| [(*group, *from, -1), (*group, *to, 1)]);
+                let back = |others: &Vec<usize>| -> Vec<_> {
+                    others.iter().flat_map(|group| [(*group, *to, -1), (*group, *from, 1)]).collect()
+                };
+                let partners = || outside.iter().filter(|(_, own)| own == to);
+                self.alike(there()) || partners().any(|(others, _)| self.alike(there().chain(back(others))))
+            })
         })
     }
 
@@ -173,7 +178,7 @@ impl Draft {
     }
 
     /// Leaves out more of what tells an exposed cell: of its own table first, then of the same value elsewhere, and at
-    /// last a whole table. False when everything is left out already.
+    /// last whole tables. False when everything is left out already.
     fn leave_out_beside(&mut self, (group, value): At) -> bool {
         if self.leave_out_smallest(group) {
             return true;
@@ -184,14 +189,12 @@ impl Draft {
             self.complete(other);
             return true;
         }
-        let partly = (0..self.cells.len()).find(|other| *other == group || self.cells[*other][value] > 0);
-        match partly.filter(|other| !self.all_hidden(*other)) {
-            Some(other) => {
-                self.hidden[other].fill(true);
-                true
-            }
-            None => false,
-        }
+        let partly = |other: &usize| !self.all_hidden(*other);
+        let concerned = |other: &usize| *other == group || self.cells[*other][value] > 0;
+        let all = || (0..self.cells.len()).filter(partly);
+        let Some(other) = all().find(concerned).or_else(|| all().next()) else { return false };
+        self.hidden[other].fill(true);
+        true
     }
 
     fn publish(self) -> Vec<Vec<Option<i32>>> {

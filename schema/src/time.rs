@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct DateTime(Timestamp);
 
 impl DateTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
+
     /// Takes an instant and drops what is finer than a millisecond.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
@@ -47,7 +50,13 @@ impl DateTime {
     /// The civil day in Europe/Rome that contains this instant.
     #[must_use]
     pub fn day(self) -> Day {
-        Day(rome().to_datetime(self.0).date())
+        Day(self.in_rome().date())
+    }
+
+    /// What calendar and clock in Rome show at this instant.
+    #[must_use]
+    pub fn in_rome(self) -> jiff::civil::DateTime {
+        rome().to_datetime(self.0)
     }
 }
 

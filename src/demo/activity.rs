@@ -12,10 +12,10 @@ use crate::{cli::Failure, invent::Inventor};
 
 const PRESENT: &str =
     "query($id: ID!) { facility(by: { id: $id }) { stays(first: 100, status: OPEN) { nodes { id } } } }";
-const DISCHARGE: &str = "mutation($input: DischargeGuestInput!) {
+pub(super) const DISCHARGE: &str = "mutation($input: DischargeGuestInput!) {
     dischargeGuest(input: $input) { stay { id } irregularities { code severity } } }";
 
-const REASONS: [&str; 4] =
+pub(super) const REASONS: [&str; 4] =
     ["SOCIO_ECONOMIC_INTEGRATION", "VOLUNTARY_ABANDONMENT", "TERM_EXPIRED", "FAMILY_REUNIFICATION"];
 
 /// Milliseconds between two movements, at least; up to twice as many.

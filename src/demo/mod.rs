@@ -1,10 +1,11 @@
 //! `tavolo demo`: the first five minutes.
 //!
 //! The eleven published projects of the province, 250 places, spread over invented facilities of
-//! invented operators; invented guests; and a gentle stream of arrivals and departures. Everything
+//! invented operators; a year of invented guests; and a gentle stream of arrivals and departures. Everything
 //! after the organisations goes through the same mutations as everybody's.
 
 mod activity;
+mod past;
 mod province;
 mod table;
 pub mod world;

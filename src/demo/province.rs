@@ -5,12 +5,16 @@ use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tavolo_schema::{
-    FacilityType, OrganisationKind, PlaceCategory, contract_name,
+    DateTime, Day, FacilityType, OrganisationKind, PlaceCategory, contract_name,
     facility::{AddressInput, RegisterFacilityInput, RoomInput},
     id::OrganisationId,
 };
 
-use super::{table::Table, world::World};
+use super::{
+    past::{self, Hand, Visit},
+    table::Table,
+    world::World,
+};
 use crate::{cli::Failure, invent::Inventor};
 
 /// The published projects 2014-2016: 250 places.
@@ -29,14 +33,15 @@ struct Project {
     places: i32,
 }
 
-/// A facility to be, with the people who will live in it.
-struct Plan {
-    input: RegisterFacilityInput,
+/// A facility to be, with the people who will have lived in it.
+pub(super) struct Plan {
+    pub(super) input: RegisterFacilityInput,
     category: PlaceCategory,
     places: i32,
-    months: i32,
+    opening: DateTime,
+    valid_until: Day,
     blocked: i32,
-    people: Vec<Value>,
+    pub(super) visits: Vec<Visit>,
 }
 
 const REGISTER: &str = "mutation($input: RegisterFacilityInput!) {
@@ -49,16 +54,17 @@ const DECIDE: &str = "mutation($input: DecideAccreditationInput!) {
     decideAccreditation(input: $input) { accreditation { id } irregularities { code severity } } }";
 const BLOCK: &str = "mutation($input: BlockPlacesInput!) {
     blockPlaces(input: $input) { block { id } irregularities { code severity } } }";
-pub(super) const REGISTER_GUEST: &str = "mutation($input: RegisterGuestInput!) {
+const REGISTER_GUEST: &str = "mutation($input: RegisterGuestInput!) {
     registerGuest(input: $input) { guest { id } irregularities { code severity } } }";
-pub(super) const ADMIT: &str = "mutation($input: AdmitGuestInput!) {
+const ADMIT: &str = "mutation($input: AdmitGuestInput!) {
     admitGuest(input: $input) { stay { id } irregularities { code severity } } }";
 
-/// Registers, equips, accredits and fills every facility.
+/// Registers, equips and accredits every facility, and lives through its year.
 pub(super) async fn fill(table: &Table, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
+    let now = table.graph.hub().clock.now();
     let mut plans = Vec::new();
     for project in csv::Reader::from_reader(PROJECTS.as_bytes()).deserialize() {
-        spread(project?, world, inventor, &mut plans)?;
+        spread(project?, world, inventor, now, &mut plans)?;
     }
     // In the order of the projects, so that codes follow them; then everything else at once.
     let mut registered = Vec::new();
@@ -72,7 +78,13 @@ pub(super) async fn fill(table: &Table, world: &World, inventor: &mut Inventor) 
 }
 
 /// Spreads a project over facilities of about the same size.
-fn spread(project: Project, world: &World, inventor: &mut Inventor, plans: &mut Vec<Plan>) -> Result<(), Failure> {
+fn spread(
+    project: Project,
+    world: &World,
+    inventor: &mut Inventor,
+    now: DateTime,
+    plans: &mut Vec<Plan>,
+) -> Result<(), Failure> {
     let mut bodies = std::iter::once(&world.province).chain(&world.authorities);
     let holder = bodies
         .find(|body| body.kind == project.holder_kind && body.name == project.holder)
@@ -99,15 +111,22 @@ fn spread(project: Project, world: &World, inventor: &mut Inventor, plans: &mut 
             bathrooms: Some(places / 5 + 1),
             barrier_free: number.is_multiple_of(3),
         };
-        let today = crate::system_clock().now().day();
-        let present = places * i32::try_from(70 + inventor.below(26)).unwrap_or(80) / 100;
-        let people = (0..present)
-            .map(|_| inventor.person(project.category, today).to_value().into_json())
-            .collect::<Result<_, _>>()?;
         // One facility in seven has little time left; one in five has a room out of service.
-        let months = if number % 7 == 3 { 2 } else { 36 };
-        let blocked = if number % 5 == 4 { 1 } else { 0 };
-        plans.push(Plan { input, category: project.category, places, months, blocked, people });
+        let blocked = i32::from(number % 5 == 4);
+        let beds = (places * i32::try_from(75 + inventor.below(25)).unwrap_or(80) / 100).min(places - blocked);
+        let opening = past::opening(number, now);
+        let person = |inventor: &mut Inventor, at: DateTime| {
+            Ok(inventor.person(project.category, at.day()).to_value().into_json()?)
+        };
+        plans.push(Plan {
+            input,
+            category: project.category,
+            places,
+            opening,
+            valid_until: now.day().plus_months(if number % 7 == 3 { 2 } else { 23 }),
+            blocked,
+            visits: past::visits(beds, opening, now, inventor, person)?,
+        });
     }
     Ok(())
 }
@@ -122,33 +141,33 @@ fn facility_type(category: PlaceCategory, places: i32) -> FacilityType {
 }
 
 async fn open(table: &Table, province: OrganisationId, facility: &Value, plan: &Plan) -> Result<(), Failure> {
+    let now = table.graph.hub().clock.now();
+    let hand = Hand::at(plan.opening);
+    let table = &table.at(hand.clock());
     let operator = plan.input.operator;
     let category = contract_name(plan.category);
-    let today = table.graph.hub().clock.now().day();
     let installed = json!({ "input": { "facility": facility, "category": category, "installed": plan.places } });
     table.run(operator, INSTALL, installed).await?;
     let places = json!([{ "category": category, "places": plan.places }]);
     let data = table.run(operator, SUBMIT, json!({ "input": { "facility": facility, "places": places } })).await?;
     let accreditation = &data["submitAccreditation"]["accreditation"]["id"];
-    let valid_from = today.plus_days(-30).to_string();
-    let valid_until = today.plus_months(plan.months).to_string();
     let decision = json!({ "input": {
-        "accreditation": accreditation, "outcome": "ACCREDITED", "validFrom": valid_from, "validUntil": valid_until,
+        "accreditation": accreditation, "outcome": "ACCREDITED", "validFrom": plan.opening.day().to_string(),
+        "validUntil": plan.valid_until.to_string(),
     } });
     table.run(province, DECIDE, decision).await?;
+    past::live(table, &hand, facility, plan).await?;
+    hand.put(now);
     if plan.blocked > 0 {
         let block = json!({ "input": {
             "facility": facility, "category": category, "places": plan.blocked, "reason": "WORKS",
         } });
         table.run(operator, BLOCK, block).await?;
     }
-    for person in plan.people.iter().take(usize::try_from(plan.places - plan.blocked).unwrap_or(0)) {
-        arrive(table, operator, facility, &category, person).await?;
-    }
     Ok(())
 }
 
-/// Registers a person and gives them a place.
+/// Registers a person and gives them a place, now.
 pub(super) async fn arrive(
     table: &Table,
     operator: OrganisationId,
@@ -156,9 +175,26 @@ pub(super) async fn arrive(
     category: &str,
     person: &Value,
 ) -> Result<(), Failure> {
+    let input = json!({ "facility": facility, "category": category });
+    place(table, operator, person, input).await.map(drop)
+}
+
+/// Registers a person of a plan, gives them the place they have had since they arrived, and hands back the stay.
+pub(super) async fn admit(
+    table: &Table,
+    plan: &Plan,
+    facility: &Value,
+    person: &Value,
+    arrived: DateTime,
+) -> Result<Value, Failure> {
+    let category = contract_name(plan.category);
+    let input = json!({ "facility": facility, "category": category, "occurredAt": arrived.to_string() });
+    place(table, plan.input.operator, person, input).await
+}
+
+async fn place(table: &Table, operator: OrganisationId, person: &Value, mut input: Value) -> Result<Value, Failure> {
     let data = table.run(operator, REGISTER_GUEST, json!({ "input": person })).await?;
-    let guest = &data["registerGuest"]["guest"]["id"];
-    let admission = json!({ "input": { "guest": guest, "facility": facility, "category": category } });
-    table.run(operator, ADMIT, admission).await?;
-    Ok(())
+    input["guest"] = data["registerGuest"]["guest"]["id"].clone();
+    let mut data = table.run(operator, ADMIT, json!({ "input": input })).await?;
+    Ok(data["admitGuest"]["stay"]["id"].take())
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
 use serde_json::Value;
-use tavolo_resolvers::{Graph, Viewer};
-use tavolo_schema::{Member, id::OrganisationId};
+use tavolo_resolvers::{Graph, Hub, Viewer};
+use tavolo_schema::{Clock, Member, id::OrganisationId};
 
 use super::world::World;
 use crate::cli::Failure;
@@ -19,6 +19,12 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(graph: Graph, world: &World) -> Self {
         Self { graph, members: world.members.iter().cloned().map(Arc::new).collect() }
+    }
+
+    /// The same table by another clock.
+    pub(super) fn at(&self, clock: Clock) -> Self {
+        let hub = Hub { clock, ..self.graph.hub().clone() };
+        Self { graph: Graph::new(hub), members: self.members.clone() }
     }
 
     /// Runs a document as the member of an organisation and hands back its data. An irregularity that

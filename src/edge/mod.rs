@@ -3,6 +3,7 @@
 mod budget;
 mod documents;
 mod envelope;
+mod export;
 mod http;
 pub(crate) mod metrics;
 mod operation;
@@ -94,6 +95,7 @@ pub fn router(edge: Edge) -> Router {
         // Not compressed: what is sent piece by piece.
         .route("/graphql/stream", get(sse::get).post(sse::post).layer(cors))
         .route("/graphql/ws", get(socket::upgrade))
+        .merge(export::router())
         .layer(from_fn_with_state(edge.clone(), envelope::envelope))
         .with_state(edge)
 }

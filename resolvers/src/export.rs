@@ -1,0 +1,446 @@
+//! Exports: the answers of the graph as tables, row by row.
+//!
+//! A table shows nothing that the graph would not show: rows come through the same functions and the same policy, by
+//! the membership as it is when the export begins. Rows are made as they are taken, so a table of any length needs the
+//! memory of a few of them; a fault on the way ends the stream with an error, never with a table that looks whole.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_graphql::{InputType, Pos, Result, ServerError, Value as Input};
+use futures_util::{StreamExt, stream, stream::BoxStream};
+use tavolo_schema::{
+    CapacityNumbers, DataClass, DateTime, Day, LedgerEntry, Role, Stay, contract_name,
+    id::FacilityId,
+    statistics::{Count, Statistics},
+};
+use tavolo_store::{StoreError, statistics::Scope};
+use tavolo_subscriptions::Place;
+
+use crate::{
+    Graph, Viewer,
+    error::{bad_request, fault, forbidden},
+    graph::Desk,
+    history::{OccupancyPoint, Stretch, history},
+    occupancy::OccupancyFilter,
+    sheet::Sheet,
+    statistics::statistics,
+};
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Facilities with their places, one row for each category.
+    Facilities,
+    /// Places over time, as `occupancyHistory` answers them.
+    OccupancyHistory,
+    /// The entries of the ledger, in the order they occurred in.
+    Ledger,
+    /// Everything that `statistics` answers, one row for each number.
+    Statistics,
+    /// Stays without names.
+    Stays,
+}
+
+impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 5] = [Self::Facilities, Self::OccupancyHistory, Self::Ledger, Self::Statistics, Self::Stays];
+
+    /// Its name, as an address has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Facilities => "facilities",
+            Self::OccupancyHistory => "occupancy-history",
+            Self::Ledger => "ledger",
+            Self::Statistics => "statistics",
+            Self::Stays => "stays",
+        }
+    }
+
+    /// The parameters it takes beside those of the filter.
+    fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Facilities => &[],
+            Self::OccupancyHistory => &["from", "to", "every", "basis"],
+            Self::Ledger | Self::Statistics | Self::Stays => &["from", "to"],
+        }
+    }
+}
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing, or nothing that may be seen.
+    Empty,
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Whole(i64),
+    /// A number.
+    Fraction(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// A day.
+    Day(Day),
+    /// An instant.
+    Instant(DateTime),
+}
+
+impl Value {
+    fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Empty, Into::into)
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $value:expr),+ $(,)?) => { $(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                $value(value.into())
+            }
+        }
+    )+ };
+}
+value_from!(i32 => Value::Whole, i64 => Value::Whole, f64 => Value::Fraction, bool => Value::Flag, Day => Value::Day,
+    DateTime => Value::Instant, &str => Value::Text, String => Value::Text);
+
+/// A row.
+pub type Row = Vec<Value>;
+
+/// A table that is being made.
+pub struct Export {
+    /// What it is about.
+    pub subject: Subject,
+    /// When it was asked for.
+    pub as_of: DateTime,
+    /// Names of the columns.
+    pub columns: Vec<&'static str>,
+    /// The rows, made as they are taken.
+    pub rows: BoxStream<'static, Result<Row, StoreError>>,
+}
+
+/// The parameters of an export, by the names they have in the graph.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters(pub BTreeMap<String, String>);
+
+/// The parameters of the filter.
+const FILTER: [&str; 4] = ["facility", "municipality", "operator", "category"];
+
+impl Parameters {
+    fn check(&self, subject: Subject) -> Result<()> {
+        let known = |name: &String| FILTER.iter().chain(subject.takes()).any(|known| known == name);
+        match self.0.keys().find(|name| !known(name)) {
+            Some(name) => Err(bad_request(format!("{} takes no parameter {name}", subject.name()))),
+            None => Ok(()),
+        }
+    }
+
+    fn read<T: InputType>(&self, name: &str) -> Result<Option<T>> {
+        let Some(text) = self.0.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let read = T::parse(Some(Input::String(text.clone())));
+        read.map(Some)
+            .map_err(|error| bad_request(format!("{name}: {}", error.into_server_error(Pos::default()).message)))
+    }
+
+    fn filter(&self) -> Result<OccupancyFilter> {
+        Ok(OccupancyFilter {
+            facility: self.read("facility")?,
+            municipality: self.read("municipality")?,
+            operator: self.read("operator")?,
+            category: self.read("category")?,
+        })
+    }
+
+    /// An instant, or a day: its beginning, or when it is the end of a time, its last millisecond.
+    fn instant(&self, name: &str, last: bool) -> Result<Option<DateTime>> {
+        match self.read::<Day>(name) {
+            Ok(Some(day)) if last => Ok(Some(day.plus_days(1).begins().plus_millis(-1))),
+            Ok(Some(day)) => Ok(Some(day.begins())),
+            _ => self.read::<DateTime>(name),
+        }
+    }
+
+    fn stretch(&self) -> Result<Stretch> {
+        let from = self.instant("from", false)?.ok_or_else(|| bad_request("say from when on: from=2026-01-01"))?;
+        let to = self.instant("to", true)?;
+        Ok(Stretch {
+            from,
+            to,
+            every: self.read("every")?.unwrap_or_default(),
+            basis: self.read("basis")?.unwrap_or_default(),
+        })
+    }
+
+    fn period(&self) -> Result<(Day, Day)> {
+        match (self.read("from")?, self.read("to")?) {
+            (Some(from), Some(to)) => Ok((from, to)),
+            _ => Err(bad_request("say from when until when: from=2026-01-01&to=2026-12-31")),
+        }
+    }
+
+    fn scope(&self, facilities: Vec<FacilityId>, sheet: &Sheet) -> Result<Scope> {
+        let from: Option<Day> = self.read("from")?;
+        let to: Option<Day> = self.read("to")?;
+        Ok(Scope {
+            facilities,
+            category: self.read("category")?,
+            from: from.map_or(DateTime::EPOCH, Day::begins),
+            until: to.unwrap_or(sheet.today).plus_days(1).begins(),
+        })
+    }
+}
+
+impl Graph {
+    /// Begins an export.
+    ///
+    /// # Errors
+    ///
+    /// Coded like those of the graph: what is wrong with the parameters, that the viewer sees nothing of the kind, that
+    /// the database does not answer.
+    pub async fn export(
+        &self,
+        subject: Subject,
+        parameters: Parameters,
+        viewer: Viewer,
+    ) -> Result<Export, ServerError> {
+        let desk = self.desk(viewer, None);
+        let begun = begin(&desk, subject, &parameters).await;
+        begun.map_err(|error| error.into_server_error(Pos::default()))
+    }
+}
+
+async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result<Export> {
+    parameters.check(subject)?;
+    let filter = parameters.filter()?;
+    let sheet = Arc::clone(desk.sheet());
+    let (columns, rows): (Vec<&'static str>, BoxStream<'static, Result<Row, StoreError>>) = match subject {
+        Subject::Facilities => {
+            let places = places(&sheet, &filter, DataClass::Operational)?;
+            let rows = places.into_iter().flat_map(move |place| facility_rows(&sheet, &place, &filter));
+            (columns(&[&FACILITY, &NUMBERS]), stream::iter(rows.map(Ok)).boxed())
+        }
+        Subject::OccupancyHistory => {
+            let points = history(desk, &filter, parameters.stretch()?).await?;
+            let row = |OccupancyPoint { at, capacity }| [vec![at.into()], numbers(capacity)].concat();
+            (columns(&[&["at"], &NUMBERS]), stream::iter(points).map(row).map(Ok).boxed())
+        }
+        Subject::Ledger => {
+            let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Operational)?), &sheet)?;
+            let entries = desk.hub.store.entries_within(&scope).await.map_err(|error| fault(&error))?;
+            (columns(&[&LEDGER]), entries.map(move |entry| entry.map(|entry| ledger_row(&sheet, &entry))).boxed())
+        }
+        Subject::Statistics => {
+            let (from, to) = parameters.period()?;
+            let counted = statistics(desk, &filter, from, to).await?;
+            let counted = counted.ok_or_else(|| forbidden(sheet.standing.role == Role::Public))?;
+            (columns(&[&STATISTICS]), stream::iter(statistics_rows(&counted)).map(Ok).boxed())
+        }
+        Subject::Stays => {
+            let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Presence)?), &sheet)?;
+            let stays = desk.hub.store.stays_within(&scope).await.map_err(|error| fault(&error))?;
+            (columns(&[&STAYS]), stays.map(move |stay| stay.map(|stay| stay_row(&sheet, &stay))).boxed())
+        }
+    };
+    Ok(Export { subject, as_of: desk.sheet().now, columns, rows })
+}
+
+fn columns(parts: &[&[&'static str]]) -> Vec<&'static str> {
+    parts.concat()
+}
+
+/// The places of a filter of which the viewer sees a class. Whoever sees it of no place at all is refused.
+fn places(sheet: &Sheet, filter: &OccupancyFilter, class: DataClass) -> Result<Vec<Arc<Place>>> {
+    let sees = |place: &&Arc<Place>| sheet.sight(place.facility.party()).contains(class);
+    let mut seen = sheet.board.places(None).filter(sees).peekable();
+    if seen.peek().is_none() && !sheet.may_see(class) {
+        return Err(forbidden(sheet.standing.role == Role::Public));
+    }
+    Ok(seen.filter(|place| filter.wants_place(place)).cloned().collect())
+}
+
+fn ids(places: &[Arc<Place>]) -> Vec<FacilityId> {
+    places.iter().map(|place| place.facility.id).collect()
+}
+
+const NUMBERS: [&str; 10] = [
+    "accredited",
+    "installed",
+    "blocked",
+    "allocable",
+    "occupied",
+    "reserved",
+    "free",
+    "overCapacity",
+    "occupancyRate",
+    "utilisationRate",
+];
+
+fn numbers(numbers: CapacityNumbers) -> Row {
+    vec![
+        numbers.accredited.into(),
+        numbers.installed.into(),
+        numbers.blocked.into(),
+        numbers.allocable.into(),
+        numbers.occupied.into(),
+        numbers.reserved.into(),
+        numbers.free.into(),
+        numbers.over_capacity.into(),
+        numbers.occupancy_rate.into(),
+        numbers.utilisation_rate.into(),
+    ]
+}
+
+const FACILITY: [&str; 16] = [
+    "code",
+    "name",
+    "type",
+    "municipality",
+    "municipalityName",
+    "street",
+    "number",
+    "postalCode",
+    "operator",
+    "holder",
+    "projectCode",
+    "bathrooms",
+    "barrierFree",
+    "accreditationStatus",
+    "accreditationValidUntil",
+    "category",
+];
+
+/// One row for each category of places, or one without places.
+fn facility_rows(sheet: &Sheet, place: &Place, filter: &OccupancyFilter) -> Vec<Row> {
+    let facility = &place.facility;
+    let address = sheet.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
+    let body = |id| sheet.board.organisation(id).map(|body| body.name.clone());
+    let accreditation = place.accreditation_on(sheet.today);
+    let about: Row = vec![
+        Value::text(&facility.code),
+        Value::text(&facility.name),
+        contract_name(facility.facility_type).into(),
+        Value::text(&facility.municipality),
+        sheet.board.municipality(&facility.municipality).map(|found| found.name.clone()).into(),
+        address.map(|address| address.street.clone()).into(),
+        address.map(|address| address.number.clone()).into(),
+        address.map(|address| address.postal_code.clone()).into(),
+        body(facility.operator).into(),
+        body(facility.holder).into(),
+        facility.project_code.clone().into(),
+        facility.bathrooms.into(),
+        facility.barrier_free.into(),
+        accreditation.map(|found| contract_name(found.status_on(sheet.today))).into(),
+        accreditation.and_then(|found| found.valid_until).into(),
+    ];
+    let pools = place.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
+    let row = |category: Value, numbers: Row| [about.clone(), vec![category], numbers].concat();
+    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(pool.numbers_on(sheet.today))));
+    let mut rows: Vec<Row> = rows.collect();
+    if rows.is_empty() && filter.category.is_none() {
+        rows.push(row(Value::Empty, vec![Value::Empty; NUMBERS.len()]));
+    }
+    rows
+}
+
+const LEDGER: [&str; 16] = [
+    "occurredAt",
+    "registeredAt",
+    "facility",
+    "municipality",
+    "category",
+    "revision",
+    "cause",
+    "accreditedDelta",
+    "installedDelta",
+    "blockedDelta",
+    "occupiedDelta",
+    "reservedDelta",
+    "accredited",
+    "installed",
+    "blocked",
+    "occupied",
+];
+
+/// An entry as it stands, without the stay and the actor.
+fn ledger_row(sheet: &Sheet, entry: &LedgerEntry) -> Row {
+    let facility = sheet.board.place(entry.facility).map(|place| &place.facility);
+    vec![
+        entry.occurred_at.into(),
+        entry.registered_at.into(),
+        facility.map(|facility| facility.code.clone()).into(),
+        facility.map(|facility| facility.municipality.clone()).into(),
+        contract_name(entry.category).into(),
+        entry.revision.into(),
+        contract_name(entry.cause).into(),
+        entry.deltas.accredited.into(),
+        entry.deltas.installed.into(),
+        entry.deltas.blocked.into(),
+        entry.deltas.occupied.into(),
+        entry.deltas.reserved.into(),
+        entry.after.accredited.into(),
+        entry.after.installed.into(),
+        entry.after.blocked.into(),
+        entry.after.occupied.into(),
+    ]
+}
+
+const STAYS: [&str; 8] =
+    ["facility", "municipality", "category", "status", "entryAt", "exitAt", "exitReason", "registeredAt"];
+
+/// That somebody stayed; why they left is for those who may know who it was.
+fn stay_row(sheet: &Sheet, stay: &Stay) -> Row {
+    let place = sheet.board.place(stay.facility);
+    let identity = sheet.sight(sheet.party_of_facility(stay.facility)).contains(DataClass::Identity);
+    vec![
+        place.map(|place| place.facility.code.clone()).into(),
+        place.map(|place| place.facility.municipality.clone()).into(),
+        contract_name(stay.category).into(),
+        contract_name(stay.status).into(),
+        stay.entry_at.into(),
+        stay.exit_at.into(),
+        stay.exit_reason.filter(|_| identity).map(contract_name).into(),
+        stay.registered_at.into(),
+    ]
+}
+
+const STATISTICS: [&str; 4] = ["table", "key", "value", "suppressed"];
+
+fn statistics_rows(counted: &Statistics) -> Vec<Row> {
+    let plain = |key: &str, value: Value| vec!["period".into(), key.into(), value, false.into()];
+    let count =
+        |table: &str, key: Value, count: Count| vec![table.into(), key, count.count.into(), count.suppressed.into()];
+    let stay = &counted.length_of_stay;
+    let length = |key: &str, days: Option<f64>| {
+        vec!["lengthOfStay".into(), key.into(), days.into(), stay.exits.suppressed.into()]
+    };
+    let mut rows = vec![
+        plain("from", counted.from.into()),
+        plain("to", counted.to.into()),
+        plain("roundedTo", counted.rounded_to.into()),
+        count("hosted", Value::Empty, counted.hosted),
+        count("personDays", Value::Empty, counted.person_days),
+        count("lengthOfStay", "exits".into(), stay.exits),
+        length("meanDays", stay.mean_days),
+        length("medianDays", stay.median_days),
+    ];
+    rows.extend(stay.bands.iter().map(|row| count("lengthOfStay", contract_name(row.band).into(), row.count)));
+    rows.extend(
+        counted.exits_by_reason.iter().map(|row| count("exitsByReason", contract_name(row.reason).into(), row.count)),
+    );
+    for month in &counted.movements_by_month {
+        rows.push(count("entriesByMonth", month.month.into(), month.entries));
+        rows.push(count("exitsByMonth", month.month.into(), month.exits));
+    }
+    rows.extend(
+        counted.by_citizenship.iter().map(|row| count("byCitizenship", row.citizenship.clone().into(), row.count)),
+    );
+    rows.extend(counted.by_sex.iter().map(|row| count("bySex", contract_name(row.sex).into(), row.count)));
+    rows.extend(counted.by_age_band.iter().map(|row| count("byAgeBand", contract_name(row.band).into(), row.count)));
+    rows
+}
