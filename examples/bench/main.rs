@@ -8,6 +8,7 @@
 mod acts;
 mod client;
 mod crowd;
+mod history;
 mod process;
 mod query;
 mod start;
@@ -62,7 +63,7 @@ struct Args {
     /// Changes that subscribers are sent.
     #[arg(long, default_value_t = 50)]
     changes: usize,
-    /// Measure only this: `query`, `acts`, `start` or `subscribers`. Repeat it for several.
+    /// Measure only this: `query`, `acts`, `history`, `start` or `subscribers`. Repeat it for several.
     #[arg(long)]
     only: Vec<String>,
 }
@@ -174,6 +175,9 @@ async fn measure_with(args: &Args, bench: &Bench, table: &mut Table) -> Result<(
     }
     if args.wants("subscribers") {
         subscribers::measure(args, bench, DATABASE, table).await?;
+    }
+    if args.wants("history") {
+        history::measure(bench, table).await?;
     }
     if args.wants("start") {
         start::measure(args, bench, seconds, table).await?;

@@ -172,6 +172,13 @@ pub(crate) fn cpu_micros(pid: u32) -> Result<f64, Failure> {
     Ok(ticks.iter().sum::<f64>() * TICK_MICROS)
 }
 
+/// Megabytes of memory that a process has had at most so far.
+pub(crate) fn peak_megabytes(pid: u32) -> Result<f64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("/proc has no memory peak")?;
+    Ok(peak.trim().trim_end_matches(" kB").parse::<f64>()? / 1_024.0)
+}
+
 /// Microseconds of processor time that this thread has taken so far.
 pub(crate) fn own_cpu_micros() -> Result<f64, Failure> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;

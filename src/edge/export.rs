@@ -199,3 +199,54 @@ impl IntoResponse for Refused {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use tavolo_resolvers::export::Value;
+    use tavolo_schema::DateTime;
+    use tavolo_store::StoreError;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Tells that it has been dropped.
+    struct Dropped(Option<oneshot::Sender<()>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let _ = self.0.take().map(|tell| tell.send(()));
+        }
+    }
+
+    fn sent(rows: impl futures_util::Stream<Item = Result<Vec<Value>, StoreError>> + Send + 'static) -> Body {
+        let columns = vec!["number"];
+        let export = Export { subject: Subject::Ledger, as_of: DateTime::EPOCH, columns, rows: rows.boxed() };
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        send(export, csv::Dialect::Standard, place)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_away_ends_the_rows() {
+        let (tell, dropped) = oneshot::channel();
+        let guard = Dropped(Some(tell));
+        let endless = stream::iter(0_i64..).map(move |number| {
+            let _held = &guard;
+            Ok(vec![Value::Whole(number)])
+        });
+        let mut body = sent(endless).into_data_stream();
+        for _ in 0..10 {
+            assert!(!body.next().await.unwrap().unwrap().is_empty());
+        }
+        drop(body);
+        tokio::time::timeout(Duration::from_secs(20), dropped).await.expect("in time").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_fault_on_the_way_cuts_the_table_off() {
+        let rows = [Ok(vec![Value::Whole(1)]), Err(StoreError::Busy)];
+        assert!(to_bytes(sent(stream::iter(rows)), 1_000).await.is_err());
+        let whole = to_bytes(sent(stream::iter([Ok(vec![Value::Whole(1)])])), 1_000).await.unwrap();
+        assert_eq!(whole, "number\r\n1\r\n");
+    }
+}

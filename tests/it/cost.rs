@@ -201,3 +201,53 @@ async fn what_an_operator_may_not_see_is_left_out_at_the_same_cost() {
     drop(hub);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_read_once_and_then_what_is_new() {
+    let world = filled(30, 60).await;
+    let hub = Quiet::start(&world).await;
+    let history = "{ occupancyHistory(from: \"2026-01-01T00:00:00Z\") { at capacity { free occupied } } }";
+    let (first, read) = hub.ask("", history, json!({})).await;
+    assert!(read > 0, "the ledger is in the database");
+    let (again, cost) = hub.ask("", history, json!({})).await;
+    assert_eq!((again, cost), (first.clone(), 0));
+    let at = "{ occupancy(groupBy: PROVINCE, at: \"2026-06-30T12:00:00Z\") { facilities capacity { occupied } } }";
+    let (then, cost) = hub.ask("", at, json!({})).await;
+    assert_eq!((&then["occupancy"][0]["facilities"], cost), (&json!(30), 0));
+
+    // One more entry in the ledger of one pool: one command reads it.
+    let client = world.hub().await;
+    let facility = client.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 3).await;
+    let known = async || hub.graph.hub().table.board().place(FacilityId::decode(&facility).unwrap()).is_some();
+    crate::harness::until("the quiet hub knows the facility", known).await;
+    let guest = client.guest("operator").await;
+    client.admit("operator", &guest, &facility).await;
+    let last = |answer: &Value| answer["occupancyHistory"].as_array().unwrap().last().unwrap()["capacity"].clone();
+    let before = last(&first)["occupied"].as_i64().unwrap();
+    let seen = async || last(&hub.ask("", history, json!({})).await.0)["occupied"] == before + 1;
+    crate::harness::until("the quiet hub knows of the admission", seen).await;
+    assert_eq!(hub.ask("", history, json!({})).await.1, 0);
+    drop(hub);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statistics_read_stays_and_particulars_and_no_name() {
+    let mut costs = Vec::new();
+    for guests in [10, 90] {
+        let world = filled(4, guests).await;
+        let hub = Quiet::start(&world).await;
+        let statistics = "{ statistics(from: \"2026-01-01\", to: \"2026-10-31\") { hosted { count } bySex { sex count }
+            byCitizenship { citizenship count } exitsByReason { reason count } lengthOfStay { meanDays } } }";
+        for subject in ["province", "analyst"] {
+            let (data, cost) = hub.ask(subject, statistics, json!({})).await;
+            assert!(data["statistics"]["hosted"]["count"].as_i64() > Some(4), "{data}");
+            costs.push(cost);
+        }
+        let (data, cost) = hub.ask("", statistics, json!({})).await;
+        assert_eq!((data, cost), (json!({ "statistics": null }), 0));
+        drop(hub);
+        world.end().await;
+    }
+    assert_eq!(costs, [2; 4], "one command for the stays, one for the people");
+}

@@ -69,7 +69,7 @@ fn possible(published: &[Vec<Option<i32>>], totals: &[i32]) -> Vec<Vec<BTreeSet<
     for (row, municipalities) in by_municipality.iter().filter(|(row, _)| whole.contains(*row)) {
         let Some(categories) = by_category.get(row) else { continue };
         let mut see = |group: usize, row: &[i32; VALUES]| {
-            row.iter().zip(&mut possible[group]).for_each(|(count, seen)| drop(seen.insert(*count)));
+            row.iter().zip(&mut possible[group]).for_each(|(count, seen)| seen.extend([*count]));
         };
         see(0, row);
         categories.iter().for_each(|rows| (1..).zip(rows).for_each(|(group, row)| see(group, row)));

@@ -136,11 +136,13 @@ const FACILITY: &str = "facility(by: { id: $facility })";
 const BY_CODE: &str = "facilities(filter: { text: $code })";
 const ITS_ACCREDITATIONS: &str = "accreditations(filter: { facility: $facility })";
 const ITS_GUESTS: &str = "guests(filter: { facility: $facility })";
+const STATISTICS: &str = "statistics(filter: { facility: $facility }, from: \"2026-10-01\", to: \"2026-11-30\")";
 const LEFT: &str = "stays(status: CLOSED)";
 
 /// The ways to all types that a query reaches.
 const WAYS: &[Way] = &[
     way("Query", &[]),
+    way("AgeBandCount", &[STATISTICS, "byAgeBand"]),
     way("Accreditation", &["accreditation(by: { id: $accreditation })"]),
     way("AccreditationConnection", &[ITS_ACCREDITATIONS]),
     way("AccreditationEdge", &[ITS_ACCREDITATIONS, "edges"]),
@@ -149,6 +151,9 @@ const WAYS: &[Way] = &[
     way("Capacity", &[FACILITY, "capacity"]),
     way("CapacityNumbers", &[FACILITY, "occupancy"]),
     way("CategoryPlaces", &[FACILITY, "accreditation", "granted"]),
+    way("CitizenshipCount", &[STATISTICS, "byCitizenship"]),
+    way("Count", &[STATISTICS, "hosted"]),
+    way("ExitReasonCount", &[STATISTICS, "exitsByReason"]),
     way("Facility", &[FACILITY]),
     way("FacilityConnection", &[BY_CODE]),
     way("FacilityEdge", &[BY_CODE, "edges"]),
@@ -157,6 +162,9 @@ const WAYS: &[Way] = &[
     way("GuestEdge", &[ITS_GUESTS, "edges"]),
     way("Household", &["guest(by: { id: $guest })", "household"]),
     way("Irregularity", &[FACILITY, "irregularities"]),
+    way("LengthBandCount", &[STATISTICS, "lengthOfStay", "bands"]),
+    way("LengthOfStay", &[STATISTICS, "lengthOfStay"]),
+    way("MonthMovements", &[STATISTICS, "movementsByMonth"]),
     way("Municipality", &["municipalities"]),
     way("Node", &["node(id: $town)"]),
     Way {
@@ -180,12 +188,15 @@ const WAYS: &[Way] = &[
         fields: &["facility"],
         steps: &["occupancy(filter: { facility: $facility }, groupBy: FACILITY)"],
     },
+    way("OccupancyPoint", &["occupancyHistory(from: \"2026-11-23T00:00:00Z\")"]),
     way("Organisation", &["organisation(by: { id: $town })"]),
     way("OrganisationConnection", &["organisations"]),
     way("OrganisationEdge", &["organisations", "edges"]),
     way("PageInfo", &["organisations", "pageInfo"]),
     way("Room", &[FACILITY, "rooms"]),
+    way("SexCount", &[STATISTICS, "bySex"]),
     way("Sight", &["viewer", "sight"]),
+    way("Statistics", &[STATISTICS]),
     way("Stay", &[FACILITY, LEFT, "nodes"]),
     way("StayConnection", &[FACILITY, LEFT]),
     way("StayEdge", &[FACILITY, LEFT, "edges"]),
@@ -212,6 +223,8 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("Query.guest", "(by: { id: $guest })"),
     ("Query.guests", "(filter: { facility: $facility })"),
     ("Query.occupancy", "(groupBy: CATEGORY)"),
+    ("Query.occupancyHistory", "(from: \"2026-11-23T00:00:00Z\")"),
+    ("Query.statistics", "(filter: { facility: $facility }, from: \"2026-10-01\", to: \"2026-11-30\")"),
 ];
 
 /// Fields that are null whoever looks. This list should only ever shrink.
@@ -225,6 +238,19 @@ const NULL_FOR_THE_PUBLIC: &[&str] = &["Viewer.subject", "Viewer.organisation"];
 
 /// Fields that say what the viewer may do; whoever performs no act has nothing there.
 const EMPTY_FOR_WHOEVER_ONLY_LOOKS: &[&str] = &["Sight.acts"];
+
+/// Numbers that are suppressed for whoever does not see the persons: here there are fewer than five.
+const NULL_WITHOUT_SIGHT_OF_PERSONS: &[&str] = &[
+    "AgeBandCount.count",
+    "CitizenshipCount.citizenship",
+    "CitizenshipCount.count",
+    "Count.count",
+    "ExitReasonCount.count",
+    "LengthBandCount.count",
+    "LengthOfStay.meanDays",
+    "LengthOfStay.medianDays",
+    "SexCount.count",
+];
 
 /// The contract, by the names of its types.
 struct Contract(BTreeMap<String, TypeDefinition>);
@@ -370,7 +396,8 @@ fn every_type_has_a_way_and_every_field_is_walked() {
     for name in BY_ACT.iter().chain(&BY_WATCHING) {
         assert!(contract.0.contains_key(*name), "there is no {name}");
     }
-    for name in NULL_FOR_EVERYBODY.iter().chain(NULL_FOR_THE_PUBLIC).chain(EMPTY_FOR_WHOEVER_ONLY_LOOKS) {
+    let exceptions = NULL_FOR_EVERYBODY.iter().chain(NULL_FOR_THE_PUBLIC).chain(EMPTY_FOR_WHOEVER_ONLY_LOOKS);
+    for name in exceptions.chain(NULL_WITHOUT_SIGHT_OF_PERSONS) {
         assert!(walked.contains(*name), "there is no {name} to make an exception for");
     }
 }
@@ -402,6 +429,8 @@ async fn every_field_is_shown_to_those_the_policy_names_and_to_nobody_else() {
                     let path = format!("{}.{name}", way.to);
                     let excepted = NULL_FOR_EVERYBODY.contains(&path.as_str())
                         || (role == Role::Public && NULL_FOR_THE_PUBLIC.contains(&path.as_str()))
+                        || (NULL_WITHOUT_SIGHT_OF_PERSONS.contains(&path.as_str())
+                            && !sight.contains(DataClass::Identity))
                         || (only_looks && EMPTY_FOR_WHOEVER_ONLY_LOOKS.contains(&path.as_str()));
                     let expected = open && sight.contains(contract.class(way.to, name)) && !excepted;
                     let found = if way.steps.is_empty() {
@@ -577,6 +606,14 @@ async fn what_is_forbidden_answers_as_what_does_not_exist() {
         ),
         (
             "query($id: ID!) { occupancy(filter: { facility: $id }, groupBy: CATEGORY) { capacity { free } } }",
+            &stage.facility,
+        ),
+        (
+            "query($id: ID!) { occupancyHistory(filter: { facility: $id }, from: \"2026-11-22T00:00:00Z\") { capacity { free } } }",
+            &stage.facility,
+        ),
+        (
+            "query($id: ID!) { statistics(filter: { facility: $id }, from: \"2026-11-22\", to: \"2026-11-23\") { to } }",
             &stage.facility,
         ),
     ];
