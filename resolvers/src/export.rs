@@ -4,15 +4,13 @@
 //! the membership as it is when the export begins. Rows are made as they are taken, so a table of any length needs the
 //! memory of a few of them; a fault on the way ends the stream with an error, never with a table that looks whole.
 
+mod rows;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_graphql::{InputType, Pos, Result, ServerError, Value as Input};
 use futures_util::{StreamExt, stream, stream::BoxStream};
-use tavolo_schema::{
-    CapacityNumbers, DataClass, DateTime, Day, LedgerEntry, Role, Stay, contract_name,
-    id::FacilityId,
-    statistics::{Count, Statistics},
-};
+use tavolo_schema::{DataClass, DateTime, Day, Role, id::FacilityId};
 use tavolo_store::{StoreError, statistics::Scope};
 use tavolo_subscriptions::Place;
 
@@ -222,29 +220,32 @@ async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result
     let (columns, rows): (Vec<&'static str>, BoxStream<'static, Result<Row, StoreError>>) = match subject {
         Subject::Facilities => {
             let places = places(&sheet, &filter, DataClass::Operational)?;
-            let rows = places.into_iter().flat_map(move |place| facility_rows(&sheet, &place, &filter));
-            (columns(&[&FACILITY, &NUMBERS]), stream::iter(rows.map(Ok)).boxed())
+            let rows = places.into_iter().flat_map(move |place| rows::facility_rows(&sheet, &place, &filter));
+            (columns(&[&rows::FACILITY, &rows::NUMBERS]), stream::iter(rows.map(Ok)).boxed())
         }
         Subject::OccupancyHistory => {
             let points = history(desk, &filter, parameters.stretch()?).await?;
-            let row = |OccupancyPoint { at, capacity }| [vec![at.into()], numbers(capacity)].concat();
-            (columns(&[&["at"], &NUMBERS]), stream::iter(points).map(row).map(Ok).boxed())
+            let row = |OccupancyPoint { at, capacity }| [vec![at.into()], rows::numbers(capacity)].concat();
+            (columns(&[&["at"], &rows::NUMBERS]), stream::iter(points).map(row).map(Ok).boxed())
         }
         Subject::Ledger => {
             let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Operational)?), &sheet)?;
             let entries = desk.hub.store.entries_within(&scope).await.map_err(|error| fault(&error))?;
-            (columns(&[&LEDGER]), entries.map(move |entry| entry.map(|entry| ledger_row(&sheet, &entry))).boxed())
+            (
+                columns(&[&rows::LEDGER]),
+                entries.map(move |entry| entry.map(|entry| rows::ledger_row(&sheet, &entry))).boxed(),
+            )
         }
         Subject::Statistics => {
             let (from, to) = parameters.period()?;
             let counted = statistics(desk, &filter, from, to).await?;
             let counted = counted.ok_or_else(|| forbidden(sheet.standing.role == Role::Public))?;
-            (columns(&[&STATISTICS]), stream::iter(statistics_rows(&counted)).map(Ok).boxed())
+            (columns(&[&rows::STATISTICS]), stream::iter(rows::statistics_rows(&counted)).map(Ok).boxed())
         }
         Subject::Stays => {
             let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Presence)?), &sheet)?;
             let stays = desk.hub.store.stays_within(&scope).await.map_err(|error| fault(&error))?;
-            (columns(&[&STAYS]), stays.map(move |stay| stay.map(|stay| stay_row(&sheet, &stay))).boxed())
+            (columns(&[&rows::STAYS]), stays.map(move |stay| stay.map(|stay| rows::stay_row(&sheet, &stay))).boxed())
         }
     };
     Ok(Export { subject, as_of: desk.sheet().now, columns, rows })
@@ -266,181 +267,4 @@ fn places(sheet: &Sheet, filter: &OccupancyFilter, class: DataClass) -> Result<V
 
 fn ids(places: &[Arc<Place>]) -> Vec<FacilityId> {
     places.iter().map(|place| place.facility.id).collect()
-}
-
-const NUMBERS: [&str; 10] = [
-    "accredited",
-    "installed",
-    "blocked",
-    "allocable",
-    "occupied",
-    "reserved",
-    "free",
-    "overCapacity",
-    "occupancyRate",
-    "utilisationRate",
-];
-
-fn numbers(numbers: CapacityNumbers) -> Row {
-    vec![
-        numbers.accredited.into(),
-        numbers.installed.into(),
-        numbers.blocked.into(),
-        numbers.allocable.into(),
-        numbers.occupied.into(),
-        numbers.reserved.into(),
-        numbers.free.into(),
-        numbers.over_capacity.into(),
-        numbers.occupancy_rate.into(),
-        numbers.utilisation_rate.into(),
-    ]
-}
-
-const FACILITY: [&str; 16] = [
-    "code",
-    "name",
-    "type",
-    "municipality",
-    "municipalityName",
-    "street",
-    "number",
-    "postalCode",
-    "operator",
-    "holder",
-    "projectCode",
-    "bathrooms",
-    "barrierFree",
-    "accreditationStatus",
-    "accreditationValidUntil",
-    "category",
-];
-
-/// One row for each category of places, or one without places.
-fn facility_rows(sheet: &Sheet, place: &Place, filter: &OccupancyFilter) -> Vec<Row> {
-    let facility = &place.facility;
-    let address = sheet.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
-    let body = |id| sheet.board.organisation(id).map(|body| body.name.clone());
-    let accreditation = place.accreditation_on(sheet.today);
-    let about: Row = vec![
-        Value::text(&facility.code),
-        Value::text(&facility.name),
-        contract_name(facility.facility_type).into(),
-        Value::text(&facility.municipality),
-        sheet.board.municipality(&facility.municipality).map(|found| found.name.clone()).into(),
-        address.map(|address| address.street.clone()).into(),
-        address.map(|address| address.number.clone()).into(),
-        address.map(|address| address.postal_code.clone()).into(),
-        body(facility.operator).into(),
-        body(facility.holder).into(),
-        facility.project_code.clone().into(),
-        facility.bathrooms.into(),
-        facility.barrier_free.into(),
-        accreditation.map(|found| contract_name(found.status_on(sheet.today))).into(),
-        accreditation.and_then(|found| found.valid_until).into(),
-    ];
-    let pools = place.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
-    let row = |category: Value, numbers: Row| [about.clone(), vec![category], numbers].concat();
-    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(pool.numbers_on(sheet.today))));
-    let mut rows: Vec<Row> = rows.collect();
-    if rows.is_empty() && filter.category.is_none() {
-        rows.push(row(Value::Empty, vec![Value::Empty; NUMBERS.len()]));
-    }
-    rows
-}
-
-const LEDGER: [&str; 16] = [
-    "occurredAt",
-    "registeredAt",
-    "facility",
-    "municipality",
-    "category",
-    "revision",
-    "cause",
-    "accreditedDelta",
-    "installedDelta",
-    "blockedDelta",
-    "occupiedDelta",
-    "reservedDelta",
-    "accredited",
-    "installed",
-    "blocked",
-    "occupied",
-];
-
-/// An entry as it stands, without the stay and the actor.
-fn ledger_row(sheet: &Sheet, entry: &LedgerEntry) -> Row {
-    let facility = sheet.board.place(entry.facility).map(|place| &place.facility);
-    vec![
-        entry.occurred_at.into(),
-        entry.registered_at.into(),
-        facility.map(|facility| facility.code.clone()).into(),
-        facility.map(|facility| facility.municipality.clone()).into(),
-        contract_name(entry.category).into(),
-        entry.revision.into(),
-        contract_name(entry.cause).into(),
-        entry.deltas.accredited.into(),
-        entry.deltas.installed.into(),
-        entry.deltas.blocked.into(),
-        entry.deltas.occupied.into(),
-        entry.deltas.reserved.into(),
-        entry.after.accredited.into(),
-        entry.after.installed.into(),
-        entry.after.blocked.into(),
-        entry.after.occupied.into(),
-    ]
-}
-
-const STAYS: [&str; 8] =
-    ["facility", "municipality", "category", "status", "entryAt", "exitAt", "exitReason", "registeredAt"];
-
-/// That somebody stayed; why they left is for those who may know who it was.
-fn stay_row(sheet: &Sheet, stay: &Stay) -> Row {
-    let place = sheet.board.place(stay.facility);
-    let identity = sheet.sight(sheet.party_of_facility(stay.facility)).contains(DataClass::Identity);
-    vec![
-        place.map(|place| place.facility.code.clone()).into(),
-        place.map(|place| place.facility.municipality.clone()).into(),
-        contract_name(stay.category).into(),
-        contract_name(stay.status).into(),
-        stay.entry_at.into(),
-        stay.exit_at.into(),
-        stay.exit_reason.filter(|_| identity).map(contract_name).into(),
-        stay.registered_at.into(),
-    ]
-}
-
-const STATISTICS: [&str; 4] = ["table", "key", "value", "suppressed"];
-
-fn statistics_rows(counted: &Statistics) -> Vec<Row> {
-    let plain = |key: &str, value: Value| vec!["period".into(), key.into(), value, false.into()];
-    let count =
-        |table: &str, key: Value, count: Count| vec![table.into(), key, count.count.into(), count.suppressed.into()];
-    let stay = &counted.length_of_stay;
-    let length = |key: &str, days: Option<f64>| {
-        vec!["lengthOfStay".into(), key.into(), days.into(), stay.exits.suppressed.into()]
-    };
-    let mut rows = vec![
-        plain("from", counted.from.into()),
-        plain("to", counted.to.into()),
-        plain("roundedTo", counted.rounded_to.into()),
-        count("hosted", Value::Empty, counted.hosted),
-        count("personDays", Value::Empty, counted.person_days),
-        count("lengthOfStay", "exits".into(), stay.exits),
-        length("meanDays", stay.mean_days),
-        length("medianDays", stay.median_days),
-    ];
-    rows.extend(stay.bands.iter().map(|row| count("lengthOfStay", contract_name(row.band).into(), row.count)));
-    rows.extend(
-        counted.exits_by_reason.iter().map(|row| count("exitsByReason", contract_name(row.reason).into(), row.count)),
-    );
-    for month in &counted.movements_by_month {
-        rows.push(count("entriesByMonth", month.month.into(), month.entries));
-        rows.push(count("exitsByMonth", month.month.into(), month.exits));
-    }
-    rows.extend(
-        counted.by_citizenship.iter().map(|row| count("byCitizenship", row.citizenship.clone().into(), row.count)),
-    );
-    rows.extend(counted.by_sex.iter().map(|row| count("bySex", contract_name(row.sex).into(), row.count)));
-    rows.extend(counted.by_age_band.iter().map(|row| count("byAgeBand", contract_name(row.band).into(), row.count)));
-    rows
 }

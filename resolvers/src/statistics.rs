@@ -104,8 +104,11 @@ impl Period {
         Self { from: self.from.first_of_month(), to: end.plus_days(-1) }
     }
 
-    fn contains(self, day: Day) -> bool {
-        self.from <= day && day <= self.to
+    /// Which of its months a day is in; none outside the period.
+    fn month_of(self, day: Day) -> Option<usize> {
+        let months = |day: Day| i32::from(day.0.year()) * 12 + i32::from(day.0.month());
+        let inside = self.from <= day && day <= self.to;
+        inside.then(|| usize::try_from(months(day) - months(self.from)).ok()).flatten()
     }
 
     fn months(self) -> Vec<Day> {
@@ -167,6 +170,27 @@ impl<'b> Question<'b> {
         };
         let own = names.iter().position(|name| *name == place.facility.municipality);
         [Some(0), Some(1 + stay.category as usize), own.map(Self::municipality)].into_iter().flatten().collect()
+    }
+}
+
+impl Question<'_> {
+    fn is_exact(&self) -> bool {
+        self.municipalities.is_none()
+    }
+
+    /// The counts of the group asked for, as they may be told.
+    fn row(&self, family: &Family) -> Vec<Option<i32>> {
+        match self.group {
+            None => vec![None; family.values()],
+            Some(group) if self.is_exact() => family.cells().swap_remove(group).into_iter().map(Some).collect(),
+            Some(group) => family.published().swap_remove(group),
+        }
+    }
+
+    /// The total of a table, as it may be told.
+    fn total(&self, totals: &[i32], row: &[Option<i32>]) -> Count {
+        let total = self.group.map(|group| totals[group]);
+        if self.is_exact() { total.into() } else { total.and_then(|total| disclosure::total(total, row)).into() }
     }
 }
 
@@ -242,15 +266,16 @@ impl<'p> Tally<'p> {
     }
 
     fn movement(&mut self, period: Period, stay: &Stay, groups: &[usize]) {
-        let month = |day: Day| period.months().iter().position(|month| *month == day.first_of_month());
         let entry = stay.entry_at.day();
-        if let Some(month) = month(entry).filter(|_| period.contains(entry)) {
+        if let Some(month) = period.month_of(entry) {
             self.entries.count(groups.to_vec(), month);
         }
-        let Some(exit) = stay.exit_at.map(|exit| exit.day()).filter(|exit| period.contains(*exit)) else { return };
-        if let Some(month) = month(exit) {
-            self.exits.count(groups.to_vec(), month);
-        }
+        let Some((exit, month)) =
+            stay.exit_at.map(|exit| exit.day()).and_then(|exit| Some((exit, period.month_of(exit)?)))
+        else {
+            return;
+        };
+        self.exits.count(groups.to_vec(), month);
         let reason = stay.exit_reason.unwrap_or(ExitReason::Other);
         self.reasons.count(groups.to_vec(), reason as usize);
         self.lengths.count(groups.to_vec(), LengthBand::of(entry, exit) as usize);
@@ -270,52 +295,49 @@ impl<'p> Tally<'p> {
     }
 
     fn answer(&self, question: &Question<'_>) -> Statistics {
-        let exact = question.municipalities.is_none();
-        let row = |family: &Family| -> Vec<Option<i32>> {
-            let rows = if exact {
-                family.cells().into_iter().map(|row| row.into_iter().map(Some).collect()).collect()
-            } else {
-                family.published()
-            };
-            let hidden = rows.first().map_or(0, Vec::len);
-            question.group.map_or(vec![None; hidden], |group| rows[group].clone())
-        };
-        let total = |counts: &[i32], row: &[Option<i32>]| -> Count {
-            let count = question.group.map(|group| counts[group]);
-            if exact { count.into() } else { count.and_then(|count| disclosure::total(count, row)).into() }
-        };
-        let (sexes, lengths, reasons) = (row(&self.by_sex), row(&self.lengths), row(&self.reasons));
-        let hosted = total(&self.hosted, &sexes);
-        let ended: Vec<i32> = self.days.iter().map(|days| i32::try_from(days.len()).unwrap_or(i32::MAX)).collect();
-        let exits = total(&ended, &lengths);
-        let days = question.group.filter(|_| !exits.suppressed).map_or(&[][..], |group| &self.days[group]);
-        let length = |days: Option<f64>| days.map(|days| if exact { days } else { days.round() });
+        let row = |family: &Family| question.row(family);
         let months = question.period.months().into_iter().zip(row(&self.entries)).zip(row(&self.exits));
+        let sexes = row(&self.by_sex);
+        let hosted = question.total(&self.hosted, &sexes);
+        let person_days = if hosted.suppressed { None.into() } else { question.total(&self.person_days, &[Some(0)]) };
         Statistics {
             from: question.period.from,
             to: question.period.to,
-            rounded_to: if exact { 1 } else { disclosure::BASE },
-            person_days: if hosted.suppressed { None.into() } else { total(&self.person_days, &[Some(0)]) },
+            rounded_to: if question.is_exact() { 1 } else { disclosure::BASE },
             hosted,
-            length_of_stay: LengthOfStay {
-                exits,
-                mean_days: length(mean(days)),
-                median_days: length(median(days)),
-                bands: named(LengthBand::ALL, lengths, |band, count| LengthBandCount { band, count }),
-            },
-            exits_by_reason: named(ExitReason::ALL, reasons, |reason, count| ExitReasonCount { reason, count }),
+            person_days,
+            length_of_stay: self.length_of_stay(question),
+            exits_by_reason: named(ExitReason::ALL, row(&self.reasons), |reason, count| ExitReasonCount {
+                reason,
+                count,
+            }),
             movements_by_month: months
                 .map(|((month, entries), exits)| MonthMovements { month, entries: entries.into(), exits: exits.into() })
                 .collect(),
-            by_citizenship: self.citizens(row(&self.by_citizenship)),
+            by_citizenship: self.citizens(question),
             by_sex: named(SEXES, sexes, |sex, count| SexCount { sex, count }),
             by_age_band: named(AgeBand::ALL, row(&self.by_age), |band, count| AgeBandCount { band, count }),
         }
     }
 
+    fn length_of_stay(&self, question: &Question<'_>) -> LengthOfStay {
+        let lengths = question.row(&self.lengths);
+        let ended: Vec<i32> = self.days.iter().map(|days| i32::try_from(days.len()).unwrap_or(i32::MAX)).collect();
+        let exits = question.total(&ended, &lengths);
+        let days = question.group.filter(|_| !exits.suppressed).map_or(&[][..], |group| &self.days[group]);
+        let told = |days: Option<f64>| days.map(|days| if question.is_exact() { days } else { days.round() });
+        LengthOfStay {
+            exits,
+            mean_days: told(mean(days)),
+            median_days: told(median(days)),
+            bands: named(LengthBand::ALL, lengths, |band, count| LengthBandCount { band, count }),
+        }
+    }
+
     /// Those that are shown and not empty, and all suppressed ones together, without naming them.
-    fn citizens(&self, row: Vec<Option<i32>>) -> Vec<CitizenshipCount> {
-        let hidden = row.iter().any(Option::is_none) || row.is_empty();
+    fn citizens(&self, question: &Question<'_>) -> Vec<CitizenshipCount> {
+        let row = question.row(&self.by_citizenship);
+        let hidden = question.group.is_none() || row.iter().any(Option::is_none);
         let rest = hidden.then_some(CitizenshipCount { citizenship: None, count: None.into() });
         let shown = self.citizenships.iter().zip(row).filter(|(_, count)| count.is_some_and(|count| count > 0));
         let named = |(citizenship, count): (&&str, Option<i32>)| CitizenshipCount {

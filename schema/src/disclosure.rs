@@ -48,6 +48,12 @@ impl Family {
         Self { groups, values, kinds: BTreeMap::new() }
     }
 
+    /// How many values there are to have.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        self.values
+    }
+
     /// Counts one person in some groups.
     pub fn count(&mut self, mut groups: Vec<usize>, value: usize) {
         groups.sort_unstable();

@@ -58,6 +58,9 @@ impl From<Fault> for Refused {
             Self::Coded(ErrorCode::Internal, "the hub could not answer this".into())
         };
         match fault {
+            Fault::Store(StoreError::Unavailable(_)) => {
+                Self::Coded(ErrorCode::Unavailable, "the database does not answer; try again".into())
+            }
             Fault::Store(error) => internal(&error),
             Fault::Xlsx(error) => internal(&error),
             Fault::Io(error) => internal(&error),

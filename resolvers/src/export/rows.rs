@@ -1,0 +1,187 @@
+//! The rows of each table, and the names of their columns.
+
+use tavolo_schema::{
+    CapacityNumbers, DataClass, LedgerEntry, Stay, contract_name,
+    statistics::{Count, Statistics},
+};
+use tavolo_subscriptions::Place;
+
+use super::{Row, Value};
+use crate::{occupancy::OccupancyFilter, sheet::Sheet};
+
+pub(super) const NUMBERS: [&str; 10] = [
+    "accredited",
+    "installed",
+    "blocked",
+    "allocable",
+    "occupied",
+    "reserved",
+    "free",
+    "overCapacity",
+    "occupancyRate",
+    "utilisationRate",
+];
+
+pub(super) fn numbers(numbers: CapacityNumbers) -> Row {
+    vec![
+        numbers.accredited.into(),
+        numbers.installed.into(),
+        numbers.blocked.into(),
+        numbers.allocable.into(),
+        numbers.occupied.into(),
+        numbers.reserved.into(),
+        numbers.free.into(),
+        numbers.over_capacity.into(),
+        numbers.occupancy_rate.into(),
+        numbers.utilisation_rate.into(),
+    ]
+}
+
+pub(super) const FACILITY: [&str; 16] = [
+    "code",
+    "name",
+    "type",
+    "municipality",
+    "municipalityName",
+    "street",
+    "number",
+    "postalCode",
+    "operator",
+    "holder",
+    "projectCode",
+    "bathrooms",
+    "barrierFree",
+    "accreditationStatus",
+    "accreditationValidUntil",
+    "category",
+];
+
+/// One row for each category of places, or one without places.
+pub(super) fn facility_rows(sheet: &Sheet, place: &Place, filter: &OccupancyFilter) -> Vec<Row> {
+    let facility = &place.facility;
+    let address = sheet.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
+    let body = |id| sheet.board.organisation(id).map(|body| body.name.clone());
+    let accreditation = place.accreditation_on(sheet.today);
+    let about: Row = vec![
+        Value::text(&facility.code),
+        Value::text(&facility.name),
+        contract_name(facility.facility_type).into(),
+        Value::text(&facility.municipality),
+        sheet.board.municipality(&facility.municipality).map(|found| found.name.clone()).into(),
+        address.map(|address| address.street.clone()).into(),
+        address.map(|address| address.number.clone()).into(),
+        address.map(|address| address.postal_code.clone()).into(),
+        body(facility.operator).into(),
+        body(facility.holder).into(),
+        facility.project_code.clone().into(),
+        facility.bathrooms.into(),
+        facility.barrier_free.into(),
+        accreditation.map(|found| contract_name(found.status_on(sheet.today))).into(),
+        accreditation.and_then(|found| found.valid_until).into(),
+    ];
+    let pools = place.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
+    let row = |category: Value, numbers: Row| [about.clone(), vec![category], numbers].concat();
+    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(pool.numbers_on(sheet.today))));
+    let mut rows: Vec<Row> = rows.collect();
+    if rows.is_empty() && filter.category.is_none() {
+        rows.push(row(Value::Empty, vec![Value::Empty; NUMBERS.len()]));
+    }
+    rows
+}
+
+pub(super) const LEDGER: [&str; 16] = [
+    "occurredAt",
+    "registeredAt",
+    "facility",
+    "municipality",
+    "category",
+    "revision",
+    "cause",
+    "accreditedDelta",
+    "installedDelta",
+    "blockedDelta",
+    "occupiedDelta",
+    "reservedDelta",
+    "accredited",
+    "installed",
+    "blocked",
+    "occupied",
+];
+
+/// An entry as it stands, without the stay and the actor.
+pub(super) fn ledger_row(sheet: &Sheet, entry: &LedgerEntry) -> Row {
+    let facility = sheet.board.place(entry.facility).map(|place| &place.facility);
+    vec![
+        entry.occurred_at.into(),
+        entry.registered_at.into(),
+        facility.map(|facility| facility.code.clone()).into(),
+        facility.map(|facility| facility.municipality.clone()).into(),
+        contract_name(entry.category).into(),
+        entry.revision.into(),
+        contract_name(entry.cause).into(),
+        entry.deltas.accredited.into(),
+        entry.deltas.installed.into(),
+        entry.deltas.blocked.into(),
+        entry.deltas.occupied.into(),
+        entry.deltas.reserved.into(),
+        entry.after.accredited.into(),
+        entry.after.installed.into(),
+        entry.after.blocked.into(),
+        entry.after.occupied.into(),
+    ]
+}
+
+pub(super) const STAYS: [&str; 8] =
+    ["facility", "municipality", "category", "status", "entryAt", "exitAt", "exitReason", "registeredAt"];
+
+/// That somebody stayed; why they left is for those who may know who it was.
+pub(super) fn stay_row(sheet: &Sheet, stay: &Stay) -> Row {
+    let place = sheet.board.place(stay.facility);
+    let identity = sheet.sight(sheet.party_of_facility(stay.facility)).contains(DataClass::Identity);
+    vec![
+        place.map(|place| place.facility.code.clone()).into(),
+        place.map(|place| place.facility.municipality.clone()).into(),
+        contract_name(stay.category).into(),
+        contract_name(stay.status).into(),
+        stay.entry_at.into(),
+        stay.exit_at.into(),
+        stay.exit_reason.filter(|_| identity).map(contract_name).into(),
+        stay.registered_at.into(),
+    ]
+}
+
+pub(super) const STATISTICS: [&str; 4] = ["table", "key", "value", "suppressed"];
+
+pub(super) fn statistics_rows(counted: &Statistics) -> Vec<Row> {
+    let plain = |key: &str, value: Value| vec!["period".into(), key.into(), value, false.into()];
+    let count =
+        |table: &str, key: Value, count: Count| vec![table.into(), key, count.count.into(), count.suppressed.into()];
+    let stay = &counted.length_of_stay;
+    let length = |key: &str, days: Option<f64>| {
+        vec!["lengthOfStay".into(), key.into(), days.into(), stay.exits.suppressed.into()]
+    };
+    let mut rows = vec![
+        plain("from", counted.from.into()),
+        plain("to", counted.to.into()),
+        plain("roundedTo", counted.rounded_to.into()),
+        count("hosted", Value::Empty, counted.hosted),
+        count("personDays", Value::Empty, counted.person_days),
+        count("lengthOfStay", "exits".into(), stay.exits),
+        length("meanDays", stay.mean_days),
+        length("medianDays", stay.median_days),
+    ];
+    rows.extend(stay.bands.iter().map(|row| count("lengthOfStay", contract_name(row.band).into(), row.count)));
+    rows.extend(
+        counted.exits_by_reason.iter().map(|row| count("exitsByReason", contract_name(row.reason).into(), row.count)),
+    );
+    for month in &counted.movements_by_month {
+        rows.push(count("entriesByMonth", month.month.into(), month.entries));
+        rows.push(count("exitsByMonth", month.month.into(), month.exits));
+    }
+    rows.extend(
+        counted.by_citizenship.iter().map(|row| count("byCitizenship", row.citizenship.clone().into(), row.count)),
+    );
+    rows.extend(counted.by_sex.iter().map(|row| count("bySex", contract_name(row.sex).into(), row.count)));
+    rows.extend(counted.by_age_band.iter().map(|row| count("byAgeBand", contract_name(row.band).into(), row.count)));
+    rows
+}
