@@ -364,3 +364,42 @@ async fn two_processes_show_the_change_that_one_of_them_made() {
     other.stop().await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn the_demonstration_has_a_year_behind_it_and_its_books_agree() {
+    let target = Target::new();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let command = target.arguments(&["demo", "--no-activity", "--listen", "127.0.0.1:0", "--data", data]);
+    let mut demo = tavolo(&command).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let address = loop {
+        let line = lines.next_line().await.unwrap().expect("a start page");
+        if let Some(address) = line.trim().strip_prefix("start page") {
+            break address.trim().to_owned();
+        }
+    };
+    let tokens: Value = serde_json::from_slice(&std::fs::read(folder.path().join("tokens.json")).unwrap()).unwrap();
+    let now = tavolo::system_clock().now();
+    let days_ago = |days: i64| now.plus_millis(-days * 86_400_000);
+    let document = "query($from: Date!, $to: Date!, $then: DateTime!) {
+        occupancyHistory(from: $then, every: MONTH) { capacity { installed allocable occupied overCapacity } }
+        statistics(from: $from, to: $to) { lengthOfStay { exits { count } meanDays } exitsByReason { count } } }";
+    let variables = json!({ "from": days_ago(300).day().to_string(), "to": now.day().to_string(), "then": days_ago(300).to_string() });
+    let request =
+        reqwest::Client::new().post(format!("{address}graphql")).bearer_auth(tokens["province"].as_str().unwrap());
+    let answer = request.json(&json!({ "query": document, "variables": variables })).send().await.unwrap();
+    let data = answer.json::<Value>().await.unwrap()["data"].take();
+    for point in data["occupancyHistory"].as_array().unwrap() {
+        let number = |name: &str| point["capacity"][name].as_i64().unwrap();
+        assert!(number("occupied") * 10 > number("allocable") * 4, "{point}");
+        assert!(number("installed") > 150 && number("overCapacity") == 0, "{point}");
+    }
+    let stay = &data["statistics"]["lengthOfStay"];
+    assert!(stay["exits"]["count"].as_i64() > Some(60) && stay["meanDays"].as_f64() > Some(90.0), "{stay}");
+    let reasons = data["statistics"]["exitsByReason"].as_array().unwrap();
+    assert!(reasons.iter().filter(|reason| reason["count"].as_i64() > Some(5)).count() >= 4, "{reasons:?}");
+    demo.kill().await.unwrap();
+    target.prints(&["check"]).await;
+    target.drop_database().await;
+}
