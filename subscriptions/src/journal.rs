@@ -39,10 +39,13 @@ impl Journal {
             (revision < pool.revision).then_some(Known { facility: pool.facility, category: pool.category, revision })
         });
         let lacking: Vec<Known> = lacking.collect();
-        for entry in store.movements(&lacking).await? {
-            let movements = Arc::make_mut(known.entry((entry.facility, entry.category)).or_default());
-            if i64::try_from(movements.len()) == Ok(entry.revision - 1) {
-                movements.push(entry.movement);
+        let entries = store.movements(&lacking).await?;
+        for of_pool in entries.chunk_by(|one, next| (one.facility, one.category) == (next.facility, next.category)) {
+            let movements = Arc::make_mut(known.entry((of_pool[0].facility, of_pool[0].category)).or_default());
+            for entry in of_pool {
+                if i64::try_from(movements.len()) == Ok(entry.revision - 1) {
+                    movements.push(entry.movement);
+                }
             }
         }
         Ok(known.clone())
