@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tavolo_resolvers::Graph;
 use tavolo_schema::{Member, Organisation, OrganisationKind, Role, id::OrganisationId};
 use tavolo_store::{Settings, Store, StoreError};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
-    demo, edge, seed,
+    demo, edge, reference, seed,
     serve::{Running, Setup, open_store, signalled},
-    system_clock,
+    service_manager, system_clock,
     tokens::Signer,
 };
 
@@ -60,6 +60,13 @@ pub enum Command {
     Check(DatabaseArgs),
     /// Bring a database to the schema of this version, and its municipalities to a file.
     Migrate(MigrateArgs),
+    /// Print the completions of this command line for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print every flag and variable as Markdown.
+    Reference,
 }
 
 /// Which database.
@@ -77,7 +84,7 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let patience = Duration::from_secs(self.patience);
         Settings { patience, ..Settings::new(&self.mongodb_uri, &self.database) }
     }
@@ -91,10 +98,10 @@ impl DatabaseArgs {
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     #[command(flatten)]
-    database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// Where to listen.
     #[arg(long, env = "TAVOLO_LISTEN", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// File with the keys that tokens are checked with: a JWKS, or a public key in PEM (ES256 or EdDSA).
     #[arg(long, env = "TAVOLO_KEYS", conflicts_with = "jwks")]
     keys: Option<PathBuf>,
@@ -121,6 +128,13 @@ fn origin(text: &str) -> Result<String, String> {
         return Err("expected an origin such as https://pages.example.org".into());
     }
     Ok(text.to_owned())
+}
+
+impl ServeArgs {
+    pub(crate) fn key_source(&self) -> Option<KeySource> {
+        let file = self.keys.clone().map(KeySource::File);
+        file.or_else(|| self.jwks.clone().map(KeySource::Address))
+    }
 }
 
 /// For whom a token is.
@@ -288,6 +302,8 @@ impl Cli {
             Command::Organisation(args) => organisation(args).await,
             Command::Check(args) => check(&args).await,
             Command::Migrate(args) => migrate(args).await,
+            Command::Completions { shell } => completions(shell),
+            Command::Reference => print(&reference::markdown(Self::command())),
         }
     }
 }
@@ -308,7 +324,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
-    let source = args.keys.map(KeySource::File).or(args.jwks.map(KeySource::Address));
+    let source = args.key_source();
     let demands = Demands { issuer: args.issuer, audience: args.audience };
     let authority = match source {
         Some(source) => Some(Arc::new(Authority::open(source, demands, system_clock()).await?)),
@@ -326,9 +342,20 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         clock: system_clock(),
     };
     let running = Running::start(args.database.open().await?, setup).await?;
-    signalled().await;
+    service_manager::ready();
+    tokio::select! {
+        () = signalled() => {}
+        () = service_manager::keep_alive() => {}
+    }
+    service_manager::stopping();
     running.stop().await;
     Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tavolo", &mut script);
+    print(&String::from_utf8(script)?)
 }
 
 fn token(args: &TokenArgs) -> Result<(), Failure> {

@@ -1,13 +1,15 @@
 //! Listens: the only crate that names axum.
 //!
 //! Everything a process needs around the graph: configuration and commands ([`cli`]), who asks
-//! ([`auth`]), the HTTP and WebSocket edge ([`edge`]), the life of a hub ([`serve`]), a MongoDB of
-//! its own for demonstrations and tests ([`local_mongod`]), and the demonstration itself.
+//! ([`auth`]), the HTTP and WebSocket edge ([`edge`]), the life of a hub ([`serve`]) and what a
+//! service manager is told of it ([`service_manager`]), a MongoDB of its own for demonstrations and
+//! tests ([`local_mongod`]), and the demonstration itself.
 //!
 //! # Adding the next command
 //!
 //! A variant in [`cli::Command`] with a doc comment (it becomes the help), its flags with a
-//! `TAVOLO_*` variable each, and a function that does it in a module of its name.
+//! `TAVOLO_*` variable each, and a function that does it in a module of its name. Then renew
+//! `docs/configuration.md` with `tavolo reference`.
 
 pub mod auth;
 pub mod cli;
@@ -16,8 +18,10 @@ pub mod edge;
 pub mod invent;
 mod listener;
 pub mod local_mongod;
+pub mod reference;
 pub mod seed;
 pub mod serve;
+pub mod service_manager;
 pub mod tokens;
 
 use tavolo_schema::{Clock, DateTime};

@@ -24,7 +24,7 @@ pub fn tavolo(arguments: &[&str]) -> Command {
 }
 
 /// What a command that succeeds prints.
-async fn prints(arguments: &[&str]) -> String {
+pub async fn prints(arguments: &[&str]) -> String {
     let Output { status, stdout, stderr } = tavolo(arguments).output().await.unwrap();
     assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()

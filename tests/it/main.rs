@@ -20,6 +20,7 @@ mod commands;
 mod contract;
 mod cost;
 mod database;
+mod deployment;
 mod disclosure;
 mod documents;
 mod edge;
