@@ -248,6 +248,15 @@ impl Authority {
     }
 }
 
+/// The algorithm of each key that a source has now and a hub would use.
+///
+/// # Errors
+///
+/// When the keys cannot be had.
+pub async fn algorithms(source: &KeySource) -> Result<Vec<Algorithm>, KeyError> {
+    Ok(fetch(source).await?.into_iter().map(|key| key.algorithm).collect())
+}
+
 /// Whether a token's header may be meant for this key. The algorithm is the key's own: a token cannot choose another.
 fn fits(key: &Key, id: Option<&str>, algorithm: Algorithm) -> bool {
     key.algorithm == algorithm && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)

@@ -15,7 +15,9 @@ use tavolo_store::{Settings, Store, StoreError};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
-    demo, edge, reference, seed,
+    demo,
+    doctor::{self, DoctorArgs},
+    edge, reference, seed,
     serve::{Running, Setup, open_store, signalled},
     service_manager, system_clock,
     tokens::Signer,
@@ -60,6 +62,8 @@ pub enum Command {
     Check(DatabaseArgs),
     /// Bring a database to the schema of this version, and its municipalities to a file.
     Migrate(MigrateArgs),
+    /// Look whether a hub can run here, and say what to do where it cannot.
+    Doctor(DoctorArgs),
     /// Print the completions of this command line for a shell.
     Completions {
         /// The shell.
@@ -302,6 +306,7 @@ impl Cli {
             Command::Organisation(args) => organisation(args).await,
             Command::Check(args) => check(&args).await,
             Command::Migrate(args) => migrate(args).await,
+            Command::Doctor(args) => doctor::run(args).await,
             Command::Completions { shell } => completions(shell),
             Command::Reference => print(&reference::markdown(Self::command())),
         }

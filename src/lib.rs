@@ -2,8 +2,8 @@
 //!
 //! Everything a process needs around the graph: configuration and commands ([`cli`]), who asks
 //! ([`auth`]), the HTTP and WebSocket edge ([`edge`]), the life of a hub ([`serve`]) and what a
-//! service manager is told of it ([`service_manager`]), a MongoDB of its own for demonstrations and
-//! tests ([`local_mongod`]), and the demonstration itself.
+//! service manager is told of it ([`service_manager`]), whether a hub can run here ([`doctor`]), a
+//! MongoDB of its own for demonstrations and tests ([`local_mongod`]), and the demonstration itself.
 //!
 //! # Adding the next command
 //!
@@ -14,6 +14,7 @@
 pub mod auth;
 pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod edge;
 pub mod invent;
 mod listener;

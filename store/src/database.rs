@@ -109,19 +109,9 @@ impl Store {
     ///
     /// As [`Store::open`], without those of the schema.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let mut options = ClientOptions::parse(&settings.uri).await.map_err(|error| match error.kind.as_ref() {
-            ErrorKind::InvalidArgument { message, .. } => StoreError::Address(message.clone()),
-            _ => error.into(),
-        })?;
+        let mut options = client_options(settings).await?;
         let commands = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commands);
-        options.app_name.get_or_insert_with(|| "tavolo".into());
-        options.server_selection_timeout = Some(settings.patience);
-        options.connect_timeout = Some(settings.patience);
-        options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
-        options.read_concern = Some(ReadConcern::majority());
-        options.retry_reads = Some(true);
-        options.retry_writes = Some(true);
         options.command_event_handler = Some(EventHandler::callback(move |event| {
             if let CommandEvent::Started(started) = event
                 && is_work(&started.command_name, &started.command)
@@ -233,6 +223,22 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// How every connection of ours behaves, whatever the address says.
+pub(crate) async fn client_options(settings: &Settings) -> Result<ClientOptions, StoreError> {
+    let mut options = ClientOptions::parse(&settings.uri).await.map_err(|error| match error.kind.as_ref() {
+        ErrorKind::InvalidArgument { message, .. } => StoreError::Address(message.clone()),
+        _ => error.into(),
+    })?;
+    options.app_name.get_or_insert_with(|| "tavolo".into());
+    options.server_selection_timeout = Some(settings.patience);
+    options.connect_timeout = Some(settings.patience);
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    options.read_concern = Some(ReadConcern::majority());
+    options.retry_reads = Some(true);
+    options.retry_writes = Some(true);
+    Ok(options)
 }
 
 /// The change feed's own waiting is no work; everything else is.

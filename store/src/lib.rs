@@ -23,6 +23,7 @@ pub mod act;
 pub mod admin;
 pub mod changes;
 pub mod clock;
+pub mod health;
 pub mod history;
 pub mod ledger;
 pub mod seed;

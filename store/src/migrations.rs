@@ -49,7 +49,8 @@ async fn migrate(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn version(database: &Database) -> Result<i32, StoreError> {
+/// The version of a database; 0 when no Tavolo has seen it.
+pub(crate) async fn version(database: &Database) -> Result<i32, StoreError> {
     let found = database.collection::<Filter>("meta").find_one(doc! { "_id": "schema" }).await?;
     let version = found.and_then(|schema| schema.get_i32("version").ok()).unwrap_or(0);
     if version > SCHEMA_VERSION {

@@ -22,6 +22,7 @@ mod cost;
 mod database;
 mod deployment;
 mod disclosure;
+mod doctor;
 mod documents;
 mod edge;
 mod envelope;
