@@ -130,6 +130,7 @@ fn oplog(outcome: Result<Oplog, StoreError>) -> Finding {
 fn schema(outcome: Result<i32, StoreError>) -> Finding {
     match outcome {
         Ok(SCHEMA_VERSION) => Finding::ok("schema", format!("version {SCHEMA_VERSION}")),
+        Ok(0) => Finding::ok("schema", "none yet; a hub makes it when it starts"),
         Ok(found) => Finding::warn(
             "schema",
             format!("version {found}; this hub brings it to {SCHEMA_VERSION} when it starts"),
