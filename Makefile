@@ -10,7 +10,7 @@ title = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: mongod ## The province live at http://127.0.0.1:8080 (ARGS="--listen 127.0.0.1:9000 --data DIR")
@@ -38,6 +38,8 @@ test: ## Every check, on a real MongoDB, with foreign clients and in a real brow
 	@$(MAKE) --no-print-directory foreign
 	$(call title,Web: the pages in a browser)
 	cd web && npm test
+	$(call title,Examples against a hub)
+	@$(MAKE) --no-print-directory examples
 	$(call title,Licences and advisories and sources)
 	@if command -v cargo-deny >/dev/null; then cargo deny check --hide-inclusion-graph; else echo 'Left out: cargo-deny is not installed.'; fi
 
@@ -46,6 +48,14 @@ foreign: mongod npm tests/foreign/node_modules/.installed ## Clients that nobody
 	@test -n "$$TAVOLO_BIN" || cargo build
 	@scripts/python-venv tests/foreign/requirements.txt >/dev/null
 	cd tests/foreign && npm test
+
+.PHONY: examples
+examples: mongod web/node_modules/.installed ## Every example client against a hub, R where it is installed
+	@scripts/need-chromium
+	@command -v curl >/dev/null || scripts/apt-install curl
+	cargo build --bins --example subscriber
+	python=$$(scripts/python-venv examples/python/requirements.txt) && \
+	TAVOLO_PYTHON=$$python node --test examples/examples.test.mjs
 
 .PHONY: build
 build: web ## The optimised binary with its pages, target/release/tavolo

@@ -43,6 +43,9 @@ pub struct DemoArgs {
     /// Nobody arrives or leaves by itself.
     #[arg(long, env = "TAVOLO_NO_ACTIVITY")]
     no_activity: bool,
+    /// Origins of pages elsewhere that may open a socket.
+    #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',')]
+    origins: Vec<String>,
     /// Address of a MongoDB replica set to use instead of one of its own.
     #[arg(long, env = "TAVOLO_MONGODB_URI", hide_env_values = true)]
     mongodb_uri: Option<String>,
@@ -83,7 +86,7 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     let setup = Setup {
         listen: args.listen,
         authority: Some(Arc::new(authority)),
-        origins: Vec::new(),
+        origins: args.origins.clone(),
         demo_tokens: Some(Value::Object(tokens.clone()).to_string()),
         settings: edge::Settings::default(),
         clock,
