@@ -49,6 +49,8 @@ describe("the examples", { timeout: 900_000 }, () => {
     return data;
   }
 
+  const isMissing = async (address) => (await fetch(hub.url + address)).status === 404;
+
   const occupancy = async (groupBy) => {
     const query = `{ occupancy(groupBy: ${groupBy}) { capacity { allocable free } } }`;
     return (await ask(query)).occupancy.map(({ capacity }) => capacity);
@@ -66,10 +68,10 @@ describe("the examples", { timeout: 900_000 }, () => {
   }
 
   /** Starts an example as a member, or as anybody. */
-  function start(t, command, args, { as: role = "province", url = hub.url, ...env } = {}) {
+  function start(t, command, args, { as: role = "province", url = hub.url, cwd, ...env } = {}) {
     const { TAVOLO_ORIGINS, TAVOLO_NO_ACTIVITY, ...outside } = process.env;
     const member = role ? { TAVOLO_TOKEN: tokens[role] } : {};
-    const running = new Running(spawn(command, args, { env: { ...outside, TAVOLO_URL: url, ...member, ...env } }));
+    const running = new Running(spawn(command, args, { cwd, env: { ...outside, TAVOLO_URL: url, ...member, ...env } }));
     t.after(() => running.stop());
     return running;
   }
@@ -181,6 +183,18 @@ describe("the examples", { timeout: 900_000 }, () => {
     await curl.says(new RegExp(`^data: .*"CHANGED","cause":"PLACES_BLOCKED",.*"${code}".*"free":${free}}`));
   });
 
+  test("curl: an export", async (t) => {
+    if (await isMissing("/export/facilities.csv")) return t.skip("this hub has no exports");
+    const curl = start(t, path("curl/export.sh"), [], { cwd: folder });
+    assert.equal(await curl.code(), 0, curl.text);
+    const [, name] = curl.text.match(/^(tavolo-facilities-\d{4}-\d\d-\d\d\.csv) \d+ bytes$/m) ?? [];
+    assert.ok(name, curl.text);
+    const [head, ...rows] = (await readFile(join(folder, name), "utf8")).trimEnd().split("\r\n");
+    assert.match(head, /,free\b/);
+    const { facilities } = await ask("{ facilities(first: 50) { nodes { capacity { category } } } }");
+    assert.equal(rows.length, facilities.nodes.flatMap(({ capacity }) => capacity).length);
+  });
+
   test("grafana: every question of the dashboard has an answer", async () => {
     const { panels } = JSON.parse(await readFile(path("grafana/dashboards/tavolo.json")));
     assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
@@ -196,6 +210,15 @@ describe("the examples", { timeout: 900_000 }, () => {
       assert.ok(rows.length > 0);
       for (const { selector, type } of columns) assert.equal(typeof select(rows[0], selector), type, selector);
     }
+  });
+
+  test("grafana: every figure of the dashboard is one of the hub's", async (t) => {
+    if (await isMissing("/metrics")) return t.skip("this hub has no figures");
+    const dashboard = await readFile(path("grafana/dashboards/tavolo.json"), "utf8");
+    const figures = await (await fetch(`${hub.url}/metrics`)).text();
+    const named = new Set(dashboard.match(/\btavolo_[a-z_]+/g));
+    assert.ok(named.size >= 5, [...named].join());
+    for (const name of named) assert.match(figures, new RegExp(`^${name}[ {]`, "m"));
   });
 });
 

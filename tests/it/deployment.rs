@@ -33,6 +33,13 @@ async fn completions_are_what_the_shell_takes() {
     assert!(prints(&["completions", "fish"]).await.contains("complete -c tavolo"));
 }
 
+#[test]
+fn the_catalogue_is_told_the_version_and_the_licence() {
+    let described = include_str!("../../publiccode.yml");
+    assert!(described.contains(concat!("\nsoftwareVersion: \"", env!("CARGO_PKG_VERSION"), "\"\n")), "{described}");
+    assert!(described.contains("\n  license: EUPL-1.2\n"), "{described}");
+}
+
 /// What a service manager hears.
 struct Manager {
     socket: UnixDatagram,
