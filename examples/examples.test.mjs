@@ -173,7 +173,10 @@ describe("the examples", { timeout: 900_000 }, () => {
     const curl = start(t, path("curl/query.sh"), [], { as: null });
     assert.equal(await curl.code(), 0, curl.text);
     const groups = JSON.parse(curl.text).data.occupancy;
-    assert.deepEqual(groups.map(({ capacity }) => capacity), await occupancy("MUNICIPALITY"));
+    assert.deepEqual(
+      groups.map(({ capacity }) => capacity),
+      await occupancy("MUNICIPALITY"),
+    );
   });
 
   test("curl: server-sent events", async (t) => {
@@ -319,10 +322,12 @@ async function breakable(port) {
       [far, near],
     ]) {
       open.add(from);
-      from.on("error", () => {}).on("close", () => {
-        open.delete(from);
-        to.destroy();
-      });
+      from
+        .on("error", () => {})
+        .on("close", () => {
+          open.delete(from);
+          to.destroy();
+        });
       from.pipe(to);
     }
   });

@@ -15,6 +15,8 @@ const status = document.querySelector("[role=status]");
 const body = document.querySelector("tbody");
 /** Where we are. Handed back after a break, it brings exactly what came in between. */
 let cursor = null;
+/** Of what kind the last message was: CURRENT, CHANGED or RESYNC. */
+let last = null;
 
 function watch(hub, token, pause = 500) {
   const socket = new WebSocket(`${hub.replace(/^http/, "ws")}/graphql/ws`, "graphql-transport-ws");
@@ -39,11 +41,19 @@ function watch(hub, token, pause = 500) {
 }
 
 /** A state or a change: both say how many places there are now. */
-function show({ cursor: reached, category, facility, capacity }) {
-  cursor = reached;
+function show({ cursor: reached, kind, category, facility, capacity }) {
+  // After too long a break the hub tells everything anew.
+  if (kind === "RESYNC" && last !== "RESYNC") body.replaceChildren();
+  [cursor, last] = [reached, kind];
   const id = `${facility.code}-${category}`;
   const row = document.getElementById(id) ?? body.appendChild(Object.assign(document.createElement("tr"), { id }));
-  const cells = [`${facility.code} ${facility.name}`, facility.municipality.name, category, capacity.occupied, capacity.free];
+  const cells = [
+    `${facility.code} ${facility.name}`,
+    facility.municipality.name,
+    category,
+    capacity.occupied,
+    capacity.free,
+  ];
   row.replaceChildren(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
 }
 
