@@ -345,8 +345,10 @@ impl Play<'_> {
             }
             Step::Block { places, begins, days } => self.block(places, begins, days).await,
             Step::Unblock(which) if !self.model.blocks.is_empty() => {
-                let (id, ..) = self.model.blocks.remove(which % self.model.blocks.len());
-                self.act("unblockPlaces", "facility { id }", json!({ "block": id }), &[]).await;
+                let (id, .., until) = self.model.blocks.remove(which % self.model.blocks.len());
+                // What has ended is past, and stays as it was.
+                let refused = if until < self.model.today { &["UNKNOWN_BLOCK"][..] } else { &[] };
+                self.act("unblockPlaces", "facility { id }", json!({ "block": id }), refused).await;
             }
             Step::Grant { places, begins, days } => self.grant(places, begins, days).await,
             Step::Suspend(which) if !self.model.accreditations.is_empty() => self.suspend(which).await,
