@@ -63,7 +63,7 @@ pub enum Command {
     /// Bring a database to the schema of this version, and its municipalities to a file.
     Migrate(MigrateArgs),
     /// Look whether a hub can run here, and say what to do where it cannot.
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Print the completions of this command line for a shell.
     Completions {
         /// The shell.
@@ -306,7 +306,7 @@ impl Cli {
             Command::Organisation(args) => organisation(args).await,
             Command::Check(args) => check(&args).await,
             Command::Migrate(args) => migrate(args).await,
-            Command::Doctor(args) => doctor::run(args).await,
+            Command::Doctor(args) => doctor::run(*args).await,
             Command::Completions { shell } => completions(shell),
             Command::Reference => print(&reference::markdown(Self::command())),
         }

@@ -17,7 +17,8 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{
-    facility::Facility, graph::desk, history::Past, municipality::Municipality, organisation::Organisation, sheet::Sheet,
+    facility::Facility, graph::desk, history::Past, municipality::Municipality, organisation::Organisation,
+    sheet::Sheet,
 };
 
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};

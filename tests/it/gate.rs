@@ -566,14 +566,18 @@ fn nobody(like: &str) -> String {
     }
 }
 
-/// The bytes of an answer, and its status.
+/// The bytes of an answer without what is left of the asker's budget, and its status.
 async fn raw(hub: &Client, subject: &str, document: &str, variables: &Value) -> (StatusCode, String) {
     let mut request = hub.http.post(format!("http://{}/graphql", hub.address));
     if !subject.is_empty() {
         request = request.bearer_auth(hub.token(subject));
     }
     let answer = request.json(&json!({ "query": document, "variables": variables })).send().await.unwrap();
-    (answer.status(), answer.text().await.unwrap())
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    match text.split_once("\"remaining\":") {
+        Some((head, tail)) => (status, [head, tail.trim_start_matches(|digit: char| digit.is_ascii_digit())].concat()),
+        None => (status, text),
+    }
 }
 
 #[tokio::test]
