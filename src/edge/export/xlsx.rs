@@ -13,7 +13,7 @@ use tavolo_schema::DateTime;
 use tavolo_store::StoreError;
 use tokio::sync::mpsc;
 
-use super::Refused;
+use super::{Refused, coded};
 
 /// As it is registered.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -55,11 +55,11 @@ impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a spreadsheet could not be written");
-            Self::Coded(ErrorCode::Internal, "the hub could not answer this".into())
+            coded(ErrorCode::Internal, "the hub could not answer this".into())
         };
         match fault {
             Fault::Store(StoreError::Unavailable(_)) => {
-                Self::Coded(ErrorCode::Unavailable, "the database does not answer; try again".into())
+                coded(ErrorCode::Unavailable, "the database does not answer; try again".into())
             }
             Fault::Store(error) => internal(&error),
             Fault::Xlsx(error) => internal(&error),
@@ -67,7 +67,7 @@ impl From<Fault> for Refused {
             Fault::Gone => internal(&"nobody waits for it"),
             Fault::TooLong => {
                 let message = format!("a sheet has {LONGEST} rows at most: ask for CSV, or for less");
-                Self::Coded(ErrorCode::BadRequest, message)
+                coded(ErrorCode::BadRequest, message)
             }
         }
     }
