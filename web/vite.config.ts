@@ -1,8 +1,10 @@
 import { defineConfig } from "vite";
+import { purgeBootstrapItalia } from "./purge.ts";
 
 export default defineConfig({
   // Relative, so that a reverse proxy may put the hub under any path.
   base: "./",
+  plugins: [purgeBootstrapItalia(["index.html", "src/dashboard/**/*.ts"])],
   build: {
     rolldownOptions: {
       input: ["index.html", "graphiql/index.html"],

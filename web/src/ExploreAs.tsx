@@ -1,15 +1,17 @@
 import { useState, type FormEvent } from "react";
+import { it } from "./dashboard/texts/it";
 import { OWN_TOKEN, PUBLIC, type Viewer } from "./viewer";
 
 interface Props {
   demo: Record<string, string>;
-  viewer: Viewer;
+  /** None before anybody has said who asks. */
+  viewer: Viewer | undefined;
   onChange(viewer: Viewer): void;
 }
 
 /** The bar that says who asks. A token of one's own counts only once it is confirmed. */
 export function ExploreAs({ demo, viewer, onChange }: Props) {
-  const [as, setAs] = useState(viewer.as);
+  const [as, setAs] = useState(viewer?.as ?? OWN_TOKEN);
 
   function choose(next: string) {
     setAs(next);
@@ -23,38 +25,42 @@ export function ExploreAs({ demo, viewer, onChange }: Props) {
   }
 
   return (
-    <header className="explore-as">
+    <header className="explore-as" lang="it">
       <a className="home" href="../">
         Tavolo
       </a>
       <label>
-        Explore as
+        Chi chiede
         <select value={as} onChange={(event) => choose(event.target.value)}>
-          <option value={PUBLIC}>public (no token)</option>
+          <option value={PUBLIC}>Pubblico (senza gettone)</option>
           {Object.keys(demo).map((role) => (
             <option key={role} value={role}>
-              {role.replaceAll("_", " ")}
+              {roleName(role)}
             </option>
           ))}
-          <option value={OWN_TOKEN}>a token of mine…</option>
+          <option value={OWN_TOKEN}>un mio gettone …</option>
         </select>
       </label>
       {as === OWN_TOKEN && (
         <form onSubmit={useOwnToken}>
           <label>
-            Token
+            Gettone
             <input
               name="token"
               type="password"
               autoComplete="off"
               spellCheck={false}
-              defaultValue={viewer.as === OWN_TOKEN ? viewer.token : ""}
+              defaultValue={viewer?.as === OWN_TOKEN ? viewer.token : ""}
               placeholder="eyJ…"
             />
           </label>
-          <button>Use</button>
+          <button>Usa</button>
         </form>
       )}
     </header>
   );
+}
+
+function roleName(role: string): string {
+  return it.roles[role.toUpperCase() as keyof typeof it.roles] ?? role;
 }

@@ -18,10 +18,9 @@ import { adoptFragment, demoTokens, recall, remember, type Viewer } from "./view
 
 const plugins = [explorerPlugin(), HISTORY_PLUGIN];
 
+/** GraphiQL asks for the schema as soon as it is there: first somebody says who asks. The demo begins as the Province. */
 function Page({ demo }: { demo: Record<string, string> }) {
-  const [viewer, setViewer] = useState(() => recall(demo));
-  const hub = useMemo(() => connect(viewer.token), [viewer.token]);
-  useEffect(() => hub.close, [hub]);
+  const [viewer, setViewer] = useState(() => recall(demo) ?? demonstrator(demo));
 
   function change(next: Viewer) {
     remember(next);
@@ -32,22 +31,40 @@ function Page({ demo }: { demo: Record<string, string> }) {
     <>
       <ExploreAs demo={demo} viewer={viewer} onChange={change} />
       <main>
-        <GraphiQL
-          fetcher={hub.fetcher}
-          plugins={plugins}
-          defaultTabs={examples}
-          defaultEditorToolsVisibility="variables"
-          // What is typed here may name guests: it must not outlive the session on a shared computer.
-          storage={sessionStorage}
-          shouldPersistHeaders={false}
-        >
-          <GraphiQL.Logo>
-            <a href="../graphql/schema.graphql">schema.graphql</a>
-          </GraphiQL.Logo>
-          <ForgetAnswers hub={hub} />
-        </GraphiQL>
+        {viewer ? (
+          <Explorer token={viewer.token} />
+        ) : (
+          <p className="welcome" lang="it">
+            Chi chiede? Con un gettone il grafo mostra ciò che può vedere chi lo ha; il pubblico vede i totali.
+          </p>
+        )}
       </main>
     </>
+  );
+}
+
+function demonstrator(demo: Record<string, string>): Viewer | undefined {
+  return demo.province ? { as: "province", token: demo.province } : undefined;
+}
+
+function Explorer({ token }: { token: string | undefined }) {
+  const hub = useMemo(() => connect(token), [token]);
+  useEffect(() => hub.close, [hub]);
+  return (
+    <GraphiQL
+      fetcher={hub.fetcher}
+      plugins={plugins}
+      defaultTabs={examples}
+      defaultEditorToolsVisibility="variables"
+      // What is typed here may name guests: it must not outlive the session on a shared computer.
+      storage={sessionStorage}
+      shouldPersistHeaders={false}
+    >
+      <GraphiQL.Logo>
+        <a href="../graphql/schema.graphql">schema.graphql</a>
+      </GraphiQL.Logo>
+      <ForgetAnswers hub={hub} />
+    </GraphiQL>
   );
 }
 
@@ -55,5 +72,5 @@ adoptFragment();
 // A link with a token that is opened in this very tab changes the fragment only.
 addEventListener("hashchange", () => location.reload());
 
-const demo = await demoTokens();
+const demo = await demoTokens("../");
 createRoot(document.getElementById("page")!).render(<Page demo={demo} />);

@@ -1,14 +1,13 @@
 import type { Fetcher, FetcherOpts, FetcherParams, Observable } from "@graphiql/toolkit";
 import { getOperationAST, parse, type ExecutionResult } from "graphql";
-import { CloseCode, createClient, type Client, type SubscribePayload } from "graphql-ws";
+import type { Client, SubscribePayload } from "graphql-ws";
+import { address, credentials, openSocket, UNAUTHENTICATED } from "./socket";
 
 /** Messages of a subscription that the result pane keeps. */
 const KEPT_MESSAGES = 50;
 
-const LONGEST_WAIT_MS = 15_000;
-
-/** The hub's close code for a token that is not, or no longer, valid. */
-const UNAUTHENTICATED = 4401;
+/** From the GraphiQL page to the hub. */
+const ROOT = "../";
 
 /** The hub as one viewer sees it: queries by HTTP, subscriptions by a socket that opens when needed. */
 export interface Hub {
@@ -18,19 +17,11 @@ export interface Hub {
 }
 
 export function connect(token: string | undefined): Hub {
-  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+  const headers = credentials(token);
   const running = new AbortController();
-  const socket = createClient({
-    url: new URL("../graphql/ws", location.href).href.replace(/^http/, "ws"),
-    connectionParams: headers,
-    lazy: true,
-    retryAttempts: Infinity,
-    retryWait: backOff,
-    // Forbidden stays forbidden. A refused connection is no CloseEvent, yet the hub may come back.
-    shouldRetry: (fault) => !(fault instanceof CloseEvent && fault.code === CloseCode.Forbidden),
-  });
+  const socket = openSocket(ROOT, token);
   function post(request: FetcherParams, options?: FetcherOpts) {
-    return answer("../graphql", {
+    return answer(address(ROOT, "graphql"), {
       method: "POST",
       headers: {
         accept: "application/graphql-response+json, application/json",
@@ -136,10 +127,4 @@ function closed({ code, reason }: CloseEvent): string {
   if (code === 1006) return "The hub does not answer.";
   const advice = code === UNAUTHENTICATED ? " Choose anew who asks; for fresh demo tokens, reload the page." : "";
   return `The hub closed the socket: ${`${code} ${reason}`.trim()}.${advice}`;
-}
-
-/** Doubles from half a second; the random part keeps a restarted hub from meeting everybody at once. */
-async function backOff(retries: number): Promise<void> {
-  const wait = Math.min(500 * 2 ** retries, LONGEST_WAIT_MS);
-  await new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random() / 2)));
 }

@@ -1,3 +1,5 @@
+import { address } from "./socket";
+
 /**
  * Who asks, as chosen in the bar: nobody in particular, a role of the demo, or the holder of a token.
  *
@@ -14,19 +16,20 @@ export const PUBLIC = "public";
 export const OWN_TOKEN = "token";
 
 /** The tokens of the demo hub by role. Every other hub answers 204: then there are none. */
-export async function demoTokens(): Promise<Record<string, string>> {
-  const response = await fetch("../demo/tokens.json");
+export async function demoTokens(root: string): Promise<Record<string, string>> {
+  const response = await fetch(address(root, "demo/tokens.json"));
   if (response.status !== 200) return {};
   const byRole = Object.entries<string | { token: string }>(await response.json());
   return Object.fromEntries(byRole.map(([role, entry]) => [role, typeof entry === "string" ? entry : entry.token]));
 }
 
-/** Moves a token handed over as `#token=…` into the session, and takes it out of the address bar. */
-export function adoptFragment(): void {
+/** Moves a token handed over as `#token=…` into the session, and takes it out of the address bar. Says whether there was one. */
+export function adoptFragment(): boolean {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return;
+  if (!token) return false;
   remember({ as: OWN_TOKEN, token });
   history.replaceState(null, "", location.pathname + location.search);
+  return true;
 }
 
 export function remember({ as, token }: Viewer): void {
@@ -35,11 +38,11 @@ export function remember({ as, token }: Viewer): void {
   else sessionStorage.removeItem("tavolo.token");
 }
 
-/** The viewer chosen before in this session, or else the province on a demo hub, or else the public. */
-export function recall(demo: Record<string, string>): Viewer {
-  const as = sessionStorage.getItem("tavolo.as") ?? "province";
+/** The viewer chosen before in this session, if any; a role of a demo that is gone was none. */
+export function recall(demo: Record<string, string>): Viewer | undefined {
+  const as = sessionStorage.getItem("tavolo.as");
   const token = sessionStorage.getItem("tavolo.token") ?? undefined;
+  if (as === PUBLIC) return { as };
   if (as === OWN_TOKEN) return { as, token };
-  // A role of an earlier demo may be gone, and a hub that is no demo has none.
-  return Object.hasOwn(demo, as) ? { as, token: demo[as] } : { as: PUBLIC };
+  return as && Object.hasOwn(demo, as) ? { as, token: demo[as] } : undefined;
 }

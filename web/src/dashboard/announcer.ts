@@ -1,0 +1,25 @@
+/** Tells who listens rather than looks what came of an act, and now and then how the numbers move, if they do. */
+import { h, write } from "./dom";
+import type { Speech } from "./language";
+import type { Data } from "./store";
+
+const APART_MS = 30_000;
+
+export function announcer({ t }: Speech) {
+  const element = h("p", { class: "visually-hidden", role: "status" });
+  let toldAt = performance.now();
+  let told: string | undefined;
+  return {
+    element,
+    say: (words: string) => write(element, words),
+    update({ province }: Data) {
+      if (!province) return;
+      const words = t.announcement(province.capacity.free, province.capacity.occupied);
+      // What stands on the page when it opens is read there.
+      told ??= words;
+      if (words === told || performance.now() < toldAt + APART_MS) return;
+      toldAt = performance.now();
+      write(element, (told = words));
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** The language of the page: the one chosen before, else the browser's if it is spoken here, else Italian. */
+import { en } from "./texts/en";
+import { it } from "./texts/it";
+
+export type Language = "it" | "en";
+export type Texts = typeof it;
+
+export const LANGUAGES: readonly Language[] = ["it", "en"];
+
+/** Days and hours are those of the province, wherever the reader is. */
+const TIME_ZONE = "Europe/Rome";
+const KEY = "tavolo.language";
+
+/** The words of one language, and how it writes numbers and times. */
+export interface Speech {
+  language: Language;
+  t: Texts;
+  /** The order of names. */
+  collator: Intl.Collator;
+  number(value: number): string;
+  /** A fraction as a percentage; a dash when there is none. */
+  percent(fraction: number | null): string;
+  /** Hours, minutes and seconds of an instant. */
+  time(instant: string | Date): string;
+  /** Day, hours, minutes and seconds of an instant. */
+  second(instant: string | Date): string;
+  /** A civil day, such as `2026-11-23`. */
+  day(date: string): string;
+}
+
+export function recallLanguage(): Language {
+  const spoken = [localStorage.getItem(KEY), ...navigator.languages].map((tag) => tag?.slice(0, 2).toLowerCase());
+  return spoken.find((tag) => isLanguage(tag)) ?? "it";
+}
+
+export function rememberLanguage(language: Language): void {
+  localStorage.setItem(KEY, language);
+}
+
+function isLanguage(tag: string | undefined): tag is Language {
+  return (LANGUAGES as readonly (string | undefined)[]).includes(tag);
+}
+
+export function speak(language: Language): Speech {
+  // British dates: the day comes before the month, as everywhere in Europe.
+  const locale = language === "it" ? "it-IT" : "en-GB";
+  const dates = (options: Intl.DateTimeFormatOptions, timeZone = TIME_ZONE) => {
+    const format = new Intl.DateTimeFormat(locale, { ...options, timeZone });
+    return (instant: string | Date) => format.format(new Date(instant));
+  };
+  const numbers = new Intl.NumberFormat(locale);
+  const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+  return {
+    language,
+    t: language === "it" ? it : en,
+    collator: new Intl.Collator(locale),
+    number: (value) => numbers.format(value),
+    percent: (fraction) => (fraction === null ? "–" : percents.format(fraction)),
+    time: dates({ timeStyle: "medium" }),
+    second: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+    day: dates({ dateStyle: "medium" }, "UTC"),
+  };
+}

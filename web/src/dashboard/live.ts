@@ -1,0 +1,76 @@
+/** Keeps the store as the hub tells it: who looks, the totals, and the facilities if the viewer sees any. */
+import facilitiesDocument from "./graph/facilities.graphql?raw";
+import totalsDocument from "./graph/totals.graphql?raw";
+import viewerDocument from "./graph/viewer.graphql?raw";
+import type { FacilityMessage, Grouping, Kind, Totals, TotalsMessage, ViewerAnswer } from "./graph/types";
+import type { Hub } from "./hub";
+import { facilityMovement, latest, totalsMovement } from "./movements";
+import { seesFacilities, type Data, type Store } from "./store";
+
+const GROUPINGS: Grouping[] = ["PROVINCE", "CATEGORY", "MUNICIPALITY"];
+
+export function goLive(hub: Hub, store: Store): void {
+  hub.follow<ViewerAnswer>(viewerDocument, {}, ({ viewer }) => {
+    store.change((data) => (data.viewer = viewer));
+    if (seesFacilities({ viewer })) followFacilities(hub, store);
+  });
+  for (const groupBy of GROUPINGS) {
+    hub.follow<TotalsMessage>(totalsDocument, { groupBy }, ({ totalsChanged }) =>
+      store.change((data) => takeTotals(data, groupBy, totalsChanged)),
+    );
+  }
+}
+
+/** A change tells only the groups that changed. After a lost connection the state comes again. */
+function takeTotals(data: Data, groupBy: Grouping, { kind, asOf, groups }: TotalsMessage["totalsChanged"]): void {
+  data.asOf = data.asOf && data.asOf > asOf ? data.asOf : asOf;
+  if (groupBy === "PROVINCE") {
+    data.province = groups[0] ?? data.province;
+  } else if (groupBy === "CATEGORY") {
+    if (kind !== "CHANGED") data.categories.clear();
+    for (const group of groups) data.categories.set(group.category!, group);
+  } else {
+    takeMunicipalities(data, kind, asOf, groups);
+  }
+}
+
+function takeMunicipalities(data: Data, kind: Kind, asOf: string, groups: Totals[]): void {
+  const known = kind === "RESYNC" ? new Map<string, Totals>() : new Map(data.municipalities);
+  if (kind !== "CHANGED") data.municipalities.clear();
+  for (const group of groups) {
+    const municipality = group.municipality!;
+    const before = known.get(municipality.istatCode);
+    data.municipalities.set(municipality.istatCode, group);
+    if (!before || seesFacilities(data)) continue;
+    const movement = totalsMovement(municipality, before, group, asOf);
+    if (movement) data.movements = latest(data.movements, movement);
+  }
+}
+
+function followFacilities(hub: Hub, store: Store): void {
+  let cursor: string | undefined;
+  let kind: Kind | undefined;
+  const variables = {
+    get after() {
+      return cursor;
+    },
+  };
+  hub.follow<FacilityMessage>(facilitiesDocument, variables, (message) => {
+    const event = message.occupancyChanged;
+    // The first message of a state: what was known before counts no more.
+    const anew = event.kind !== "CHANGED" && event.kind !== kind;
+    ({ cursor, kind } = event);
+    store.change((data) => {
+      if (anew) data.facilities.clear();
+      takeFacility(data, message);
+    });
+  });
+}
+
+function takeFacility(data: Data, message: FacilityMessage): void {
+  const { facility, category, capacity } = message.occupancyChanged;
+  const pools = new Map(data.facilities.get(facility.id)?.pools).set(category, capacity);
+  data.facilities.set(facility.id, { ...facility, pools });
+  const movement = facilityMovement(message);
+  if (movement) data.movements = latest(data.movements, movement);
+}
