@@ -1,11 +1,20 @@
+import accreditationsToExpire from "./examples/accreditations-to-expire.graphql?raw";
 import admitGuest from "./examples/admit-guest.graphql?raw";
 import freePlaces from "./examples/free-places-by-municipality.graphql?raw";
+import freePlacesTonight from "./examples/free-places-tonight.graphql?raw";
 import liveOccupancy from "./examples/live-occupancy.graphql?raw";
 import oneFacility from "./examples/one-facility-in-depth.graphql?raw";
 import registerGuest from "./examples/register-guest.graphql?raw";
 
 /** Every visit registers somebody else: nobody comes upon the guest or the keys of an earlier visit. */
 const visit = Date.now().toString(36);
+
+/** The day that is so many days from today. */
+function day(distance: number): string {
+  const then = new Date();
+  then.setUTCDate(then.getUTCDate() + distance);
+  return then.toISOString().slice(0, 10);
+}
 
 /** Somebody's birth date, of 18 to 40 years ago. */
 function birthDate(): string {
@@ -16,7 +25,9 @@ function birthDate(): string {
 
 /** The tabs of a first visit; GraphiQL names each after its operation. */
 export const examples = [
+  { query: freePlacesTonight },
   { query: freePlaces },
+  { query: accreditationsToExpire, variables: json({ until: day(90) }) },
   { query: oneFacility, variables: json({ code: "KR-F-0001" }) },
   {
     query: registerGuest,

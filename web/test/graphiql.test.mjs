@@ -29,11 +29,13 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     const page = await openGraphiQL(t);
     const tabs = await page.getByRole("tab").allInnerTexts();
     assert.deepEqual(tabs, [
-      "FreePlacesByMunicipality",
-      "OneFacilityInDepth",
-      "RegisterGuest",
-      "AdmitGuest",
-      "LiveOccupancy",
+      "PostiLiberiStasera",
+      "PostiLiberiPerComune",
+      "AccreditamentiInScadenza",
+      "UnaStrutturaDaVicino",
+      "RegistraOspite",
+      "AmmettiOspite",
+      "OccupazioneInDiretta",
     ]);
     for (const pane of ["Documentation Explorer", "GraphiQL Explorer", "History"]) {
       await page.getByRole("button", { name: `Show ${pane}` }).click();
@@ -43,10 +45,24 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
 
   test("the first example shows the places of each municipality", async (t) => {
     const page = await openGraphiQL(t);
-    await run(page, "FreePlacesByMunicipality");
+    await run(page, "PostiLiberiPerComune");
     const { data } = await result(page, '"occupancy"');
     const names = data.occupancy.map((row) => row.municipality.name);
     assert.ok(names.includes("Crotone"), names.join());
+  });
+
+  test("what analysts ask is answered as it stands there", async (t) => {
+    const page = await openGraphiQL(t);
+    await exploreAs(page, "analyst");
+    for (const [tab, holds] of [
+      ["PostiLiberiStasera", ({ provincia, ordinari }) => provincia.length === 3 && ordinari.length > 0],
+      ["AccreditamentiInScadenza", ({ accreditations }) => accreditations.totalCount > 0],
+    ]) {
+      await selectTab(page, tab);
+      await runByKeyboard(page);
+      const { data, errors } = await result(page, "{");
+      assert.ok(!errors && holds(data), `${tab}: ${JSON.stringify(errors ?? data)}`);
+    }
   });
 
   test("a hub that is no demonstration asks for a token before it is asked for the schema", async (t) => {
@@ -70,21 +86,21 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
   test("the public sees neither address nor guest, the province does", async (t) => {
     const page = await openGraphiQL(t);
     await exploreAs(page, "public");
-    await run(page, "OneFacilityInDepth");
+    await run(page, "UnaStrutturaDaVicino");
     const { facility } = (await result(page, '"data"')).data;
     assert.equal(facility?.address ?? null, null);
     const guests = facility?.stays?.nodes.map((stay) => stay.guest) ?? [];
     assert.ok(guests.every((guest) => guest === null));
 
     await exploreAs(page, "province");
-    await run(page, "OneFacilityInDepth");
+    await run(page, "UnaStrutturaDaVicino");
     const { data } = await result(page, '"data"');
     assert.equal(typeof data.facility.address.street, "string");
   });
 
   test("a guest is refused, corrected, registered and admitted, as the examples say", async (t) => {
     const page = await openGraphiQL(t);
-    await run(page, "RegisterGuest");
+    await run(page, "RegistraOspite");
     const refused = (await result(page, '"registerGuest"')).data.registerGuest;
     assert.equal(refused.guest, null);
     assert.deepEqual(refused.irregularities.map(briefly), ["UNKNOWN_COUNTRY BLOCK input.citizenships.0"]);
@@ -100,11 +116,11 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
 
     // The life of the demonstration goes on: a facility may be full at this moment.
     for (const code of ["KR-F-0001", "KR-F-0002", "KR-F-0003", "KR-F-0004", "KR-F-0005"]) {
-      await selectTab(page, "OneFacilityInDepth");
+      await selectTab(page, "UnaStrutturaDaVicino");
       await setVariables(page, { code });
       await runByKeyboard(page);
       const { facility } = (await result(page, `"${code}"`)).data;
-      await selectTab(page, "AdmitGuest");
+      await selectTab(page, "AmmettiOspite");
       await setVariables(page, { guest: guest.id, facility: facility.id, key: guest.id });
       await runByKeyboard(page);
       const { stay, irregularities } = (await result(page, '"admitGuest"')).data.admitGuest;
@@ -119,7 +135,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
 
   test("live occupancy shows the current state, then changes", async (t) => {
     const page = await openGraphiQL(t);
-    await run(page, "LiveOccupancy");
+    await run(page, "OccupazioneInDiretta");
     const { newestFirst } = await result(page, '"CHANGED"');
     const kinds = newestFirst.map((message) => message.data.occupancyChanged.kind);
     assert.equal(kinds.at(-1), "CURRENT");
@@ -139,7 +155,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     // Playwright routes the sockets of documents loaded after this.
     await page.reload();
     await ready(page);
-    await run(page, "LiveOccupancy");
+    await run(page, "OccupazioneInDiretta");
     const { interruption } = await result(page, '"interruption"');
     assert.equal(interruption, "The hub closed the socket: 1012 restart. Trying again.");
     notice();
@@ -150,7 +166,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
   test("changing who asks takes the schema anew and closes the socket", async (t) => {
     const page = await openGraphiQL(t);
     const opened = page.waitForEvent("websocket");
-    await run(page, "LiveOccupancy");
+    await run(page, "OccupazioneInDiretta");
     const socket = await opened;
     await result(page, '"CURRENT"');
 
@@ -175,13 +191,13 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
 
   test("a token that is not valid is told as such", async (t) => {
     const page = await openGraphiQL(t, { fragment: "#token=expired", expected: /status of 401/ });
-    await run(page, "FreePlacesByMunicipality");
+    await run(page, "PostiLiberiPerComune");
     const { errors } = await result(page, '"errors"');
     assert.deepEqual(
       errors.map(({ message, extensions }) => [message, extensions.code]),
       [["the token is not valid", "UNAUTHENTICATED"]],
     );
-    await run(page, "LiveOccupancy");
+    await run(page, "OccupazioneInDiretta");
     const live = await result(page, "socket");
     assert.match(live.errors[0].message, /^The hub closed the socket: 4401 Unauthorized\. Choose anew who asks/);
   });
@@ -189,7 +205,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
   test("a hub that is gone is told as such", async (t) => {
     const page = await openGraphiQL(t, { expected: /ERR_CONNECTION_REFUSED|status of 502/ });
     await page.route("**/graphql", (route) => route.abort("connectionrefused"));
-    await run(page, "FreePlacesByMunicipality");
+    await run(page, "PostiLiberiPerComune");
     assert.deepEqual(await result(page, "does not answer"), {
       errors: [{ message: "The hub does not answer. Is it running?" }],
     });
@@ -204,7 +220,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
   ]) {
     test(`nothing is cut off at ${width} by ${height}`, async (t) => {
       const page = await openGraphiQL(t, { viewport: { width, height } });
-      await run(page, "OneFacilityInDepth");
+      await run(page, "UnaStrutturaDaVicino");
       await result(page, '"facility"');
       assert.ok(await fits(page), "GraphiQL");
       for (const part of [".graphiql-query-editor", ".graphiql-editor-tool", ".graphiql-response"]) {
