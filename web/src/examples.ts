@@ -1,8 +1,11 @@
 import accreditationsToExpire from "./examples/accreditations-to-expire.graphql?raw";
 import admitGuest from "./examples/admit-guest.graphql?raw";
+import exitsByReason from "./examples/exits-by-reason.graphql?raw";
 import freePlaces from "./examples/free-places-by-municipality.graphql?raw";
 import freePlacesTonight from "./examples/free-places-tonight.graphql?raw";
+import lengthOfStay from "./examples/length-of-stay.graphql?raw";
 import liveOccupancy from "./examples/live-occupancy.graphql?raw";
+import occupancyOverAYear from "./examples/occupancy-over-a-year.graphql?raw";
 import oneFacility from "./examples/one-facility-in-depth.graphql?raw";
 import registerGuest from "./examples/register-guest.graphql?raw";
 
@@ -23,11 +26,16 @@ function birthDate(): string {
   return born.toISOString().slice(0, 10);
 }
 
+const lastYear = { from: day(-365), to: day(0) };
+
 /** The tabs of a first visit; GraphiQL names each after its operation. */
 export const examples = [
   { query: freePlacesTonight },
   { query: freePlaces },
   { query: accreditationsToExpire, variables: json({ until: day(90) }) },
+  { query: lengthOfStay, variables: json(lastYear) },
+  { query: exitsByReason, variables: json(lastYear) },
+  { query: occupancyOverAYear, variables: json({ from: `${day(-365)}T00:00:00Z`, filter: {} }) },
   { query: oneFacility, variables: json({ code: "KR-F-0001" }) },
   {
     query: registerGuest,

@@ -171,6 +171,27 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     await page.waitForFunction((text) => document.querySelector(".as-of").textContent !== text, before);
   });
 
+  test("the past is drawn, told as a table, and goes on", async (t) => {
+    const page = await open(t);
+    await page.getByText("I valori in tabella").click();
+    const rows = page.locator(".values tbody tr");
+    await rows.nth(29).waitFor();
+    assert.ok(await page.locator(".chart canvas").isVisible());
+    await until(async () => {
+      const [past, now] = [await shown(page, ".values tbody td"), await shown(page, ".figure.occupied .value")];
+      return past === now;
+    });
+    await page.getByRole("button", { name: "Metti in pausa" }).click();
+    await page.getByRole("button", { name: "un anno" }).click();
+    await page.locator('.choice [aria-pressed="true"]', { hasText: "un anno" }).waitFor();
+    await rows.nth(51).waitFor();
+    await page.getByRole("button", { name: "24 ore" }).click();
+    await page.waitForFunction(() => {
+      const shown = document.querySelectorAll(".values tbody tr").length;
+      return shown >= 24 && shown <= 27;
+    });
+  });
+
   test("a lost connection is shown and caught up with, without a reload", async (t) => {
     const asked = [];
     const prepare = (page) =>
@@ -197,6 +218,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
 
   test("it can be paused, and then says so", async (t) => {
     const page = await open(t);
+    await page.locator(".chart canvas").waitFor();
     await page.getByRole("button", { name: "Metti in pausa" }).click();
     await page.getByText("In pausa", { exact: true }).waitFor();
     const frozen = await page.locator("main").innerText();
@@ -235,6 +257,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     assert.match(await focused(page), /^Verzino: /);
     await page.keyboard.press("Enter");
     await page.locator('.map [aria-selected="true"]').waitFor();
+    await page.getByRole("heading", { name: "Andamento: Verzino" }).waitFor();
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.locator('.municipalities tbody [aria-pressed="true"]').waitFor();
@@ -246,7 +269,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
   test("on paper there is nothing to press", async (t) => {
     const page = await open(t, { as: "province", colorScheme: "dark" });
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
-    for (const control of [".actions", ".filter", ".languages", ".viewer"]) {
+    for (const control of [".actions", ".filter", ".languages", ".viewer", ".choice"]) {
       assert.equal(await page.locator(control).first().isVisible(), false, control);
     }
     assert.ok(await page.locator(".as-of").isVisible());
@@ -282,6 +305,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
       if (state.as) await page.locator(".facilities tbody tr, .about").first().waitFor();
       await accessible(page);
       await page.getByText(/^(Chi guarda|Who looks):/).click();
+      for (const details of await page.locator("details.values summary").all()) await details.click();
       await page.getByRole("button", { name: "Crotone", exact: true }).or(page.locator(".about")).first().click();
       await accessible(page);
     });

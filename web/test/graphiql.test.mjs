@@ -32,6 +32,9 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
       "PostiLiberiStasera",
       "PostiLiberiPerComune",
       "AccreditamentiInScadenza",
+      "DurataMedia",
+      "UscitePerMotivo",
+      "OccupazioneUltimoAnno",
       "UnaStrutturaDaVicino",
       "RegistraOspite",
       "AmmettiOspite",
@@ -57,6 +60,9 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     for (const [tab, holds] of [
       ["PostiLiberiStasera", ({ provincia, ordinari }) => provincia.length === 3 && ordinari.length > 0],
       ["AccreditamentiInScadenza", ({ accreditations }) => accreditations.totalCount > 0],
+      ["DurataMedia", ({ statistics }) => statistics.roundedTo === 5 && statistics.lengthOfStay.meanDays > 0],
+      ["UscitePerMotivo", ({ statistics }) => statistics.exitsByReason.length === 13],
+      ["OccupazioneUltimoAnno", ({ occupancyHistory }) => occupancyHistory.length >= 12],
     ]) {
       await selectTab(page, tab);
       await runByKeyboard(page);

@@ -24,6 +24,12 @@ export interface Speech {
   time(instant: string | Date): string;
   /** Day, hours, minutes and seconds of an instant. */
   second(instant: string | Date): string;
+  /** Day, hours and minutes of an instant. */
+  moment(instant: string | Date): string;
+  /** Day and month of an instant. */
+  shortDay(instant: Date): string;
+  /** Hours and minutes of an instant. */
+  hour(instant: Date): string;
   /** A civil day, such as `2026-11-23`. */
   day(date: string): string;
 }
@@ -57,7 +63,10 @@ export function speak(language: Language): Speech {
     number: (value) => numbers.format(value),
     percent: (fraction) => (fraction === null ? "–" : percents.format(fraction)),
     time: dates({ timeStyle: "medium" }),
+    moment: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
     second: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+    shortDay: dates({ day: "numeric", month: "short" }),
+    hour: dates({ hour: "2-digit", minute: "2-digit" }),
     day: dates({ dateStyle: "medium" }, "UTC"),
   };
 }

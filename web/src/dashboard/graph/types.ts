@@ -131,3 +131,15 @@ export interface Block {
 }
 
 export type BlockReason = "DAMAGE" | "WORKS" | "HYGIENE" | "MORE_ROOM_NEEDED" | "STAFFING" | "OTHER";
+
+export type HistoryStep = "HOUR" | "DAY" | "WEEK" | "MONTH";
+
+export interface HistoryAnswer {
+  /** Null when the viewer sees none of these places. */
+  occupancyHistory: HistoryPoint[] | null;
+}
+
+export interface HistoryPoint {
+  at: string;
+  capacity: Pick<Places, "allocable" | "occupied">;
+}

@@ -90,6 +90,16 @@ export const en: Texts = {
   choose: (name) => `Choose ${name}`,
   municipalitiesWithout: (n) => `There are no places in ${count(n, "other municipality", "other municipalities")}.`,
 
+  history: "Over time",
+  historyOf: (name) => `Over time: ${name}`,
+  period: "Period",
+  periods: { day: "24 hours", month: "30 days", year: "a year" },
+  historyLoading: "Reading the ledger …",
+  historyEmpty: "The ledger has nothing for this period yet.",
+  historyAt: (moment, occupied, allocable) => `${moment}: ${occupied} of ${allocable} allocable places occupied`,
+  historyTable: "The values as a table",
+  moment: "Moment",
+
   movements: "The last movements",
   movementsNone: "No movement since this page was opened.",
   movementsOfTotals: "As the totals of the municipalities show them.",

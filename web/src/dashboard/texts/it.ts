@@ -98,6 +98,17 @@ export const it = {
   choose: (name: string) => `Scegli ${name}`,
   municipalitiesWithout: (n: number) => `In ${count(n, "altro comune", "altri comuni")} non ci sono posti.`,
 
+  history: "L’andamento",
+  historyOf: (name: string) => `Andamento: ${name}`,
+  period: "Periodo",
+  periods: { day: "24 ore", month: "30 giorni", year: "un anno" },
+  historyLoading: "Si legge il registro …",
+  historyEmpty: "Per questo periodo il registro non ha ancora nulla.",
+  historyAt: (moment: string, occupied: number, allocable: number) =>
+    `${moment}: ${occupied} occupati su ${allocable} assegnabili`,
+  historyTable: "I valori in tabella",
+  moment: "Momento",
+
   movements: "Gli ultimi movimenti",
   movementsNone: "Nessun movimento da quando la pagina è aperta.",
   movementsOfTotals: "Si vedono dai totali dei comuni.",

@@ -4,7 +4,8 @@ import { h, mark, write } from "../dom";
 import facilityDocument from "../graph/facility.graphql?raw";
 import type { FacilityAnswer, FacilityDetails } from "../graph/types";
 import type { Speech } from "../language";
-import type { FacilityRow } from "../store";
+import type { Data, FacilityRow } from "../store";
+import { HistoryView } from "./history";
 import { placesCells, placesHeadings } from "./places";
 import type { Desk, View } from "./view";
 
@@ -13,6 +14,8 @@ export function facilityView(desk: Desk, code: string): View {
   const heading = h("h1", { tabindex: -1 }, code);
   const state = h("p", {}, t.facilityLoading);
   const about = h("div");
+  const content = h("div", {}, about);
+  let history: HistoryView | undefined;
   let known: FacilityRow | undefined;
 
   function load(): void {
@@ -24,12 +27,16 @@ export function facilityView(desk: Desk, code: string): View {
   }
 
   function show(facility: FacilityDetails): void {
-    const { name } = facility;
+    const { id, name } = facility;
     write(state, "");
     write(heading, name);
     about.replaceChildren(...details(facility, desk.speech));
     // The reader may have gone elsewhere meanwhile.
     if (heading.isConnected) document.title = `${name} · Tavolo`;
+    if (history) return;
+    const now = (data: Data) => data.facilities.get(id)?.occupancy;
+    history = new HistoryView(desk, { name, filter: { facility: id }, now });
+    content.append(history.element);
   }
 
   function hide(words: string): void {
@@ -45,15 +52,19 @@ export function facilityView(desk: Desk, code: string): View {
       h("p", {}, h("a", { href: "#" }, `← ${t.back}`)),
       heading,
       state,
-      about,
+      content,
     ),
     update(data) {
       const row = [...data.facilities.values()].find((facility) => facility.code === code);
       // Its row has changed, so the rest may have changed as well.
       if (known && row && row !== known) load();
       known = row;
+      history?.update(data);
     },
-    refresh: load,
+    refresh() {
+      load();
+      history?.refresh();
+    },
   };
 }
 
