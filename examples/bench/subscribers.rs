@@ -15,7 +15,7 @@ use crate::{
     table::{Row, Samples, Table},
 };
 
-const HOUSE: &str = r#"{ facilities(filter: {municipality: "101010", category: ORDINARY}, first: 1) {
+const HOUSE: &str = r#"{ facilities(filter: {municipality: "101010", category: ORDINARY, freePlacesAtLeast: 2}, first: 1) {
   nodes { id capacity { category installed } }
 } }"#;
 
@@ -96,9 +96,10 @@ impl Idle {
     }
 }
 
-/// A hub with the facility that everybody watches.
+/// A hub with the facility that everybody watches, and another one whose acts change it.
 struct Hub {
     server: Server,
+    _other: Server,
     client: Client,
     token: String,
     facility: Value,
@@ -109,13 +110,14 @@ impl Hub {
     async fn start(bench: &Bench, database: &str, sockets: usize) -> Result<Self, Failure> {
         let limit = format!("--sockets-per-member={}", sockets + 10);
         let server = Server::hub_with(bench, database, &[&limit]).await?;
+        let other = Server::hub(bench, database).await?;
         let token = bench.token()?;
-        let client = Client::new(&server, &token);
+        let client = Client::new(&other, &token);
         let found = client.data(HOUSE, json!({})).await?["facilities"]["nodes"][0].take();
         let pools = found["capacity"].as_array().into_iter().flatten();
         let installed = pools.filter(|pool| pool["category"] == "ORDINARY").find_map(|pool| pool["installed"].as_i64());
         let installed = installed.ok_or("there is no facility to watch")?;
-        Ok(Self { server, client, token, facility: found["id"].clone(), installed })
+        Ok(Self { server, _other: other, client, token, facility: found["id"].clone(), installed })
     }
 
     fn orders(&self, sockets: usize) -> Orders {
@@ -129,7 +131,7 @@ impl Hub {
     }
 
     async fn change(&self, number: usize) -> Result<(), Failure> {
-        let installed = self.installed + i64::from(number.is_multiple_of(2));
+        let installed = self.installed - i64::from(number.is_multiple_of(2));
         let input = json!({ "facility": self.facility, "category": "ORDINARY", "installed": installed });
         self.client.data(INSTALL, json!({ "input": input })).await.map(drop)
     }
@@ -151,7 +153,8 @@ impl Hub {
 
     /// A message, as every subscriber is sent it.
     async fn message(&self) -> Result<String, Failure> {
-        let mut events = self.client.subscribe_to(WATCH, json!({ "facility": self.facility })).await?;
+        let mut events =
+            Client::new(&self.server, &self.token).subscribe_to(WATCH, json!({ "facility": self.facility })).await?;
         events.drain().await;
         self.change(0).await?;
         let message = events.next().await?;

@@ -6,7 +6,7 @@
 
 mod protocol;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, task::Poll};
 
 use axum::{
     Extension,
@@ -18,9 +18,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{
-    Stream, StreamExt,
+    FutureExt, Sink, SinkExt, Stream, StreamExt,
     future::AbortHandle,
-    stream::{self, BoxStream, SelectAll},
+    poll,
+    stream::{self, BoxStream, SelectAll, SplitSink, SplitStream},
 };
 use metrics::Counter;
 use tavolo_resolvers::Answer;
@@ -39,6 +40,9 @@ use crate::auth::Admitted;
 
 /// Bytes of a socket's read buffer: clients send little, and there are many of them.
 const READ_BUFFER: usize = 1024;
+
+/// The half of a socket that is written to.
+type Writing = SplitSink<WebSocket, Message>;
 
 /// How long a farewell may take.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
@@ -74,9 +78,11 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
 
 async fn serve(edge: Edge, named: Option<String>, visitor: Guest, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
-    let end = match Box::pin(open(&edge, named, visitor, &mut socket)).await {
+    let opened = Box::pin(open(&edge, named, visitor, &mut socket)).await;
+    let (mut sink, stream) = socket.split();
+    let end = match opened {
         Ok((guest, mut seat)) => {
-            let end = Session::new(&edge, guest).run(&mut socket).await;
+            let end = Session::new(&edge, guest, stream).run(&mut sink).await;
             seat.ends(end.name());
             end
         }
@@ -84,7 +90,7 @@ async fn serve(edge: Edge, named: Option<String>, visitor: Guest, mut socket: We
     };
     if let Some(frame) = end.frame() {
         // A client that has gone or does not read needs no farewell.
-        let _ = timeout(FAREWELL_WITHIN, socket.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(FAREWELL_WITHIN, sink.send(Message::Close(Some(frame)))).await;
     }
 }
 
@@ -128,8 +134,15 @@ async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Res
     }
 }
 
-async fn send(edge: &Edge, socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    match timeout(edge.settings.take_within, socket.send(message)).await {
+/// Sends a message, to a client that takes it in time.
+async fn send(edge: &Edge, sink: &mut (impl Sink<Message> + Unpin), message: Message) -> Result<(), End> {
+    let mut sending = sink.send(message);
+    // Nearly always the system takes it at once, and no timer is needed.
+    let sent = match poll!(&mut sending) {
+        Poll::Ready(sent) => Ok(sent),
+        Poll::Pending => timeout(edge.settings.take_within, sending).await,
+    };
+    match sent {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(End::Gone),
         Err(_) => Err(End::Unread),
@@ -142,69 +155,88 @@ struct Session<'e> {
     guest: Guest,
     /// How each running operation is ended.
     running: HashMap<Arc<str>, AbortHandle>,
-    operations: SelectAll<BoxStream<'static, Event>>,
+    /// Everything that can happen. What has happened is polled, and nothing else.
+    events: SelectAll<BoxStream<'static, Event>>,
+    heard: Instant,
     deliveries: Counter,
 }
 
-/// A message of an operation.
-struct Event {
-    message: Message,
-    /// The operation that has ended with it.
-    ends: Option<Arc<str>>,
+/// What happens to a session.
+enum Event {
+    /// The client has sent something.
+    Received(Option<Result<Message, axum::Error>>),
+    /// An operation has an answer.
+    Answer(Message),
+    /// An operation has ended, with this message.
+    Ended(Arc<str>, Message),
+    /// It is time to ask whether the client is there.
+    Ping,
+    /// It has to end.
+    End(End),
 }
 
 impl<'e> Session<'e> {
-    fn new(edge: &'e Edge, guest: Guest) -> Self {
-        let deliveries = deliveries(Transport::Socket);
-        Self { edge, guest, running: HashMap::new(), operations: SelectAll::new(), deliveries }
+    fn new(edge: &'e Edge, guest: Guest, stream: SplitStream<WebSocket>) -> Self {
+        let received = stream.map(|message| Event::Received(Some(message)));
+        let received = received.chain(stream::once(async { Event::Received(None) }));
+        let (stop, entitled, admitted) = (edge.stop.clone(), edge.clone(), guest.admitted.clone());
+        let stopped = async move {
+            stop.cancelled().await;
+            Event::End(End::Stopping)
+        };
+        let unentitled = async move { Event::End(End::Refused(entitled.entitlement_ends(admitted).await)) };
+        let every = edge.settings.ping_every;
+        let pings = stream::unfold(interval_at(Instant::now() + every, every), |mut ping| async move {
+            ping.tick().await;
+            Some((Event::Ping, ping))
+        });
+        let events = [received.boxed(), stopped.into_stream().boxed(), unentitled.into_stream().boxed(), pings.boxed()];
+        Self {
+            edge,
+            guest,
+            running: HashMap::new(),
+            events: events.into_iter().collect(),
+            heard: Instant::now(),
+            deliveries: deliveries(Transport::Socket),
+        }
     }
 
-    async fn run(mut self, socket: &mut WebSocket) -> End {
-        let ping_every = self.edge.settings.ping_every;
-        let mut ping = interval_at(Instant::now() + ping_every, ping_every);
-        let mut heard = Instant::now();
-        let stopped = self.edge.stop.cancelled();
-        let ends = Box::pin(self.edge.entitlement_ends(self.guest.admitted.clone()));
-        tokio::pin!(stopped, ends);
-        loop {
-            let step = tokio::select! {
-                () = &mut stopped => Err(End::Stopping),
-                refusal = &mut ends => Err(End::Refused(refusal)),
-                received = socket.recv() => {
-                    heard = Instant::now();
-                    match receive(received) {
-                        Ok(Some(message)) => self.handle(socket, message).await,
-                        Ok(None) => Ok(()),
-                        Err(end) => Err(end),
-                    }
-                }
-                Some(event) = self.operations.next() => self.deliver(socket, event).await,
-                _ = ping.tick() => {
-                    if heard.elapsed() > 2 * ping_every {
-                        Err(End::Silent)
-                    } else {
-                        send(self.edge, socket, Message::Ping(Default::default())).await
-                    }
-                }
-            };
-            if let Err(end) = step {
+    async fn run(mut self, sink: &mut Writing) -> End {
+        while let Some(event) = self.events.next().await {
+            if let Err(end) = self.meet(sink, event).await {
                 return end;
             }
         }
+        End::Gone
     }
 
-    async fn deliver(&mut self, socket: &mut WebSocket, event: Event) -> Result<(), End> {
-        match &event.ends {
-            Some(id) => drop(self.running.remove(id)),
-            None => self.deliveries.increment(1),
+    async fn meet(&mut self, sink: &mut Writing, event: Event) -> Result<(), End> {
+        match event {
+            Event::Answer(message) => {
+                self.deliveries.increment(1);
+                send(self.edge, sink, message).await
+            }
+            Event::Ended(id, message) => {
+                self.running.remove(&id);
+                send(self.edge, sink, message).await
+            }
+            Event::Received(received) => {
+                self.heard = Instant::now();
+                match receive(received)? {
+                    Some(message) => self.handle(sink, message).await,
+                    None => Ok(()),
+                }
+            }
+            Event::Ping if self.heard.elapsed() > 2 * self.edge.settings.ping_every => Err(End::Silent),
+            Event::Ping => send(self.edge, sink, Message::Ping(Default::default())).await,
+            Event::End(end) => Err(end),
         }
-        send(self.edge, socket, event.message).await
     }
 
-    async fn handle(&mut self, socket: &mut WebSocket, message: FromClient) -> Result<(), End> {
+    async fn handle(&mut self, sink: &mut Writing, message: FromClient) -> Result<(), End> {
         match message {
             FromClient::ConnectionInit { .. } => Err(End::Reinitialised),
-            FromClient::Ping { payload } => send(self.edge, socket, ToClient::Pong { payload }.message()).await,
+            FromClient::Ping { payload } => send(self.edge, sink, ToClient::Pong { payload }.message()).await,
             FromClient::Pong {} => Ok(()),
             FromClient::Complete { id } => {
                 // What a client has completed is not sent to it any more.
@@ -218,40 +250,40 @@ impl<'e> Session<'e> {
             FromClient::Subscribe { .. } if self.running.len() >= self.edge.settings.operations_per_socket => {
                 Err(End::Crowded)
             }
-            FromClient::Subscribe { id, payload } => self.subscribe(socket, id, payload).await,
+            FromClient::Subscribe { id, payload } => self.subscribe(sink, id, payload).await,
         }
     }
 
-    async fn subscribe(&mut self, socket: &mut WebSocket, id: String, payload: serde_json::Value) -> Result<(), End> {
+    async fn subscribe(&mut self, sink: &mut Writing, id: String, payload: serde_json::Value) -> Result<(), End> {
         let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
         let answers = match self.edge.answers(operation, &self.guest) {
             Ok(answers) => answers,
             Err(refused) => {
                 let errors = refused.errors(self.guest.viewer.correlation.as_deref());
-                return send(self.edge, socket, Frame::error(&id).around(&errors)).await;
+                return send(self.edge, sink, Frame::error(&id).around(&errors)).await;
             }
         };
         let id: Arc<str> = id.into();
         let (answers, operation) = stream::abortable(events(Arc::clone(&id), answers));
-        self.operations.push(answers.boxed());
+        self.events.push(answers.boxed());
         self.running.insert(id, operation);
         Ok(())
     }
 }
 
-/// The messages of an operation: its answers, and that it has ended.
+/// What happens to an operation: its answers, and its end.
 fn events(id: Arc<str>, answers: BoxStream<'static, Answer>) -> impl Stream<Item = Event> {
-    let complete = Event { message: ToClient::Complete { id: &id }.message(), ends: Some(Arc::clone(&id)) };
+    let complete = Event::Ended(Arc::clone(&id), ToClient::Complete { id: &id }.message());
     let next = Frame::next(&id);
     let messages = answers.map(move |answer| match answer {
-        Answer::Next(answer) => Event { message: next.around(&answer), ends: None },
-        Answer::Refused(errors) => Event { message: Frame::error(&id).around(&errors), ends: Some(Arc::clone(&id)) },
+        Answer::Next(answer) => Event::Answer(next.around(&answer)),
+        Answer::Refused(errors) => Event::Ended(Arc::clone(&id), Frame::error(&id).around(&errors)),
     });
     // An error ends an operation without another word.
-    let mut refused = false;
+    let mut ended = false;
     messages.chain(stream::iter([complete])).take_while(move |event| {
-        let goes_on = !refused;
-        refused = event.ends.is_some();
+        let goes_on = !ended;
+        ended = matches!(event, Event::Ended(..));
         std::future::ready(goes_on)
     })
 }
