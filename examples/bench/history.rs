@@ -94,6 +94,7 @@ async fn export(bench: &Bench, table: &mut Table) -> Result<(), Failure> {
         for format in ["csv", "xlsx"] {
             let hub = Server::hub(bench, DATABASE).await?;
             let client = Client::new(&hub, &bench.token()?);
+            hub.rests().await?;
             let before = peak_megabytes(hub.pid)?;
             let (bytes, seconds) = client.download(&format!("/export/ledger.{format}?from={from}")).await?;
             peaks.push((format, from, bytes, seconds, before, peak_megabytes(hub.pid)?));

@@ -6,6 +6,7 @@
 //! too means little by itself: compare ratios. Processor time is read from `/proc`, so this needs Linux.
 
 mod acts;
+mod bare;
 mod client;
 mod crowd;
 mod history;
@@ -86,6 +87,9 @@ enum Part {
     /// The reference of the query: a bare handler that answers with the bytes of a file.
     #[command(hide = true)]
     Bytes { listen: SocketAddr, file: PathBuf },
+    /// The reference of the query with its database: a bare handler that finds the documents and shapes them.
+    #[command(hide = true)]
+    Documents { listen: SocketAddr, uri: String, database: String },
     /// The reference of deliveries: whatever is said to it, it says to every socket.
     #[command(hide = true)]
     Broadcast { listen: SocketAddr },
@@ -100,8 +104,9 @@ async fn main() -> ExitCode {
     let done = match &args.part {
         None => measure(&args).await,
         Some(Part::Tavolo { arguments }) => process::be_hub(arguments).await,
-        Some(Part::Bytes { listen, file }) => process::be_bytes(*listen, file).await,
-        Some(Part::Broadcast { listen }) => process::be_broadcast(*listen).await,
+        Some(Part::Bytes { listen, file }) => bare::be_bytes(*listen, file).await,
+        Some(Part::Documents { listen, uri, database }) => bare::be_documents(*listen, uri, database).await,
+        Some(Part::Broadcast { listen }) => bare::be_broadcast(*listen).await,
         Some(Part::Crowd(orders)) => crowd::be(orders.clone()).await,
     };
     match done {

@@ -4,29 +4,13 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{
-        State,
-        ws::{Message, Utf8Bytes, WebSocketUpgrade},
-    },
-    http::header,
-    response::IntoResponse,
-    routing::{get, post},
-    serve::ListenerExt,
-};
 use clap::Parser;
 use tavolo::cli::{Cli, Failure};
-use tokio::{
-    process::{Child, Command},
-    sync::broadcast,
-};
+use tokio::process::{Child, Command};
 
 use crate::Bench;
 
@@ -73,6 +57,13 @@ impl Server {
         Self::start([OsStr::new("bytes"), &listen, file.as_os_str()], address, bench).await
     }
 
+    /// Starts the bare handler that answers from the database.
+    pub(crate) async fn documents(bench: &Bench, database: &str) -> Result<Self, Failure> {
+        let address = free_address()?;
+        let arguments = ["documents".into(), address.to_string(), bench.mongod.uri().to_owned(), database.to_owned()];
+        Self::start(arguments.iter().map(OsStr::new), address, bench).await
+    }
+
     /// Starts the bare server that says to every socket what is said to it.
     pub(crate) async fn broadcast(bench: &Bench) -> Result<Self, Failure> {
         let address = free_address()?;
@@ -103,6 +94,21 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits until it does nothing: a hub that has just started reads the history before it.
+    pub(crate) async fn rests(&self) -> Result<(), Failure> {
+        let mut before = cpu_micros(self.pid)?;
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let now = cpu_micros(self.pid)?;
+            if now - before < 2.0 * TICK_MICROS {
+                return Ok(());
+            }
+            before = now;
+        }
+    }
+}
+
 async fn is_ready(client: &reqwest::Client, address: SocketAddr) -> bool {
     let answer = client.get(format!("http://{address}/readyz")).send().await;
     answer.is_ok_and(|answer| answer.status().is_success())
@@ -116,41 +122,6 @@ fn free_address() -> std::io::Result<SocketAddr> {
 pub(crate) async fn be_hub(arguments: &[OsString]) -> Result<(), Failure> {
     let name = OsString::from("tavolo");
     Cli::parse_from([&name].into_iter().chain(arguments)).run().await
-}
-
-/// Is the bare handler until the process is ended: what HTTP costs with this client, these bytes and this machine.
-pub(crate) async fn be_bytes(listen: SocketAddr, file: &Path) -> Result<(), Failure> {
-    async fn answer(State(bytes): State<Bytes>, _asked: Bytes) -> impl IntoResponse {
-        ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], bytes)
-    }
-    let routes = Router::new().route("/graphql", post(answer)).route("/readyz", get(|| async { "ready\n" }));
-    let router = routes.with_state(Bytes::from(std::fs::read(file)?));
-    Ok(axum::serve(tokio::net::TcpListener::bind(listen).await?, router).await?)
-}
-
-/// Is the bare broadcast until the process is ended: what a socket costs with these bytes and this machine.
-pub(crate) async fn be_broadcast(listen: SocketAddr) -> Result<(), Failure> {
-    type Said = broadcast::Sender<Utf8Bytes>;
-    async fn say(State(said): State<Said>, text: String) {
-        // Without a socket nobody hears it.
-        let _ = said.send(text.into());
-    }
-    async fn listen_to(State(said): State<Said>, upgrade: WebSocketUpgrade) -> impl IntoResponse {
-        let mut said = said.subscribe();
-        let upgrade = upgrade.protocols(["graphql-transport-ws"]).read_buffer_size(4 * 1024).write_buffer_size(0);
-        upgrade.on_upgrade(async move |mut socket| {
-            while let Ok(text) = said.recv().await
-                && socket.send(Message::Text(text)).await.is_ok()
-            {}
-        })
-    }
-    let routes = Router::new().route("/say", post(say)).route("/graphql/ws", get(listen_to));
-    let router = routes.route("/readyz", get(|| async { "ready\n" })).with_state(broadcast::Sender::new(1_024));
-    let listener = tokio::net::TcpListener::bind(listen).await?.tap_io(|stream| {
-        // A message that waits for another is late.
-        let _ = stream.set_nodelay(true);
-    });
-    Ok(axum::serve(listener, router).await?)
 }
 
 /// KiB of memory that a process takes now.

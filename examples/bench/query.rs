@@ -40,6 +40,7 @@ const REFERENCE: usize = 5;
 
 pub(crate) async fn measure(args: &Args, bench: &Bench, database: &str, table: &mut Table) -> Result<(), Failure> {
     over_http(args, bench, database, table).await?;
+    with_the_database(args, bench, database, table).await?;
     in_process(args, bench, database, table).await
 }
 
@@ -68,6 +69,34 @@ async fn over_http(args: &Args, bench: &Bench, database: &str, table: &mut Table
     table.add(Row::new(what, "µs", plain.into_iter().collect()).goal(600.0).reference(of, &reference));
     let what = "the same, answer compressed";
     table.add(Row::new(what, "µs", packed.into_iter().collect()).reference(of, &reference));
+    Ok(())
+}
+
+/// Beside a handler on MongoDB as one writes it by hand, the database's own time included for both.
+async fn with_the_database(args: &Args, bench: &Bench, database: &str, table: &mut Table) -> Result<(), Failure> {
+    let body = json!({ "query": QUERY }).to_string();
+    let (hub, bare) = (Server::hub(bench, database).await?, Server::documents(bench, database).await?);
+    let (client, compared) = (Client::new(&hub, &bench.token()?), Client::new(&bare, "nobody"));
+    let ours: Value = serde_json::from_slice(&client.post(&body, false).await?)?;
+    let theirs: Value = serde_json::from_slice(&compared.post(&body, false).await?)?;
+    if ours["data"] != theirs["data"] {
+        return Err(format!("the bare handler answers something else: {ours} {theirs}").into());
+    }
+    let (mut with_hub, mut by_hand) = (Vec::new(), Vec::new());
+    for round in 0..=args.rounds {
+        for (server, client, taken) in [(&hub, &client, &mut with_hub), (&bare, &compared, &mut by_hand)] {
+            let before = cpu_micros(bench.mongod.pid())?;
+            let own = cpu_per_request(server, client, &body, false, args.requests).await?;
+            let of_mongod = (cpu_micros(bench.mongod.pid())? - before) / args.requests as f64;
+            // The first round warms up.
+            if round > 0 {
+                taken.push(own + of_mongod);
+            }
+        }
+    }
+    let by_hand: Samples = by_hand.into_iter().collect();
+    let row = Row::new("the same with MongoDB's own time", "µs", with_hub.into_iter().collect());
+    table.add(row.reference("a bare handler on MongoDB, same JSON", &by_hand));
     Ok(())
 }
 

@@ -6,7 +6,11 @@
 
 mod protocol;
 
-use std::{collections::HashMap, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use axum::{
     Extension,
@@ -18,12 +22,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{
-    FutureExt, Sink, SinkExt, Stream, StreamExt,
-    future::AbortHandle,
-    poll,
+    FutureExt, Sink, SinkExt, Stream, StreamExt, poll,
     stream::{self, BoxStream, SelectAll, SplitSink, SplitStream},
 };
-use metrics::Counter;
 use tavolo_resolvers::Answer;
 use tokio::time::{Duration, Instant, interval_at, timeout};
 
@@ -33,7 +34,7 @@ use super::{
     envelope::Client,
     operation::Operation,
     seats::{Full, Seat, Transport},
-    streams::{Guest, deliveries},
+    streams::{Deliveries, Guest},
     viewer,
 };
 use crate::auth::Admitted;
@@ -153,12 +154,13 @@ async fn send(edge: &Edge, sink: &mut (impl Sink<Message> + Unpin), message: Mes
 struct Session<'e> {
     edge: &'e Edge,
     guest: Guest,
-    /// How each running operation is ended.
-    running: HashMap<Arc<str>, AbortHandle>,
-    /// Everything that can happen. What has happened is polled, and nothing else.
-    events: SelectAll<BoxStream<'static, Event>>,
+    operations: Operations,
+    /// Everything else that can happen. What has happened is polled, and nothing else.
+    others: SelectAll<BoxStream<'static, Event>>,
+    /// Whose turn it is, when both have something.
+    operations_first: bool,
     heard: Instant,
-    deliveries: Counter,
+    deliveries: Deliveries,
 }
 
 /// What happens to a session.
@@ -168,7 +170,7 @@ enum Event {
     /// An operation has an answer.
     Answer(Message),
     /// An operation has ended, with this message.
-    Ended(Arc<str>, Message),
+    Ended(Message),
     /// It is time to ask whether the client is there.
     Ping,
     /// It has to end.
@@ -190,19 +192,20 @@ impl<'e> Session<'e> {
             ping.tick().await;
             Some((Event::Ping, ping))
         });
-        let events = [received.boxed(), stopped.into_stream().boxed(), unentitled.into_stream().boxed(), pings.boxed()];
+        let others = [received.boxed(), stopped.into_stream().boxed(), unentitled.into_stream().boxed(), pings.boxed()];
         Self {
             edge,
             guest,
-            running: HashMap::new(),
-            events: events.into_iter().collect(),
+            operations: Operations::default(),
+            others: others.into_iter().collect(),
+            operations_first: true,
             heard: Instant::now(),
-            deliveries: deliveries(Transport::Socket),
+            deliveries: Deliveries::new(Transport::Socket),
         }
     }
 
     async fn run(mut self, sink: &mut Writing) -> End {
-        while let Some(event) = self.events.next().await {
+        while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
             if let Err(end) = self.meet(sink, event).await {
                 return end;
             }
@@ -210,16 +213,26 @@ impl<'e> Session<'e> {
         End::Gone
     }
 
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.operations_first = !self.operations_first;
+        if self.operations_first
+            && let Poll::Ready(event) = self.operations.poll_event(context)
+        {
+            return Poll::Ready(Some(event));
+        }
+        if let Poll::Ready(event) = self.others.poll_next_unpin(context) {
+            return Poll::Ready(event);
+        }
+        self.operations.poll_event(context).map(Some)
+    }
+
     async fn meet(&mut self, sink: &mut Writing, event: Event) -> Result<(), End> {
         match event {
             Event::Answer(message) => {
-                self.deliveries.increment(1);
+                self.deliveries.count();
                 send(self.edge, sink, message).await
             }
-            Event::Ended(id, message) => {
-                self.running.remove(&id);
-                send(self.edge, sink, message).await
-            }
+            Event::Ended(message) => send(self.edge, sink, message).await,
             Event::Received(received) => {
                 self.heard = Instant::now();
                 match receive(received)? {
@@ -228,7 +241,10 @@ impl<'e> Session<'e> {
                 }
             }
             Event::Ping if self.heard.elapsed() > 2 * self.edge.settings.ping_every => Err(End::Silent),
-            Event::Ping => send(self.edge, sink, Message::Ping(Default::default())).await,
+            Event::Ping => {
+                self.deliveries.tell();
+                send(self.edge, sink, Message::Ping(Default::default())).await
+            }
             Event::End(end) => Err(end),
         }
     }
@@ -240,14 +256,12 @@ impl<'e> Session<'e> {
             FromClient::Pong {} => Ok(()),
             FromClient::Complete { id } => {
                 // What a client has completed is not sent to it any more.
-                if let Some(operation) = self.running.remove(id.as_str()) {
-                    operation.abort();
-                }
+                self.operations.end(&id);
                 Ok(())
             }
             FromClient::Subscribe { id, .. } if id.is_empty() => Err(End::Invalid),
-            FromClient::Subscribe { id, .. } if self.running.contains_key(id.as_str()) => Err(End::Duplicate(id)),
-            FromClient::Subscribe { .. } if self.running.len() >= self.edge.settings.operations_per_socket => {
+            FromClient::Subscribe { id, .. } if self.operations.has(&id) => Err(End::Duplicate(id)),
+            FromClient::Subscribe { .. } if self.operations.0.len() >= self.edge.settings.operations_per_socket => {
                 Err(End::Crowded)
             }
             FromClient::Subscribe { id, payload } => self.subscribe(sink, id, payload).await,
@@ -263,27 +277,58 @@ impl<'e> Session<'e> {
                 return send(self.edge, sink, Frame::error(&id).around(&errors)).await;
             }
         };
-        let id: Arc<str> = id.into();
-        let (answers, operation) = stream::abortable(events(Arc::clone(&id), answers));
-        self.events.push(answers.boxed());
-        self.running.insert(id, operation);
+        let events = events(&id, answers).boxed();
+        self.operations.0.push(Running { id, events });
         Ok(())
     }
 }
 
+/// The running operations of a socket. There are few, and nearly always one, so they are polled one after the other.
+#[derive(Default)]
+struct Operations(Vec<Running>);
+
+struct Running {
+    id: String,
+    events: BoxStream<'static, Event>,
+}
+
+impl Operations {
+    fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|operation| operation.id == id)
+    }
+
+    fn end(&mut self, id: &str) {
+        self.0.retain(|operation| operation.id != id);
+    }
+
+    /// The next event of any of them. Whoever has had its turn comes last.
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let mut at = 0;
+        while let Some(operation) = self.0.get_mut(at) {
+            match operation.events.poll_next_unpin(context) {
+                Poll::Ready(Some(event)) => {
+                    let operation = self.0.remove(at);
+                    if !matches!(event, Event::Ended(_)) {
+                        self.0.push(operation);
+                    }
+                    return Poll::Ready(event);
+                }
+                Poll::Ready(None) => drop(self.0.remove(at)),
+                Poll::Pending => at += 1,
+            }
+        }
+        Poll::Pending
+    }
+}
+
 /// What happens to an operation: its answers, and its end.
-fn events(id: Arc<str>, answers: BoxStream<'static, Answer>) -> impl Stream<Item = Event> {
-    let complete = Event::Ended(Arc::clone(&id), ToClient::Complete { id: &id }.message());
-    let next = Frame::next(&id);
+fn events(id: &str, answers: BoxStream<'static, Answer>) -> impl Stream<Item = Event> + use<> {
+    let complete = Event::Ended(ToClient::Complete { id }.message());
+    let (next, error) = (Frame::next(id), Frame::error(id));
     let messages = answers.map(move |answer| match answer {
         Answer::Next(answer) => Event::Answer(next.around(&answer)),
-        Answer::Refused(errors) => Event::Ended(Arc::clone(&id), Frame::error(&id).around(&errors)),
+        // An error ends an operation without another word.
+        Answer::Refused(errors) => Event::Ended(error.around(&errors)),
     });
-    // An error ends an operation without another word.
-    let mut ended = false;
-    messages.chain(stream::iter([complete])).take_while(move |event| {
-        let goes_on = !ended;
-        ended = matches!(event, Event::Ended(..));
-        std::future::ready(goes_on)
-    })
+    messages.chain(stream::iter([complete]))
 }

@@ -15,7 +15,6 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use metrics::Counter;
 use tavolo_resolvers::Answer;
 use tokio::time::{Instant, Interval, interval_at};
 
@@ -25,7 +24,7 @@ use super::{
     http::{self, Refused},
     operation::Operation,
     seats::{Full, Seat, Transport},
-    streams::{Guest, deliveries},
+    streams::{Deliveries, Guest},
     viewer,
 };
 
@@ -89,7 +88,7 @@ async fn open(
             () = edge.stop.cancelled() => "stopping",
         }
     });
-    let deliveries = deliveries(Transport::Events);
+    let deliveries = Deliveries::new(Transport::Events);
     let events = Events { answers, comment, ends, seat, deliveries, completed: false };
     Ok(stream::unfold(events, Events::next))
 }
@@ -101,7 +100,7 @@ struct Events {
     /// Resolves when the client has to be left, and says why.
     ends: BoxFuture<'static, &'static str>,
     seat: Seat,
-    deliveries: Counter,
+    deliveries: Deliveries,
     completed: bool,
 }
 
@@ -119,7 +118,7 @@ impl Events {
             }
             answer = self.answers.next() => match answer {
                 Some(answer) => {
-                    self.deliveries.increment(1);
+                    self.deliveries.count();
                     next(answer)
                 }
                 None => {
@@ -127,7 +126,10 @@ impl Events {
                     COMPLETE
                 }
             },
-            _ = self.comment.tick() => COMMENT,
+            _ = self.comment.tick() => {
+                self.deliveries.tell();
+                COMMENT
+            }
         };
         Some((Ok(event), self))
     }

@@ -26,9 +26,30 @@ pub(super) struct Guest {
     pub(super) viewer: Viewer,
 }
 
-/// Counts what streams of answers have brought.
-pub(super) fn deliveries(transport: Transport) -> Counter {
-    counter!("tavolo_deliveries_total", "transport" => transport.name())
+/// Counts what a stream of answers brings. All streams count into one place, so each tells it from time to time.
+pub(super) struct Deliveries {
+    all: Counter,
+    untold: u64,
+}
+
+impl Deliveries {
+    pub(super) fn new(transport: Transport) -> Self {
+        Self { all: counter!("tavolo_deliveries_total", "transport" => transport.name()), untold: 0 }
+    }
+
+    pub(super) fn count(&mut self) {
+        self.untold += 1;
+    }
+
+    pub(super) fn tell(&mut self) {
+        self.all.increment(std::mem::take(&mut self.untold));
+    }
+}
+
+impl Drop for Deliveries {
+    fn drop(&mut self) {
+        self.tell();
+    }
 }
 
 impl Edge {

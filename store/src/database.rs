@@ -90,6 +90,9 @@ impl Gauges {
     }
 }
 
+/// Documents of a batch. The server by itself would send 16 MB of them at a time.
+const BATCH: u32 = 1_000;
+
 impl Store {
     /// Connects, demands a replica set, and brings the database to the schema this binary knows.
     ///
@@ -202,7 +205,7 @@ impl Store {
         sort: Bson,
     ) -> Result<impl Stream<Item = Result<E::Noun, StoreError>> + Send + use<E>, StoreError> {
         let documents = self.database.collection::<RawDocumentBuf>(E::COLLECTION);
-        let cursor = documents.find(filter).sort(sort).projection(E::fields()).await?;
+        let cursor = documents.find(filter).sort(sort).projection(E::fields()).batch_size(BATCH).await?;
         Ok(cursor.map(|raw| read_excerpt::<E>(&raw?)))
     }
 
@@ -212,7 +215,7 @@ impl Store {
         filter: Bson,
         sort: Bson,
     ) -> Result<impl Stream<Item = Result<D::Noun, StoreError>> + Send + use<D>, StoreError> {
-        let cursor = collection::<D>(&self.database).find(filter).sort(sort).await?;
+        let cursor = collection::<D>(&self.database).find(filter).sort(sort).batch_size(BATCH).await?;
         Ok(cursor.map(|raw| read::<D>(&raw?)))
     }
 

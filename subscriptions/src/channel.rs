@@ -22,7 +22,8 @@
 //! # Slow listeners
 //!
 //! There is no queue per listener. One that is [`SLOW`] messages behind is sent the latest message of
-//! each pool instead of all of them; where messages have no pool, the state.
+//! each pool instead of all of them, from the ring or, when that does not keep so much, from the log; where messages
+//! have no pool, the state.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -39,7 +40,7 @@ use tavolo_schema::{PlaceCategory, Position, id::FacilityId};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Cursor, Mark, Table};
+use crate::{Cursor, Mark, Table, log::LAGGING};
 
 /// A listener so many messages behind is sent the latest of each pool.
 const SLOW: usize = 64;
@@ -79,7 +80,12 @@ pub enum Part {
         resync: bool,
     },
     /// What has come since, up to now.
-    Missed(Mark),
+    Missed {
+        /// Since then.
+        after: Mark,
+        /// So many changes are told one by one; of more, the latest of each pool.
+        most: usize,
+    },
     /// Whatever comes after this, until the log begins anew.
     Live(Mark),
 }
@@ -242,7 +248,14 @@ impl<S: Source> Channel<S> {
             after => Stage::Anew { resync: after.is_some() },
         };
         gauge!("tavolo_subscribers").increment(1);
-        Ok(Listener { news: self.news.subscribe(), channel: self, mark, stage, waiting: VecDeque::new() })
+        Ok(Listener {
+            news: self.news.subscribe(),
+            channel: self,
+            mark,
+            stage,
+            most: LAGGING,
+            waiting: VecDeque::new(),
+        })
     }
 
     /// Sees to it that the ring fills from about this mark on.
@@ -339,6 +352,8 @@ pub struct Listener<S> {
     /// Everything up to here has been handed over.
     mark: Mark,
     stage: Stage,
+    /// So many missed changes are told one by one: more to one who comes back than to one who is slow.
+    most: usize,
     /// Messages for a slow listener.
     waiting: VecDeque<Message>,
 }
@@ -415,7 +430,7 @@ impl<S: Source> Listener<S> {
         self.stage = if channel.ring().covers(self.mark) {
             Stage::Live
         } else {
-            match channel.source.play(Part::Missed(self.mark)).await {
+            match channel.source.play(Part::Missed { after: self.mark, most: self.most }).await {
                 Ok(Playing { mark, messages }) => Stage::Missed { messages, then: mark },
                 Err(Unplayed::TooOld) => Stage::Anew { resync: true },
                 Err(Unplayed::Refused(_)) => return None,
@@ -438,6 +453,7 @@ impl<S: Source> Listener<S> {
                     return None;
                 }
                 Taken::Unknown => {
+                    self.most = SLOW;
                     self.stage = Stage::Join;
                     return None;
                 }

@@ -24,7 +24,7 @@ pub struct OccupancyChange {
 const KEPT: usize = 20_000;
 
 /// A subscriber so many changes behind is sent the latest of each pool instead of all.
-const LAGGING: usize = 512;
+pub(crate) const LAGGING: usize = 512;
 
 /// Where somebody stands in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,11 +107,11 @@ impl Log {
         if near { Mark { position: mark.position.min(end.position), ..end } } else { end }
     }
 
-    /// The changes above a mark.
-    pub(crate) fn above(&self, mark: Mark) -> Found {
+    /// The changes above a mark, one by one if there are no more than so many.
+    pub(crate) fn above(&self, mark: Mark, most: usize) -> Found {
         let Some(behind) = self.behind(mark) else { return Found::TooOld };
         let missed = self.changes.iter().skip(self.changes.len() - behind);
-        Found::Changes(if behind <= LAGGING { missed.cloned().collect() } else { latest_of_each_pool(missed) })
+        Found::Changes(if behind <= most { missed.cloned().collect() } else { latest_of_each_pool(missed) })
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
             for (back, ordinal, current) in asked {
                 let position = at((seconds + 2).saturating_sub(back), 1, ordinal);
                 let epoch = if current { model.epoch } else { 1 };
-                prop_assert_eq!(positions(log.above(Mark { position, epoch })), model.above(position, epoch));
+                prop_assert_eq!(positions(log.above(Mark { position, epoch }, LAGGING)), model.above(position, epoch));
             }
         }
     }
@@ -222,12 +222,12 @@ mod tests {
         }
         assert_eq!(log.last_of(at(7, 3, 0)), at(7, 3, 0), "another cluster time counts anew");
         assert_eq!(
-            positions(log.above(Mark { position: at(7, 2, 1), epoch: 1 })),
+            positions(log.above(Mark { position: at(7, 2, 1), epoch: 1 }, LAGGING)),
             Some(vec![at(7, 2, 2), at(7, 2, 3)])
         );
-        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 1 })), Some(vec![]));
-        assert_eq!(positions(log.above(Mark { position: at(4, 9, 9), epoch: 1 })), None, "below the floor");
-        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 0 })), None, "of an earlier log");
+        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 1 }, LAGGING)), Some(vec![]));
+        assert_eq!(positions(log.above(Mark { position: at(4, 9, 9), epoch: 1 }, LAGGING)), None, "below the floor");
+        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 0 }, LAGGING)), None, "of an earlier log");
     }
 
     #[test]
@@ -242,19 +242,19 @@ mod tests {
         }
         let dropped = at(1 + beyond, 1, 1);
         assert_eq!(
-            positions(log.above(Mark { position: Position { increment: 0, ..dropped }, epoch: 1 })),
+            positions(log.above(Mark { position: Position { increment: 0, ..dropped }, epoch: 1 }, LAGGING)),
             None,
             "the last dropped one is missing"
         );
         assert_eq!(log.changes.front().map(|change| change.position), Some(at(2 + beyond, 1, 1)));
         let latest = at(1 + all, 1, 1);
         assert_eq!(
-            positions(log.above(Mark { position: dropped, epoch: 1 })),
+            positions(log.above(Mark { position: dropped, epoch: 1 }, LAGGING)),
             Some(vec![latest]),
             "one pool, far behind: its latest state"
         );
         let near = at(latest.seconds - 3, 1, 1);
-        assert_eq!(positions(log.above(Mark { position: near, epoch: 1 })).map(|found| found.len()), Some(3));
+        assert_eq!(positions(log.above(Mark { position: near, epoch: 1 }, LAGGING)).map(|found| found.len()), Some(3));
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
             let house = if second == 9 { &other } else { &one };
             log.push(change(house, PlaceCategory::Ordinary, at(second, 1, 1)));
         }
-        let from = |seconds| positions(log.above(Mark { position: at(seconds, 1, 0), epoch: 1 })).unwrap();
+        let from = |seconds| positions(log.above(Mark { position: at(seconds, 1, 0), epoch: 1 }, LAGGING)).unwrap();
         assert_eq!(from(2), [at(9, 1, 1), at(last, 1, 1)], "more than {LAGGING} behind");
         assert_eq!(from(3).len(), LAGGING, "not one too many behind: every change");
     }

@@ -4,10 +4,15 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
+use metrics::counter;
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{Cursor, Mark, OccupancyChange, Part, Place, Table, channel::Subject, log::Found};
+use crate::{
+    Cursor, Mark, OccupancyChange, Part, Place, Table,
+    channel::Subject,
+    log::{Found, LAGGING},
+};
 
 /// One message to a subscriber.
 #[derive(Clone, Debug)]
@@ -60,10 +65,12 @@ pub fn play(table: &Arc<Table>, interest: impl Interest, part: Part) -> Option<(
             let (mark, state) = state(table, &interest, resync);
             Some((mark, stream::iter(state).boxed()))
         }
-        Part::Missed(mark) => {
+        Part::Missed { after: mark, most } => {
             // Before the look: what comes meanwhile is the narrator's.
             let end = table.end().position.max(mark.position);
-            let Found::Changes(missed) = table.above(mark) else { return None };
+            let behind = table.behind(mark)?;
+            let Found::Changes(missed) = table.above(mark, most) else { return None };
+            counter!("tavolo_coalesced_total").increment(behind.saturating_sub(missed.len()) as u64);
             let missed = missed.into_iter().filter(move |change| wanted(&interest, change)).map(Delivery::Changed);
             Some((mark.at(end), stream::iter(missed).boxed()))
         }
@@ -118,7 +125,7 @@ impl<I: Interest> Live<I> {
             }
             // Marked as seen before looking, so that a change during the look wakes us again.
             self.changed.borrow_and_update();
-            let Found::Changes(changes) = self.table.above(self.mark) else { return None };
+            let Found::Changes(changes) = self.table.above(self.mark, LAGGING) else { return None };
             if let Some(last) = changes.last() {
                 self.mark.position = last.position;
             }

@@ -208,8 +208,8 @@ impl Table {
         self.log().beginning(mark)
     }
 
-    pub(crate) fn above(&self, mark: Mark) -> Found {
-        self.log().above(mark)
+    pub(crate) fn above(&self, mark: Mark, most: usize) -> Found {
+        self.log().above(mark, most)
     }
 
     fn log(&self) -> RwLockReadGuard<'_, Log> {

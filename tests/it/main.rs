@@ -39,5 +39,6 @@ mod metrics;
 mod races;
 mod stage;
 mod statistics;
+mod streams;
 mod totals;
 mod walls;

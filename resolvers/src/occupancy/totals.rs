@@ -136,7 +136,7 @@ impl TotalsSubscription {
                 let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
                 stream::iter([event(&sheet, kind, question.totals(&sheet))]).boxed()
             }
-            Part::Missed(_) => {
+            Part::Missed { .. } => {
                 performance.begin(None);
                 stream::empty().boxed()
             }

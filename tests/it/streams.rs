@@ -1,0 +1,207 @@
+//! Streams of answers: who may hold how many, what becomes of those who do not read or are silent, and that each end is
+//! counted.
+
+use std::time::Duration;
+
+use reqwest::{StatusCode, header};
+use serde_json::{Value, json};
+use tavolo::edge::Settings;
+
+use crate::harness::{Client, Socket, World, until};
+
+/// Long messages, so that few of them fill what the system keeps for a client.
+fn watch() -> String {
+    let names: String = (0..150).map(|number| format!("f{number}: facility {{ id code name }} ")).collect();
+    format!(
+        "subscription($facility: ID!) {{ occupancyChanged(filter: {{ facility: $facility }}) {{ kind cursor capacity {{ installed }} {names} }} }}"
+    )
+}
+
+async fn watcher(hub: &Client, facility: &str) -> Socket {
+    hub.subscribe("operator", &watch(), json!({ "facility": facility })).await
+}
+
+/// One for whom the system keeps little.
+async fn narrow_watcher(hub: &Client, facility: &str) -> Socket {
+    hub.subscribe_narrowly("operator", &watch(), json!({ "facility": facility })).await
+}
+
+async fn house(world: &World, hub: &Client) -> String {
+    hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 9).await
+}
+
+async fn install(hub: &Client, facility: &str, places: i64) {
+    let input = json!({ "facility": facility, "category": "ORDINARY", "installed": places });
+    hub.act("province", "installPlaces", "facility { id }", input).await;
+}
+
+/// How many streams of all hubs of this process have ended for a reason.
+async fn ended(hub: &Client, reason: &str) -> f64 {
+    figure(hub, "tavolo_streams_ended_total", &format!("reason=\"{reason}\"")).await
+}
+
+async fn figure(hub: &Client, name: &str, label: &str) -> f64 {
+    let answer = hub.http.get(format!("http://{}/metrics", hub.address)).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    let lines = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
+    let world = World::new().await;
+    let hub = world.hub_with(Settings { take_within: Duration::from_millis(300), ..Settings::default() }).await;
+    let facility = house(&world, &hub).await;
+    let mut deaf = narrow_watcher(&hub, &facility).await;
+    let mut reading = watcher(&hub, &facility).await;
+    assert_eq!(deaf.event().await["kind"], "CURRENT");
+    assert_eq!(reading.event().await["kind"], "CURRENT");
+    let mut places = 0;
+    let before = ended(&hub, "unread").await;
+    // Far more than the system keeps for anybody.
+    while ended(&hub, "unread").await == before {
+        assert!(places < 1_000, "never dropped");
+        places += 1;
+        install(&hub, &facility, places % 9).await;
+        assert_eq!(reading.event().await["capacity"]["installed"], places % 9);
+    }
+    let mut messages = 0;
+    while deaf.next_or_close().await.is_ok() {
+        messages += 1;
+    }
+    assert!(messages < places, "what it did not read was not kept for it: {messages} of {places}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_slow_gets_the_latest_state_and_not_an_ever_longer_queue() {
+    let world = World::new().await;
+    let long = Duration::from_secs(600);
+    let patient = Settings { take_within: long, write_within: long, ping_every: long, ..Settings::default() };
+    let hub = world.hub_with(patient).await;
+    let facility = house(&world, &hub).await;
+    let mut slow = narrow_watcher(&hub, &facility).await;
+    assert_eq!(slow.event().await["kind"], "CURRENT");
+    let changes = 220;
+    for change in 1..=changes {
+        install(&hub, &facility, change % 9).await;
+    }
+    let (mut messages, mut last) = (0, Value::Null);
+    while last["capacity"]["installed"] != changes % 9 || messages < 2 {
+        let event = slow.event().await;
+        assert_eq!(event["kind"], "CHANGED");
+        (messages, last) = (messages + 1, event);
+    }
+    install(&hub, &facility, 9).await;
+    let next = loop {
+        let event = slow.event().await;
+        messages += 1;
+        if event["capacity"]["installed"] == 9 {
+            break event;
+        }
+    };
+    assert_eq!(next["kind"], "CHANGED");
+    assert!(messages < changes, "{messages} messages of {changes} changes");
+    assert!(figure(&hub, "tavolo_coalesced_total", "").await > 0.0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
+    let world = World::new().await;
+    let hub = world.hub_with(Settings { ping_every: Duration::from_millis(200), ..Settings::default() }).await;
+    // A client that is not polled reads no ping and sends no pong.
+    let _silent = hub.socket("operator").await;
+    let mut there = hub.socket("operator").await;
+    let before = ended(&hub, "silent").await;
+    let answering = async {
+        loop {
+            // Reading answers the pings; nothing else comes.
+            if let Err(frame) = there.next_or_close().await {
+                panic!("who answers was dropped: {frame:?}");
+            }
+        }
+    };
+    tokio::select! {
+        () = answering => {}
+        () = until("the silent one is dropped", async || ended(&hub, "silent").await > before) => {}
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_has_so_many_streams_and_the_hub_so_many_in_all() {
+    let world = World::new().await;
+    let hub = world.hub_with(Settings { sockets: 3, sockets_per_member: 2, ..Settings::default() }).await;
+    let open = async |subject: &str| {
+        let mut socket = hub.bare_socket().await;
+        let payload = json!({ "authorization": format!("Bearer {}", hub.token(subject)) });
+        let payload = if subject.is_empty() { json!({}) } else { payload };
+        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+        socket
+    };
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut socket = open("operator").await;
+        assert_eq!(socket.next().await["type"], "connection_ack");
+        held.push(socket);
+    }
+    assert_eq!(open("operator").await.close_code().await, 4429);
+    let asked = |subject: &str| {
+        let query = "subscription { totalsChanged(groupBy: PROVINCE) { kind } }";
+        let request = hub.http.post(format!("http://{}/graphql/stream", hub.address)).json(&json!({ "query": query }));
+        if subject.is_empty() { request } else { request.bearer_auth(hub.token(subject)) }
+    };
+    let refused = asked("operator").send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.json::<Value>().await.unwrap()["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+    let streaming = asked("").send().await.unwrap();
+    assert_eq!(streaming.status(), StatusCode::OK);
+    assert_eq!(open("analyst").await.close_code().await, 1013, "clients come back after this");
+    assert_eq!(asked("analyst").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop((streaming, held));
+    until("there is room again", async || {
+        let mut socket = open("analyst").await;
+        socket.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stream_ends_with_a_membership_and_says_nothing_more() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = house(&world, &hub).await;
+    let query = json!({ "query": watch(), "variables": { "facility": facility } });
+    let request = hub.http.post(format!("http://{}/graphql/stream", hub.address)).json(&query);
+    let mut response = request.bearer_auth(hub.token("analyst")).send().await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    let mut text = String::new();
+    while !text.ends_with("\n\n") {
+        text += std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap();
+    }
+    assert!(text.starts_with("event: next\ndata: {\"data\":{\"occupancyChanged\":{\"kind\":\"CURRENT\""), "{text}");
+    let before = ended(&hub, "no member").await;
+    assert!(world.store.remove_member("analyst").await.unwrap());
+    assert!(response.chunk().await.unwrap().is_none(), "no farewell that would keep a client from coming back");
+    assert!(ended(&hub, "no member").await > before);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_on_a_stream_is_paid_for() {
+    let world = World::new().await;
+    let hub = world.hub_with(Settings { member_budget: 10, ..Settings::default() }).await;
+    let mut socket = hub.socket("operator").await;
+    let dear = "{ facilities(first: 100) { nodes { id code name } } }";
+    socket.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": dear } })).await;
+    let refused = socket.next().await;
+    assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("1")));
+    assert_eq!(refused["payload"][0]["extensions"]["code"], "TOO_COSTLY");
+    assert!(refused["payload"][0]["extensions"]["correlationId"].is_string());
+    socket.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ viewer { role } }" } })).await;
+    assert_eq!(socket.next().await["payload"]["data"]["viewer"]["role"], "OPERATOR");
+    world.end().await;
+}
