@@ -243,14 +243,26 @@ fn mentions(query: &str, variable: &str) -> usize {
     named.filter(|rest| !continues(rest)).count()
 }
 
-/// One who watches: a seat at the table, and a listener of the channel that belongs to it.
+impl Programme {
+    /// The channel of everybody who asks for this.
+    fn channel(self) -> Arc<Channel<Self>> {
+        let key = Key {
+            document: self.plea.query.clone(),
+            operation: self.plea.operation.clone(),
+            variables: serde_json::to_string(&self.plea.variables).unwrap_or_default(),
+            standing: self.standing.clone(),
+            language: self.language,
+        };
+        let stage = self.graph.stage.clone();
+        stage.0.open(key, || self)
+    }
+}
+
+/// One who watches: a viewer, and a listener of the channel that belongs to how the viewer stands at the table.
 struct Watch {
-    graph: Graph,
-    plea: Plea,
     viewer: Viewer,
     /// The roster by which the standing is known.
     roster: u64,
-    standing: Standing,
     listener: Listener<Programme>,
 }
 
@@ -262,54 +274,43 @@ impl fmt::Debug for Watch {
 
 impl Watch {
     async fn open(graph: &Graph, request: Request, viewer: Viewer) -> Result<Self, Response> {
-        let refused = |error| graph::refuse(error, &viewer);
-        let (plea, after) = Plea::read(request).map_err(refused)?;
+        let (plea, after) = Plea::read(request).map_err(|error| graph::refuse(error, &viewer))?;
         let board = graph.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
-        let channel = channel(graph, &plea, &standing, viewer.language);
-        let listener = channel.listen(after).await.map_err(|unplayed| match unplayed {
+        let programme = Programme { graph: graph.clone(), plea, standing, language: viewer.language };
+        let listener = programme.channel().listen(after).await.map_err(|unplayed| match unplayed {
             Unplayed::Refused(response) => response,
             // The log goes back to where it ends.
             Unplayed::TooOld => graph::panicked(),
         })?;
-        Ok(Self { graph: graph.clone(), plea, viewer, roster, standing, listener })
+        Ok(Self { viewer, roster, listener })
     }
 
     /// The next message. Whether the viewer may still have it is asked when it is handed over.
     async fn next(&mut self) -> Option<Message> {
         loop {
             let message = self.listener.next().await?;
-            if self.roster == self.graph.hub().table.roster() {
+            let programme = self.listener.source();
+            let table = &programme.graph.hub().table;
+            if self.roster == table.roster() {
                 return Some(message);
             }
-            let board = self.graph.hub().table.board();
+            let board = table.board();
             let ended = self.viewer.member.as_ref().is_some_and(|member| board.member(&member.subject).is_none());
             if ended {
                 return None;
             }
-            let standing = standing(&board, &self.viewer);
             self.roster = board.roster();
-            if standing == self.standing {
+            let standing = standing(&board, &self.viewer);
+            if standing == programme.standing {
                 return Some(message);
             }
-            let channel = channel(&self.graph, &self.plea, &standing, self.viewer.language);
-            self.listener = channel.listen(None).await.ok()?;
+            let (graph, plea) = (programme.graph.clone(), programme.plea.clone());
+            let other = Programme { graph, plea, standing, language: programme.language };
+            self.listener = other.channel().listen(None).await.ok()?;
             self.listener.begin_anew();
-            self.standing = standing;
         }
     }
-}
-
-fn channel(graph: &Graph, plea: &Plea, standing: &Standing, language: Language) -> Arc<Channel<Programme>> {
-    let key = Key {
-        document: plea.query.clone(),
-        operation: plea.operation.clone(),
-        variables: serde_json::to_string(&plea.variables).unwrap_or_default(),
-        standing: standing.clone(),
-        language,
-    };
-    let programme = || Programme { graph: graph.clone(), plea: plea.clone(), standing: standing.clone(), language };
-    graph.stage.0.open(key, programme)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use super::{
     envelope::Client,
     operation::Operation,
     seats::{Full, Seat, Transport},
-    streams::{Deliveries, Guest},
+    streams::{Caller, Deliveries},
     viewer,
 };
 use crate::auth::Admitted;
@@ -64,7 +64,7 @@ pub(super) async fn upgrade(
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0);
     let named = authorization(&headers).map(str::to_owned);
-    let visitor = Guest { admitted: None, address: client.address, viewer: viewer(None, &headers) };
+    let visitor = Caller { admitted: None, address: client.address, viewer: viewer(None, &headers) };
     let sockets = edge.sockets.clone();
     upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, socket)))
 }
@@ -77,13 +77,13 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
     own || edge.origins.iter().any(|listed| listed == origin)
 }
 
-async fn serve(edge: Edge, named: Option<String>, visitor: Guest, mut socket: WebSocket) {
+async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
     let opened = Box::pin(open(&edge, named, visitor, &mut socket)).await;
     let (mut sink, stream) = socket.split();
     let end = match opened {
-        Ok((guest, mut seat)) => {
-            let end = Session::new(&edge, guest, stream).run(&mut sink).await;
+        Ok((caller, mut seat)) => {
+            let end = Session::new(&edge, caller, stream).run(&mut sink).await;
             seat.ends(end.name());
             end
         }
@@ -99,21 +99,21 @@ async fn serve(edge: Edge, named: Option<String>, visitor: Guest, mut socket: We
 async fn open(
     edge: &Edge,
     named: Option<String>,
-    mut guest: Guest,
+    mut caller: Caller,
     socket: &mut WebSocket,
-) -> Result<(Guest, Seat), End> {
+) -> Result<(Caller, Seat), End> {
     if socket.protocol().is_none_or(|chosen| chosen != PROTOCOL) {
         return Err(End::Unprotocolled);
     }
     let initialised = timeout(edge.settings.init_within, init(edge, named, socket));
-    guest.admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
-    guest.viewer.member = guest.admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
-    let seat = edge.seat(&guest, Transport::Socket).map_err(|full| match full {
+    caller.admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
+    caller.viewer.member = caller.admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
+    let seat = edge.seat(&caller, Transport::Socket).map_err(|full| match full {
         Full::Hub => End::HubFull,
         Full::Holder => End::TooManySockets,
     })?;
     send(edge, socket, ToClient::ConnectionAck.message()).await?;
-    Ok((guest, seat))
+    Ok((caller, seat))
 }
 
 /// Waits for `connection_init` and finds out whom it names.
@@ -153,7 +153,7 @@ async fn send(edge: &Edge, sink: &mut (impl Sink<Message> + Unpin), message: Mes
 /// A client that has been let in.
 struct Session<'e> {
     edge: &'e Edge,
-    guest: Guest,
+    caller: Caller,
     operations: Operations,
     /// Everything else that can happen. What has happened is polled, and nothing else.
     others: SelectAll<BoxStream<'static, Event>>,
@@ -178,10 +178,10 @@ enum Event {
 }
 
 impl<'e> Session<'e> {
-    fn new(edge: &'e Edge, guest: Guest, stream: SplitStream<WebSocket>) -> Self {
+    fn new(edge: &'e Edge, caller: Caller, stream: SplitStream<WebSocket>) -> Self {
         let received = stream.map(|message| Event::Received(Some(message)));
         let received = received.chain(stream::once(async { Event::Received(None) }));
-        let (stop, entitled, admitted) = (edge.stop.clone(), edge.clone(), guest.admitted.clone());
+        let (stop, entitled, admitted) = (edge.stop.clone(), edge.clone(), caller.admitted.clone());
         let stopped = async move {
             stop.cancelled().await;
             Event::End(End::Stopping)
@@ -195,7 +195,7 @@ impl<'e> Session<'e> {
         let others = [received.boxed(), stopped.into_stream().boxed(), unentitled.into_stream().boxed(), pings.boxed()];
         Self {
             edge,
-            guest,
+            caller,
             operations: Operations::default(),
             others: others.into_iter().collect(),
             operations_first: true,
@@ -220,10 +220,10 @@ impl<'e> Session<'e> {
         {
             return Poll::Ready(Some(event));
         }
-        if let Poll::Ready(event) = self.others.poll_next_unpin(context) {
-            return Poll::Ready(event);
+        match self.others.poll_next_unpin(context) {
+            Poll::Pending if !self.operations_first => self.operations.poll_event(context).map(Some),
+            polled => polled,
         }
-        self.operations.poll_event(context).map(Some)
     }
 
     async fn meet(&mut self, sink: &mut Writing, event: Event) -> Result<(), End> {
@@ -270,10 +270,10 @@ impl<'e> Session<'e> {
 
     async fn subscribe(&mut self, sink: &mut Writing, id: String, payload: serde_json::Value) -> Result<(), End> {
         let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
-        let answers = match self.edge.answers(operation, &self.guest) {
+        let answers = match self.edge.answers(operation, &self.caller) {
             Ok(answers) => answers,
             Err(refused) => {
-                let errors = refused.errors(self.guest.viewer.correlation.as_deref());
+                let errors = refused.errors(self.caller.viewer.correlation.as_deref());
                 return send(self.edge, sink, Frame::error(&id).around(&errors)).await;
             }
         };

@@ -24,7 +24,7 @@ use super::{
     http::{self, Refused},
     operation::Operation,
     seats::{Full, Seat, Transport},
-    streams::{Deliveries, Guest},
+    streams::{Caller, Deliveries},
     viewer,
 };
 
@@ -74,9 +74,9 @@ async fn open(
     operation: Result<Operation, Refused>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
-    let guest = Guest { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
-    let answers = edge.answers(operation?, &guest)?;
-    let seat = edge.seat(&guest, Transport::Events).map_err(|full| match full {
+    let caller = Caller { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
+    let answers = edge.answers(operation?, &caller)?;
+    let seat = edge.seat(&caller, Transport::Events).map_err(|full| match full {
         Full::Hub => Refused::unavailable("this hub has as many streams as it can hold"),
         Full::Holder => Refused::too_many("you have as many streams as one may have"),
     })?;
@@ -84,7 +84,7 @@ async fn open(
     let comment = interval_at(Instant::now() + comment_every, comment_every);
     let ends = Box::pin(async move {
         tokio::select! {
-            refusal = edge.entitlement_ends(guest.admitted) => refusal.name(),
+            refusal = edge.entitlement_ends(caller.admitted) => refusal.name(),
             () = edge.stop.cancelled() => "stopping",
         }
     });

@@ -19,7 +19,7 @@ use crate::auth::Admitted;
 
 /// Whoever holds a stream open.
 #[derive(Clone, Debug)]
-pub(super) struct Guest {
+pub(super) struct Caller {
     /// The member, if a token names one.
     pub(super) admitted: Option<Admitted>,
     pub(super) address: IpAddr,
@@ -54,24 +54,24 @@ impl Drop for Deliveries {
 
 impl Edge {
     /// A seat for a stream.
-    pub(super) fn seat(&self, guest: &Guest, transport: Transport) -> Result<Seat, Full> {
-        let holder = match &guest.admitted {
+    pub(super) fn seat(&self, caller: &Caller, transport: Transport) -> Result<Seat, Full> {
+        let holder = match &caller.admitted {
             Some(admitted) => Holder::Member(admitted.member.subject.clone()),
-            None => Holder::Address(guest.address),
+            None => Holder::Address(caller.address),
         };
         self.seats.take(holder, transport, &self.settings)
     }
 
     /// Answers an operation on a stream: a subscription until it ends, a query once, a mutation never.
-    pub(super) fn answers(&self, operation: Operation, guest: &Guest) -> Result<BoxStream<'static, Answer>, Refused> {
-        let request = self.resolve(operation, guest.admitted.as_ref())?.request;
-        let viewer = guest.viewer.clone();
+    pub(super) fn answers(&self, operation: Operation, caller: &Caller) -> Result<BoxStream<'static, Answer>, Refused> {
+        let request = self.resolve(operation, caller.admitted.as_ref())?.request;
+        let viewer = caller.viewer.clone();
         let prepared = match self.graph.prepare(request, &viewer) {
             Ok(prepared) => prepared,
             Err(response) => return Ok(stream::iter([Answer::of(&response)]).boxed()),
         };
         no_mutation(prepared.kind)?;
-        self.budgets.charge(guest.admitted.as_ref(), guest.address, prepared.cost)?;
+        self.budgets.charge(caller.admitted.as_ref(), caller.address, prepared.cost)?;
         if prepared.kind == Kind::Subscription {
             return Ok(self.graph.watch(prepared, viewer).boxed());
         }

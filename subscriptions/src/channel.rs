@@ -371,6 +371,12 @@ impl<S> fmt::Debug for Listener<S> {
 }
 
 impl<S: Source> Listener<S> {
+    /// What is listened to.
+    #[must_use]
+    pub fn source(&self) -> &S {
+        &self.channel.source
+    }
+
     /// Begins anew with the state, as `RESYNC`.
     pub fn begin_anew(&mut self) {
         self.stage = Stage::Anew { resync: true };
