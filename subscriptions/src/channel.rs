@@ -21,17 +21,18 @@
 //!
 //! # Slow listeners
 //!
-//! There is no queue per listener. One that is [`SLOW`] messages behind is sent the latest message of
+//! There is no queue per listener. One that is 64 messages behind is sent the latest message of
 //! each pool instead of all of them, from the ring or, when that does not keep so much, from the log; where messages
 //! have no pool, the state.
 
+mod ring;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     fmt,
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
-    time::Duration,
 };
 
 use futures_util::{StreamExt, stream::BoxStream};
@@ -40,19 +41,8 @@ use tavolo_schema::{PlaceCategory, Position, id::FacilityId};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
+use self::ring::{Ring, SLOW, Taken};
 use crate::{Cursor, Mark, Table, log::LAGGING};
-
-/// A listener so many messages behind is sent the latest of each pool.
-const SLOW: usize = 64;
-
-/// Messages of a ring at most.
-const KEPT: usize = 1_024;
-
-/// Bytes of a ring at most.
-const KEPT_BYTES: usize = 1024 * 1024;
-
-/// How long a ring keeps a message: who has not taken it by then is answered from the log.
-const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// A state is shared by those who come before so many further changes.
 const FRESH: usize = 64;
@@ -124,77 +114,6 @@ struct State {
     messages: Vec<Message>,
 }
 
-/// The messages of late, and those to come.
-#[derive(Debug, Default)]
-struct Ring {
-    messages: VecDeque<(Instant, Message)>,
-    bytes: usize,
-    floor: Position,
-    epoch: u64,
-    /// A narrator puts further messages here.
-    narrated: bool,
-}
-
-/// What a listener finds in the ring.
-enum Taken {
-    Next(Message),
-    /// It is slow: the latest of each pool, and how many others there were.
-    Latest(VecDeque<Message>, usize),
-    /// It has everything there is.
-    Nothing,
-    /// The ring cannot tell what it lacks.
-    Unknown,
-}
-
-impl Ring {
-    /// Whether nobody puts anything here any more although the log goes on.
-    fn broke_off(&self, epoch: u64) -> bool {
-        !self.narrated && self.epoch == epoch
-    }
-
-    fn covers(&self, mark: Mark) -> bool {
-        self.narrated && self.epoch == mark.epoch && self.floor <= mark.position
-    }
-
-    fn put(&mut self, message: Message, now: Instant) {
-        self.bytes += message.json.len();
-        self.messages.push_back((now, message));
-        while let Some((since, oldest)) = self.messages.front()
-            && (self.messages.len() > KEPT || self.bytes > KEPT_BYTES || now.duration_since(*since) > KEPT_FOR)
-        {
-            self.bytes -= oldest.json.len();
-            self.floor = oldest.position;
-            self.messages.pop_front();
-        }
-    }
-
-    fn take(&self, mark: Mark) -> Taken {
-        if !self.covers(mark) {
-            return Taken::Unknown;
-        }
-        let first = self.messages.partition_point(|(_, message)| message.position <= mark.position);
-        match self.messages.len() - first {
-            0 => Taken::Nothing,
-            behind if behind <= SLOW => Taken::Next(self.messages[first].1.clone()),
-            _ => self.latest(first),
-        }
-    }
-
-    fn latest(&self, first: usize) -> Taken {
-        let mut seen = HashSet::new();
-        let mut latest = VecDeque::new();
-        for (_, message) in self.messages.range(first..).rev() {
-            match message.subject {
-                Some(subject) if seen.insert(subject) => latest.push_front(message.clone()),
-                Some(_) => {}
-                None => return Taken::Unknown,
-            }
-        }
-        let others = self.messages.len() - first - latest.len();
-        Taken::Latest(latest, others)
-    }
-}
-
 /// One subscription, for all who ask for it in the same way.
 pub struct Channel<S> {
     table: Arc<Table>,
@@ -260,10 +179,7 @@ impl<S: Source> Channel<S> {
 
     /// Sees to it that the ring fills from about this mark on.
     async fn narrate(self: &Arc<Self>, mark: Mark) -> Result<(), Unplayed<S::Refusal>> {
-        let narrated = || {
-            let ring = self.ring();
-            ring.narrated && ring.epoch == self.table.epoch()
-        };
+        let narrated = || self.ring().is_narrated(self.table.epoch());
         if narrated() {
             return Ok(());
         }
@@ -272,8 +188,7 @@ impl<S: Source> Channel<S> {
             return Ok(());
         }
         let Playing { mark, messages } = self.source.play(Part::Live(self.table.beginning(mark))).await?;
-        let ring = Ring { floor: mark.position, epoch: mark.epoch, narrated: true, ..Ring::default() };
-        *self.ring_mut() = ring;
+        *self.ring_mut() = Ring::narrated_from(mark);
         *narrator = Some(AbortOnDropHandle::new(tokio::spawn(narration(Arc::downgrade(self), mark.epoch, messages))));
         Ok(())
     }
@@ -281,7 +196,7 @@ impl<S: Source> Channel<S> {
     /// Changes the ring of an epoch, and tells everybody; false when there is another one by now.
     fn change_ring(&self, epoch: u64, change: impl FnOnce(&mut Ring)) -> bool {
         let mut ring = self.ring_mut();
-        let current = ring.epoch == epoch;
+        let current = ring.is_of(epoch);
         if current {
             change(&mut ring);
             drop(ring);
@@ -323,7 +238,7 @@ async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut message
         }
     }
     if let Some(channel) = channel.upgrade() {
-        channel.change_ring(epoch, |ring| ring.narrated = false);
+        channel.change_ring(epoch, Ring::break_off);
     }
 }
 

@@ -9,7 +9,10 @@ use proptest::{collection::vec, prelude::*};
 use tavolo_schema::Pool;
 use tavolo_store::changes::{BoardChange, Snapshot};
 
-use super::*;
+use super::{
+    ring::{KEPT, KEPT_BYTES, KEPT_FOR},
+    *,
+};
 use crate::{
     Board, Delivery, Interest, Place,
     invented::{at, entry, facility, start},
@@ -306,7 +309,7 @@ fn message(second: u32, category: PlaceCategory) -> Message {
 }
 
 fn ring(messages: impl IntoIterator<Item = Message>) -> Ring {
-    let mut ring = Ring { narrated: true, ..Ring::default() };
+    let mut ring = Ring::narrated_from(Mark::default());
     messages.into_iter().for_each(|message| ring.put(message, Instant::now()));
     ring
 }
