@@ -1,7 +1,5 @@
 //! The `tavolo` command.
 
-use std::process::ExitCode;
-
 use clap::Parser;
 use tavolo::cli::Cli;
 
@@ -9,12 +7,14 @@ use tavolo::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match Cli::parse().run().await {
-        Ok(()) => ExitCode::SUCCESS,
+async fn main() {
+    let code = match Cli::parse().run().await {
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("tavolo: {error}");
-            ExitCode::FAILURE
+            1
         }
-    }
+    };
+    // At once: a runtime that is taken down under the database driver's own tasks makes them panic.
+    std::process::exit(code)
 }
