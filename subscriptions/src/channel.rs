@@ -26,22 +26,28 @@
 //! have no pool, the state.
 
 mod ring;
+mod waiting;
 
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
     future::Future,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, ready},
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
 use metrics::{counter, gauge};
 use tavolo_schema::{PlaceCategory, Position, id::FacilityId};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::ring::{Ring, SLOW, Taken};
+use self::{
+    ring::{Ring, SLOW, Taken},
+    waiting::{Place, Waiting},
+};
 use crate::{Cursor, Mark, Table, log::LAGGING};
 
 /// A state is shared by those who come before so many further changes.
@@ -118,12 +124,19 @@ struct State {
 pub struct Channel<S> {
     table: Arc<Table>,
     source: S,
-    ring: RwLock<Ring>,
-    news: watch::Sender<()>,
+    shared: Mutex<Shared>,
     /// One at a time begins to narrate.
     narrator: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// The last state, while somebody is being sent it.
     state: tokio::sync::Mutex<Weak<State>>,
+}
+
+/// What the narrator and the listeners share.
+#[derive(Debug, Default)]
+struct Shared {
+    ring: Ring,
+    /// Listeners that have everything there is.
+    waiting: Waiting,
 }
 
 impl<S> Drop for Channel<S> {
@@ -134,7 +147,27 @@ impl<S> Drop for Channel<S> {
 
 impl<S> fmt::Debug for Channel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("listeners", &self.news.receiver_count()).finish_non_exhaustive()
+        f.debug_struct("Channel").field("shared", &self.shared()).finish_non_exhaustive()
+    }
+}
+
+impl<S> Channel<S> {
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the ring, if it is of this kind, and wakes everybody who waits; tells whether it was.
+    fn change_ring(&self, which: impl FnOnce(&Ring) -> bool, change: impl FnOnce(&mut Ring)) -> bool {
+        let woken = {
+            let mut shared = self.shared();
+            if !which(&shared.ring) {
+                return false;
+            }
+            change(&mut shared.ring);
+            shared.waiting.all()
+        };
+        woken.wake();
+        true
     }
 }
 
@@ -144,8 +177,7 @@ impl<S: Source> Channel<S> {
         Self {
             table,
             source,
-            ring: RwLock::default(),
-            news: watch::Sender::new(()),
+            shared: Mutex::default(),
             narrator: tokio::sync::Mutex::default(),
             state: tokio::sync::Mutex::default(),
         }
@@ -162,24 +194,19 @@ impl<S: Source> Channel<S> {
             None => self.table.end(),
         };
         self.narrate(mark).await?;
-        let stage = match after {
-            Some(cursor) if cursor.complete => Stage::Join,
-            after => Stage::Anew { resync: after.is_some() },
-        };
         gauge!("tavolo_subscribers").increment(1);
-        Ok(Listener {
-            news: self.news.subscribe(),
-            channel: self,
-            mark,
-            stage,
-            most: LAGGING,
-            waiting: VecDeque::new(),
-        })
+        let (most, latest) = (LAGGING, VecDeque::new());
+        let mut listener = Listener { channel: self, mark, stage: Stage::Over, most, latest, place: None };
+        listener.stage = match after {
+            Some(cursor) if cursor.complete => listener.join(),
+            after => listener.anew(after.is_some()),
+        };
+        Ok(listener)
     }
 
     /// Sees to it that the ring fills from about this mark on.
     async fn narrate(self: &Arc<Self>, mark: Mark) -> Result<(), Unplayed<S::Refusal>> {
-        let narrated = || self.ring().is_narrated(self.table.epoch());
+        let narrated = || self.shared().ring.is_narrated(self.table.epoch());
         if narrated() {
             return Ok(());
         }
@@ -188,21 +215,10 @@ impl<S: Source> Channel<S> {
             return Ok(());
         }
         let Playing { mark, messages } = self.source.play(Part::Live(self.table.beginning(mark))).await?;
-        *self.ring_mut() = Ring::narrated_from(mark);
+        // Whoever waits for a narrator before this one has to know.
+        self.change_ring(|_| true, |ring| *ring = Ring::narrated_from(mark));
         *narrator = Some(AbortOnDropHandle::new(tokio::spawn(narration(Arc::downgrade(self), mark.epoch, messages))));
         Ok(())
-    }
-
-    /// Changes the ring of an epoch, and tells everybody; false when there is another one by now.
-    fn change_ring(&self, epoch: u64, change: impl FnOnce(&mut Ring)) -> bool {
-        let mut ring = self.ring_mut();
-        let current = ring.is_of(epoch);
-        if current {
-            change(&mut ring);
-            drop(ring);
-            self.news.send_replace(());
-        }
-        current
     }
 
     /// The state: rendered once for all who come at about the same time.
@@ -219,62 +235,54 @@ impl<S: Source> Channel<S> {
         *last = Arc::downgrade(&state);
         Ok(state)
     }
-
-    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ring_mut(&self) -> RwLockWriteGuard<'_, Ring> {
-        self.ring.write().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Puts what is played into the ring of an epoch.
 async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut messages: BoxStream<'static, Message>) {
     while let Some(message) = messages.next().await {
         let Some(channel) = channel.upgrade() else { return };
-        if !channel.change_ring(epoch, |ring| ring.put(message, Instant::now())) {
+        if !channel.change_ring(|ring| ring.is_of(epoch), |ring| ring.put(message, Instant::now())) {
             return;
         }
     }
     if let Some(channel) = channel.upgrade() {
-        channel.change_ring(epoch, Ring::break_off);
+        channel.change_ring(|ring| ring.is_of(epoch), Ring::break_off);
     }
 }
 
 enum Stage {
-    /// Its position is known; where to go on from there is not.
-    Join,
-    /// It is to be sent the state.
-    Anew {
-        resync: bool,
-    },
-    State {
-        state: Arc<State>,
-        sent: usize,
-    },
-    Missed {
-        messages: BoxStream<'static, Message>,
-        then: Mark,
-    },
+    /// It is found out where to go on; `None` when there is nothing to go on with.
+    Turn(BoxFuture<'static, Option<Stage>>),
+    /// It is sent the state.
+    State { state: Arc<State>, sent: usize },
+    /// It is sent what it has missed.
+    Missed { messages: BoxStream<'static, Message>, then: Mark },
+    /// It reads the ring.
     Live,
+    /// There will be nothing more.
+    Over,
 }
 
-/// One who listens to a channel, at its own pace.
+/// One who listens to a channel, at its own pace: a stream of messages, which is polled for each of thousands of
+/// sockets whenever something happens. What it takes to be ready is therefore in one piece.
 pub struct Listener<S> {
     channel: Arc<Channel<S>>,
-    news: watch::Receiver<()>,
     /// Everything up to here has been handed over.
     mark: Mark,
     stage: Stage,
     /// So many missed changes are told one by one: more to one who comes back than to one who is slow.
     most: usize,
     /// Messages for a slow listener.
-    waiting: VecDeque<Message>,
+    latest: VecDeque<Message>,
+    /// Where it waits.
+    place: Option<Place>,
 }
 
 impl<S> Drop for Listener<S> {
     fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.channel.shared().waiting.leave(place);
+        }
         gauge!("tavolo_subscribers").decrement(1);
     }
 }
@@ -282,6 +290,54 @@ impl<S> Drop for Listener<S> {
 impl<S> fmt::Debug for Listener<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener").field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+impl<S: Source> Stream for Listener<S> {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        let listener = self.get_mut();
+        loop {
+            if let Some(message) = listener.latest.pop_front() {
+                return Poll::Ready(Some(listener.handed(message)));
+            }
+            let next = match &mut listener.stage {
+                Stage::Live => match listener.take(context) {
+                    Taken::Next(message) => return Poll::Ready(Some(listener.handed(message))),
+                    Taken::Nothing => return Poll::Pending,
+                    Taken::Latest(latest, others) => {
+                        counter!("tavolo_coalesced_total").increment(others as u64);
+                        listener.latest = latest;
+                        Stage::Live
+                    }
+                    Taken::Unknown => {
+                        listener.most = SLOW;
+                        listener.join()
+                    }
+                },
+                Stage::Turn(turn) => ready!(turn.poll_unpin(context)).unwrap_or(Stage::Over),
+                Stage::State { state, sent } => match state.messages.get(*sent) {
+                    Some(message) => {
+                        *sent += 1;
+                        return Poll::Ready(Some(message.clone()));
+                    }
+                    None => {
+                        listener.mark = state.mark;
+                        listener.join()
+                    }
+                },
+                Stage::Missed { messages, then } => match ready!(messages.poll_next_unpin(context)) {
+                    Some(message) => return Poll::Ready(Some(listener.handed(message))),
+                    None => {
+                        listener.mark = Mark { position: listener.mark.position.max(then.position), ..*then };
+                        listener.join()
+                    }
+                },
+                Stage::Over => return Poll::Ready(None),
+            };
+            listener.stage = next;
+        }
     }
 }
 
@@ -294,46 +350,19 @@ impl<S: Source> Listener<S> {
 
     /// Begins anew with the state, as `RESYNC`.
     pub fn begin_anew(&mut self) {
-        self.stage = Stage::Anew { resync: true };
-        self.waiting.clear();
+        self.latest.clear();
+        self.stage = self.anew(true);
     }
 
-    /// The next message; `None` when there will be none.
-    pub async fn next(&mut self) -> Option<Message> {
-        loop {
-            if let Some(message) = self.waiting.pop_front() {
-                return Some(self.handed(message));
-            }
-            match &mut self.stage {
-                Stage::Anew { resync } => {
-                    let state = self.channel.state(*resync).await.ok()?;
-                    self.stage = Stage::State { state, sent: 0 };
-                }
-                Stage::State { state, sent } => match state.messages.get(*sent) {
-                    Some(message) => {
-                        *sent += 1;
-                        return Some(message.clone());
-                    }
-                    None => {
-                        self.mark = state.mark;
-                        self.stage = Stage::Join;
-                    }
-                },
-                Stage::Missed { messages, then } => match messages.next().await {
-                    Some(message) => return Some(self.handed(message)),
-                    None => {
-                        self.mark = Mark { position: self.mark.position.max(then.position), ..*then };
-                        self.stage = Stage::Join;
-                    }
-                },
-                Stage::Join => self.join().await?,
-                Stage::Live => {
-                    if let Some(message) = self.live().await {
-                        return Some(message);
-                    }
-                }
-            }
+    /// What there is in the ring. When that is nothing, it waits for news.
+    fn take(&mut self, context: &Context<'_>) -> Taken {
+        // Under one lock, so that no news comes between looking and waiting.
+        let mut shared = self.channel.shared();
+        let taken = shared.ring.take(self.mark);
+        if matches!(taken, Taken::Nothing) {
+            shared.waiting.wait(&mut self.place, context.waker());
         }
+        taken
     }
 
     fn handed(&mut self, message: Message) -> Message {
@@ -341,46 +370,37 @@ impl<S: Source> Listener<S> {
         message
     }
 
-    /// Finds out where to go on; `None` when the narrator ended although the log goes on.
-    async fn join(&mut self) -> Option<()> {
-        let channel = &self.channel;
-        if channel.ring().broke_off(channel.table.epoch()) {
-            return None;
-        }
-        channel.narrate(self.mark).await.ok()?;
-        self.stage = if channel.ring().covers(self.mark) {
-            Stage::Live
-        } else {
-            match channel.source.play(Part::Missed { after: self.mark, most: self.most }).await {
-                Ok(Playing { mark, messages }) => Stage::Missed { messages, then: mark },
-                Err(Unplayed::TooOld) => Stage::Anew { resync: true },
-                Err(Unplayed::Refused(_)) => return None,
-            }
-        };
-        Some(())
+    fn anew(&self, resync: bool) -> Stage {
+        let channel = Arc::clone(&self.channel);
+        Stage::Turn(async move { Stage::anew(&channel, resync).await }.boxed())
     }
 
-    /// The next message of the ring, as soon as there is one; `None` when the stage has changed.
-    async fn live(&mut self) -> Option<Message> {
-        loop {
-            // Marked as seen before looking, so that news during the look wakes us again.
-            self.news.borrow_and_update();
-            let taken = self.channel.ring().take(self.mark);
-            match taken {
-                Taken::Next(message) => return Some(self.handed(message)),
-                Taken::Latest(latest, others) => {
-                    counter!("tavolo_coalesced_total").increment(others as u64);
-                    self.waiting = latest;
-                    return None;
-                }
-                Taken::Unknown => {
-                    self.most = SLOW;
-                    self.stage = Stage::Join;
-                    return None;
-                }
-                // The channel, which is ours as well, holds the sender.
-                Taken::Nothing => drop(self.news.changed().await),
-            }
+    fn join(&self) -> Stage {
+        let (channel, mark, most) = (Arc::clone(&self.channel), self.mark, self.most);
+        Stage::Turn(async move { Stage::join(&channel, mark, most).await }.boxed())
+    }
+}
+
+impl Stage {
+    /// Begins with the state.
+    async fn anew<S: Source>(channel: &Channel<S>, resync: bool) -> Option<Self> {
+        let state = channel.state(resync).await.ok()?;
+        Some(Self::State { state, sent: 0 })
+    }
+
+    /// Goes on from a mark; `None` when the narrator ended although the log goes on.
+    async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark, most: usize) -> Option<Self> {
+        if channel.shared().ring.broke_off(channel.table.epoch()) {
+            return None;
+        }
+        channel.narrate(mark).await.ok()?;
+        if channel.shared().ring.covers(mark) {
+            return Some(Self::Live);
+        }
+        match channel.source.play(Part::Missed { after: mark, most }).await {
+            Ok(Playing { mark, messages }) => Some(Self::Missed { messages, then: mark }),
+            Err(Unplayed::TooOld) => Self::anew(channel, true).await,
+            Err(Unplayed::Refused(_)) => None,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,6 +39,8 @@ pub struct Table {
     changed: watch::Sender<Position>,
     /// What [`Board::roster`] counts: those who only wait for a change of it are not woken by others.
     roster: watch::Sender<u64>,
+    /// The same again, for those who look at it with every message.
+    roster_now: AtomicU64,
     link: watch::Sender<Link>,
 }
 
@@ -63,6 +68,7 @@ impl Table {
             journal: Journal::default(),
             changed: watch::Sender::new(position),
             roster: watch::Sender::new(roster),
+            roster_now: AtomicU64::new(roster),
             link: watch::Sender::new(Link::Following),
         };
         table.remember(acts);
@@ -84,7 +90,7 @@ impl Table {
     /// What [`Board::roster`] counts on the board as it is now.
     #[must_use]
     pub fn roster(&self) -> u64 {
-        self.board.load().roster()
+        self.roster_now.load(Ordering::Acquire)
     }
 
     /// Tells of every change that can change how somebody stands at the table.
@@ -143,6 +149,8 @@ impl Table {
     fn show(&self, board: Board) {
         let roster = board.roster();
         self.board.store(Arc::new(board));
+        // After the board: whoever sees a new roster sees the board it belongs to.
+        self.roster_now.store(roster, Ordering::Release);
         self.roster.send_if_modified(|current| std::mem::replace(current, roster) != roster);
     }
 

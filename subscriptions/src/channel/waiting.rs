@@ -1,0 +1,112 @@
+//! Those who wait for news of a channel: thousands, so each costs one entry of a list.
+
+use std::task::Waker;
+
+use slab::Slab;
+
+/// The wakers of those who wait.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    wakers: Slab<Waker>,
+    /// How often everybody has been woken.
+    round: u64,
+}
+
+/// Where the waker of one who waits is, until everybody is woken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    key: usize,
+    round: u64,
+}
+
+impl Waiting {
+    /// Waits, or goes on waiting.
+    pub(super) fn wait(&mut self, place: &mut Option<Place>, waker: &Waker) {
+        match place.and_then(|place| self.waker(place)) {
+            Some(own) => own.clone_from(waker),
+            None => *place = Some(Place { key: self.wakers.insert(waker.clone()), round: self.round }),
+        }
+    }
+
+    /// Waits no more.
+    pub(super) fn leave(&mut self, place: Place) {
+        if self.waker(place).is_some() {
+            self.wakers.remove(place.key);
+        }
+    }
+
+    fn waker(&mut self, place: Place) -> Option<&mut Waker> {
+        if place.round == self.round { self.wakers.get_mut(place.key) } else { None }
+    }
+
+    /// Everybody who has waited until now, to be woken as soon as no lock is held.
+    #[must_use]
+    pub(super) fn all(&mut self) -> Woken {
+        self.round += 1;
+        // As many will wait again.
+        let next = Slab::with_capacity(self.wakers.len());
+        Woken(std::mem::replace(&mut self.wakers, next))
+    }
+}
+
+/// Those who are to be woken.
+pub(super) struct Woken(Slab<Waker>);
+
+impl Woken {
+    pub(super) fn wake(self) {
+        self.0.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn everybody_who_waits_is_woken_once_and_nobody_else() {
+        let bells: [Arc<Bell>; 3] = Default::default();
+        let mut places = [None; 3];
+        let mut waiting = Waiting::default();
+        for (bell, place) in bells.iter().zip(&mut places) {
+            waiting.wait(place, &Arc::clone(bell).into());
+            waiting.wait(place, &Arc::clone(bell).into());
+        }
+        waiting.leave(places[1].unwrap());
+        waiting.all().wake();
+        let rung = || bells.each_ref().map(|bell| bell.0.load(Ordering::Relaxed));
+        assert_eq!(rung(), [1, 0, 1]);
+        // The places are not theirs any more.
+        waiting.wait(&mut places[2], &Arc::clone(&bells[2]).into());
+        waiting.leave(places[0].unwrap());
+        waiting.all().wake();
+        assert_eq!(rung(), [1, 0, 2]);
+    }
+
+    #[test]
+    fn who_comes_and_goes_leaves_nothing_behind() {
+        let mut waiting = Waiting::default();
+        for _ in 0..1_000 {
+            let mut place = None;
+            waiting.wait(&mut place, Waker::noop());
+            waiting.leave(place.unwrap());
+        }
+        assert!(waiting.wakers.is_empty() && waiting.wakers.capacity() < 8);
+    }
+}
