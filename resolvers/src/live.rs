@@ -11,16 +11,19 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{self, Poll, ready},
 };
 
 use async_graphql::{
     Context, Name, Request, Response, Result, ServerError, Value as ConstValue, Variables,
     parser::types::{ExecutableDocument, OperationDefinition, Selection},
 };
-use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream};
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::{BoxFuture, Either},
+};
 use serde::Serialize;
 use tavolo_schema::{Position, Standing, id::fresh, irregularity::Language};
 use tavolo_subscriptions::{
@@ -190,17 +193,8 @@ impl Graph {
     /// Watches what a subscription asks for, until it ends.
     pub fn watch(&self, subscription: Prepared, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
         let graph = self.clone();
-        let opened = async move { Watch::open(&graph, subscription.request, viewer).await };
-        let answers = opened.map(|opened| match opened {
-            Ok(watch) => stream::unfold(watch, |mut watch| async move {
-                let message = watch.next().await?;
-                Some((Answer::Next(message.json), watch))
-            })
-            .left_stream(),
-            Err(response) if response.is_ok() => stream::iter([Answer::of(&response)]).right_stream(),
-            Err(response) => stream::iter([Answer::Refused(json(&response.errors))]).right_stream(),
-        });
-        answers.flatten_stream()
+        let opened = async move { Watching::open(&graph, subscription.request, viewer).await };
+        Watch::Opening(opened.map(|opened| opened.map_or_else(Watch::refused, Watch::Open)).boxed())
     }
 }
 
@@ -258,21 +252,67 @@ impl Programme {
     }
 }
 
-/// One who watches: a viewer, and a listener of the channel that belongs to how the viewer stands at the table.
-struct Watch {
+/// One who watches.
+enum Watch {
+    /// The channel is not open yet, or another one is not.
+    Opening(BoxFuture<'static, Watch>),
+    Open(Watching),
+    /// There is this to say, and nothing after it.
+    Closing(Option<Answer>),
+}
+
+impl Watch {
+    /// What somebody is told who asked for something that cannot be watched.
+    fn refused(response: Response) -> Self {
+        let answer = if response.is_ok() { Answer::of(&response) } else { Answer::Refused(json(&response.errors)) };
+        Self::Closing(Some(answer))
+    }
+}
+
+impl Stream for Watch {
+    type Item = Answer;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Answer>> {
+        let watch = self.get_mut();
+        loop {
+            let next = match watch {
+                Self::Open(watching) => {
+                    let Some(message) = ready!(watching.listener.poll_next_unpin(context)) else {
+                        return Poll::Ready(None);
+                    };
+                    // Whether the viewer may still have it is asked when it is handed over.
+                    match watching.look() {
+                        Sight::Same => return Poll::Ready(Some(Answer::Next(message.json))),
+                        Sight::Ended => Self::Closing(None),
+                        Sight::Other(channel) => Self::Opening(watching.moved(channel).boxed()),
+                    }
+                }
+                Self::Opening(opened) => ready!(opened.poll_unpin(context)),
+                Self::Closing(last) => return Poll::Ready(last.take()),
+            };
+            *watch = next;
+        }
+    }
+}
+
+/// A viewer, and a listener of the channel that belongs to how the viewer stands at the table.
+struct Watching {
     viewer: Viewer,
     /// The roster by which the standing is known.
     roster: u64,
     listener: Listener<Programme>,
 }
 
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("listener", &self.listener).finish_non_exhaustive()
-    }
+/// What a viewer may see now, compared with a moment ago.
+enum Sight {
+    Same,
+    /// What belongs to it now.
+    Other(Arc<Channel<Programme>>),
+    /// The membership has ended.
+    Ended,
 }
 
-impl Watch {
+impl Watching {
     async fn open(graph: &Graph, request: Request, viewer: Viewer) -> Result<Self, Response> {
         let (plea, after) = Plea::read(request).map_err(|error| graph::refuse(error, &viewer))?;
         let board = graph.hub().table.board();
@@ -286,29 +326,40 @@ impl Watch {
         Ok(Self { viewer, roster, listener })
     }
 
-    /// The next message. Whether the viewer may still have it is asked when it is handed over.
-    async fn next(&mut self) -> Option<Message> {
-        loop {
-            let message = self.listener.next().await?;
-            let programme = self.listener.source();
-            let table = &programme.graph.hub().table;
-            if self.roster == table.roster() {
-                return Some(message);
-            }
-            let board = table.board();
-            let ended = self.viewer.member.as_ref().is_some_and(|member| board.member(&member.subject).is_none());
-            if ended {
-                return None;
-            }
-            self.roster = board.roster();
-            let standing = standing(&board, &self.viewer);
-            if standing == programme.standing {
-                return Some(message);
-            }
+    /// Looks whether the viewer still stands at the table as before.
+    fn look(&mut self) -> Sight {
+        let programme = self.listener.source();
+        let table = &programme.graph.hub().table;
+        if self.roster == table.roster() {
+            return Sight::Same;
+        }
+        let board = table.board();
+        let ended = self.viewer.member.as_ref().is_some_and(|member| board.member(&member.subject).is_none());
+        if ended {
+            return Sight::Ended;
+        }
+        let standing = standing(&board, &self.viewer);
+        let sight = if standing == programme.standing {
+            Sight::Same
+        } else {
             let (graph, plea) = (programme.graph.clone(), programme.plea.clone());
-            let other = Programme { graph, plea, standing, language: programme.language };
-            self.listener = other.channel().listen(None).await.ok()?;
-            self.listener.begin_anew();
+            Sight::Other(Programme { graph, plea, standing, language: programme.language }.channel())
+        };
+        self.roster = board.roster();
+        sight
+    }
+
+    /// Begins anew in another channel.
+    fn moved(&self, channel: Arc<Channel<Programme>>) -> impl Future<Output = Watch> + use<> {
+        let (viewer, roster) = (self.viewer.clone(), self.roster);
+        async move {
+            match channel.listen(None).await {
+                Ok(mut listener) => {
+                    listener.begin_anew();
+                    Watch::Open(Self { viewer, roster, listener })
+                }
+                Err(_) => Watch::Closing(None),
+            }
         }
     }
 }
