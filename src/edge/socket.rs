@@ -4,6 +4,7 @@
 //! stops the pulling, and an operation never fills a queue. It is dropped when it does not take a
 //! message in time. What a subscription answers is shared with everybody who watches the same.
 
+mod doze;
 mod protocol;
 
 use std::{
@@ -21,14 +22,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{
-    FutureExt, Sink, SinkExt, Stream, StreamExt, poll,
-    stream::{self, BoxStream, SelectAll, SplitSink, SplitStream},
-};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, poll, stream::BoxStream};
 use tavolo_resolvers::Answer;
-use tokio::time::{Duration, Instant, interval_at, timeout};
+use tokio::time::{Duration, Instant, Interval, interval_at, timeout};
 
-use self::protocol::{End, Frame, FromClient, PROTOCOL, ToClient, receive};
+use self::{
+    doze::Doze,
+    protocol::{End, Frame, FromClient, PROTOCOL, ToClient, receive},
+};
 use super::{
     Edge, authorization,
     envelope::Client,
@@ -41,9 +42,6 @@ use crate::auth::Admitted;
 
 /// Bytes of a socket's read buffer: clients send little, and there are many of them.
 const READ_BUFFER: usize = 1024;
-
-/// The half of a socket that is written to.
-type Writing = SplitSink<WebSocket, Message>;
 
 /// How long a farewell may take.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
@@ -80,10 +78,9 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
 async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
     let opened = Box::pin(open(&edge, named, visitor, &mut socket)).await;
-    let (mut sink, stream) = socket.split();
     let end = match opened {
         Ok((caller, mut seat)) => {
-            let end = Session::new(&edge, caller, stream).run(&mut sink).await;
+            let end = Session::new(&edge, caller, &mut socket).run().await;
             seat.ends(end.name());
             end
         }
@@ -91,7 +88,7 @@ async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut socket: W
     };
     if let Some(frame) = end.frame() {
         // A client that has gone or does not read needs no farewell.
-        let _ = timeout(FAREWELL_WITHIN, sink.send(Message::Close(Some(frame)))).await;
+        let _ = timeout(FAREWELL_WITHIN, socket.send(Message::Close(Some(frame)))).await;
     }
 }
 
@@ -136,8 +133,8 @@ async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Res
 }
 
 /// Sends a message, to a client that takes it in time.
-async fn send(edge: &Edge, sink: &mut (impl Sink<Message> + Unpin), message: Message) -> Result<(), End> {
-    let mut sending = sink.send(message);
+async fn send(edge: &Edge, socket: &mut WebSocket, message: Message) -> Result<(), End> {
+    let mut sending = SinkExt::send(socket, message);
     // Nearly always the system takes it at once, and no timer is needed.
     let sent = match poll!(&mut sending) {
         Poll::Ready(sent) => Ok(sent),
@@ -151,14 +148,18 @@ async fn send(edge: &Edge, sink: &mut (impl Sink<Message> + Unpin), message: Mes
 }
 
 /// A client that has been let in.
-struct Session<'e> {
-    edge: &'e Edge,
+struct Session<'s> {
+    edge: &'s Edge,
     caller: Caller,
+    socket: &'s mut WebSocket,
     operations: Operations,
-    /// Everything else that can happen. What has happened is polled, and nothing else.
-    others: SelectAll<BoxStream<'static, Event>>,
-    /// Whose turn it is, when both have something.
-    operations_first: bool,
+    ping: Interval,
+    /// Resolves when the client has to be left, and says why.
+    ends: BoxFuture<'static, End>,
+    /// What is not an operation happens seldom, and is not polled with every answer.
+    rest: Doze,
+    /// An operation has had its turn.
+    rest_first: bool,
     heard: Instant,
     deliveries: Deliveries,
 }
@@ -177,82 +178,91 @@ enum Event {
     End(End),
 }
 
-impl<'e> Session<'e> {
-    fn new(edge: &'e Edge, caller: Caller, stream: SplitStream<WebSocket>) -> Self {
-        let received = stream.map(|message| Event::Received(Some(message)));
-        let received = received.chain(stream::once(async { Event::Received(None) }));
-        let (stop, entitled, admitted) = (edge.stop.clone(), edge.clone(), caller.admitted.clone());
-        let stopped = async move {
-            stop.cancelled().await;
-            Event::End(End::Stopping)
+impl<'s> Session<'s> {
+    fn new(edge: &'s Edge, caller: Caller, socket: &'s mut WebSocket) -> Self {
+        let (own, admitted, every) = (edge.clone(), caller.admitted.clone(), edge.settings.ping_every);
+        let ends = async move {
+            tokio::select! {
+                () = own.stop.cancelled() => End::Stopping,
+                refusal = own.entitlement_ends(admitted) => End::Refused(refusal),
+            }
         };
-        let unentitled = async move { Event::End(End::Refused(entitled.entitlement_ends(admitted).await)) };
-        let every = edge.settings.ping_every;
-        let pings = stream::unfold(interval_at(Instant::now() + every, every), |mut ping| async move {
-            ping.tick().await;
-            Some((Event::Ping, ping))
-        });
-        let others = [received.boxed(), stopped.into_stream().boxed(), unentitled.into_stream().boxed(), pings.boxed()];
         Self {
             edge,
             caller,
+            socket,
             operations: Operations::default(),
-            others: others.into_iter().collect(),
-            operations_first: true,
+            ping: interval_at(Instant::now() + every, every),
+            ends: ends.boxed(),
+            rest: Doze::default(),
+            rest_first: false,
             heard: Instant::now(),
             deliveries: Deliveries::new(Transport::Socket),
         }
     }
 
-    async fn run(mut self, sink: &mut Writing) -> End {
-        while let Some(event) = poll_fn(|context| self.poll_event(context)).await {
-            if let Err(end) = self.meet(sink, event).await {
+    async fn run(mut self) -> End {
+        loop {
+            let event = poll_fn(|context| self.poll_event(context)).await;
+            if let Err(end) = self.meet(event).await {
                 return end;
             }
         }
-        End::Gone
     }
 
-    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.operations_first = !self.operations_first;
-        if self.operations_first
-            && let Poll::Ready(event) = self.operations.poll_event(context)
-        {
-            return Poll::Ready(Some(event));
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let rest_first = std::mem::take(&mut self.rest_first);
+        if rest_first && let Poll::Ready(event) = self.poll_rest(context) {
+            return Poll::Ready(event);
         }
-        match self.others.poll_next_unpin(context) {
-            Poll::Pending if !self.operations_first => self.operations.poll_event(context).map(Some),
-            polled => polled,
+        match self.operations.poll_event(context) {
+            Poll::Pending => self.poll_rest(context),
+            event => {
+                self.rest_first = true;
+                event
+            }
         }
     }
 
-    async fn meet(&mut self, sink: &mut Writing, event: Event) -> Result<(), End> {
+    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        self.rest.poll(context, |context| {
+            if let Poll::Ready(end) = self.ends.poll_unpin(context) {
+                return Poll::Ready(Event::End(end));
+            }
+            if self.ping.poll_tick(context).is_ready() {
+                return Poll::Ready(Event::Ping);
+            }
+            self.socket.poll_next_unpin(context).map(Event::Received)
+        })
+    }
+
+    async fn meet(&mut self, event: Event) -> Result<(), End> {
         match event {
             Event::Answer(message) => {
                 self.deliveries.count();
-                send(self.edge, sink, message).await
+                self.send(message).await
             }
-            Event::Ended(message) => send(self.edge, sink, message).await,
+            Event::Ended(message) => self.send(message).await,
             Event::Received(received) => {
                 self.heard = Instant::now();
                 match receive(received)? {
-                    Some(message) => self.handle(sink, message).await,
+                    Some(message) => self.handle(message).await,
                     None => Ok(()),
                 }
             }
             Event::Ping if self.heard.elapsed() > 2 * self.edge.settings.ping_every => Err(End::Silent),
             Event::Ping => {
                 self.deliveries.tell();
-                send(self.edge, sink, Message::Ping(Default::default())).await
+                self.send(Message::Ping(Default::default())).await
             }
             Event::End(end) => Err(end),
         }
     }
 
-    async fn handle(&mut self, sink: &mut Writing, message: FromClient) -> Result<(), End> {
+    async fn handle(&mut self, message: FromClient) -> Result<(), End> {
         match message {
             FromClient::ConnectionInit { .. } => Err(End::Reinitialised),
-            FromClient::Ping { payload } => send(self.edge, sink, ToClient::Pong { payload }.message()).await,
+            FromClient::Ping { payload } => self.send(ToClient::Pong { payload }.message()).await,
             FromClient::Pong {} => Ok(()),
             FromClient::Complete { id } => {
                 // What a client has completed is not sent to it any more.
@@ -264,22 +274,25 @@ impl<'e> Session<'e> {
             FromClient::Subscribe { .. } if self.operations.0.len() >= self.edge.settings.operations_per_socket => {
                 Err(End::Crowded)
             }
-            FromClient::Subscribe { id, payload } => self.subscribe(sink, id, payload).await,
+            FromClient::Subscribe { id, payload } => self.subscribe(id, payload).await,
         }
     }
 
-    async fn subscribe(&mut self, sink: &mut Writing, id: String, payload: serde_json::Value) -> Result<(), End> {
+    async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), End> {
         let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
         let answers = match self.edge.answers(operation, &self.caller) {
             Ok(answers) => answers,
             Err(refused) => {
                 let errors = refused.errors(self.caller.viewer.correlation.as_deref());
-                return send(self.edge, sink, Frame::error(&id).around(&errors)).await;
+                return self.send(Frame::error(&id).around(&errors)).await;
             }
         };
-        let events = events(&id, answers).boxed();
-        self.operations.0.push(Running { id, events });
+        self.operations.0.push(Running { next: Frame::next(&id), id, answers });
         Ok(())
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        send(self.edge, self.socket, message).await
     }
 }
 
@@ -289,7 +302,9 @@ struct Operations(Vec<Running>);
 
 struct Running {
     id: String,
-    events: BoxStream<'static, Event>,
+    /// What stands around its answers.
+    next: Frame,
+    answers: BoxStream<'static, Answer>,
 }
 
 impl Operations {
@@ -303,32 +318,20 @@ impl Operations {
 
     /// The next event of any of them. Whoever has had its turn comes last.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        let mut at = 0;
-        while let Some(operation) = self.0.get_mut(at) {
-            match operation.events.poll_next_unpin(context) {
-                Poll::Ready(Some(event)) => {
-                    let operation = self.0.remove(at);
-                    if !matches!(event, Event::Ended(_)) {
-                        self.0.push(operation);
-                    }
-                    return Poll::Ready(event);
+        for (at, operation) in self.0.iter_mut().enumerate() {
+            let Poll::Ready(answer) = operation.answers.poll_next_unpin(context) else { continue };
+            let event = match answer {
+                Some(Answer::Next(answer)) => {
+                    let message = operation.next.around(&answer);
+                    self.0[at..].rotate_left(1);
+                    Event::Answer(message)
                 }
-                Poll::Ready(None) => drop(self.0.remove(at)),
-                Poll::Pending => at += 1,
-            }
+                // An error ends an operation without another word.
+                Some(Answer::Refused(errors)) => Event::Ended(Frame::error(&self.0.remove(at).id).around(&errors)),
+                None => Event::Ended(ToClient::Complete { id: &self.0.remove(at).id }.message()),
+            };
+            return Poll::Ready(event);
         }
         Poll::Pending
     }
-}
-
-/// What happens to an operation: its answers, and its end.
-fn events(id: &str, answers: BoxStream<'static, Answer>) -> impl Stream<Item = Event> + use<> {
-    let complete = Event::Ended(ToClient::Complete { id }.message());
-    let (next, error) = (Frame::next(id), Frame::error(id));
-    let messages = answers.map(move |answer| match answer {
-        Answer::Next(answer) => Event::Answer(next.around(&answer)),
-        // An error ends an operation without another word.
-        Answer::Refused(errors) => Event::Ended(error.around(&errors)),
-    });
-    messages.chain(stream::iter([complete]))
 }

@@ -1,0 +1,127 @@
+//! A part of a task that sleeps while other parts of it are woken again and again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// Polls something only when it has been woken.
+#[derive(Debug, Default)]
+pub(super) struct Doze(Option<Arc<Alarm>>);
+
+#[derive(Debug)]
+struct Alarm {
+    task: Waker,
+    rung: AtomicBool,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+        self.task.wake_by_ref();
+    }
+}
+
+impl Alarm {
+    /// An exchange, not a store: whoever finds it rung sees what all who rang have done before.
+    fn ring(&self) {
+        self.rung.swap(true, Ordering::AcqRel);
+    }
+
+    /// Whether it was rung, and is not any more: what comes from now on rings again.
+    fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Relaxed) && self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Doze {
+    /// Polls, if there was an alarm since it was last polled in vain.
+    pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        // In another task nobody would be woken by the old alarm.
+        if self.0.as_ref().is_none_or(|alarm| !alarm.task.will_wake(context.waker())) {
+            let task = context.waker().clone();
+            self.0 = Some(Arc::new(Alarm { task, rung: AtomicBool::new(true) }));
+        }
+        let Some(alarm) = self.0.as_ref().filter(|alarm| alarm.is_rung()) else { return Poll::Pending };
+        let polled = poll(&mut Context::from_waker(&Arc::clone(alarm).into()));
+        if polled.is_ready() {
+            // There may be more.
+            alarm.ring();
+        }
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_was_not_woken_is_not_polled() {
+        let task = Arc::<Task>::default();
+        let waker = Waker::from(Arc::clone(&task));
+        let context = Context::from_waker(&waker);
+        let (mut doze, mut polled, mut alarm) = (Doze::default(), 0, None);
+        let mut poll = |doze: &mut Doze, answer: Poll<()>| {
+            let answered = doze.poll(&context, |context| {
+                polled += 1;
+                alarm = Some(context.waker().clone());
+                answer
+            });
+            (answered, polled, alarm.clone().unwrap())
+        };
+        // The first time it has to register.
+        let (answered, polled, alarm) = poll(&mut doze, Poll::Pending);
+        assert_eq!((answered, polled), (Poll::Pending, 1));
+        let (answered, polled, _) = poll(&mut doze, Poll::Ready(()));
+        assert_eq!((answered, polled), (Poll::Pending, 1));
+        alarm.wake();
+        assert_eq!(task.0.load(Ordering::Relaxed), 1);
+        let (answered, polled, _) = poll(&mut doze, Poll::Ready(()));
+        assert_eq!((answered, polled), (Poll::Ready(()), 2));
+        // There may be more.
+        let (answered, polled, alarm) = poll(&mut doze, Poll::Pending);
+        assert_eq!((answered, polled), (Poll::Pending, 3));
+        alarm.wake_by_ref();
+        alarm.wake_by_ref();
+        let (answered, polled, _) = poll(&mut doze, Poll::Pending);
+        assert_eq!((answered, polled), (Poll::Pending, 4));
+        let (answered, polled, _) = poll(&mut doze, Poll::Pending);
+        assert_eq!((answered, polled), (Poll::Pending, 4));
+    }
+
+    #[test]
+    fn another_task_is_woken_instead() {
+        let [first, second]: [Arc<Task>; 2] = Default::default();
+        let mut doze = Doze::default();
+        let mut alarm = None;
+        for task in [&first, &second] {
+            let waker = Waker::from(Arc::clone(task));
+            let answered = doze.poll(&Context::from_waker(&waker), |context| {
+                alarm = Some(context.waker().clone());
+                Poll::<()>::Pending
+            });
+            assert_eq!(answered, Poll::Pending);
+        }
+        alarm.unwrap().wake();
+        assert_eq!([&first, &second].map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
+    }
+}
