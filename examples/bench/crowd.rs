@@ -43,12 +43,19 @@ pub(crate) struct Orders {
 /// What a crowd has received.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Received {
-    /// Messages of the socket that got the fewest.
-    pub(crate) fewest: usize,
     /// Messages of all sockets.
     pub(crate) messages: usize,
     /// Milliseconds from the instant in a message until it was received, in order.
     pub(crate) delays: Vec<f64>,
+}
+
+impl Received {
+    /// What two crowds have received.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.delays.extend(other.delays);
+        self.delays.sort_by(f64::total_cmp);
+        Self { messages: self.messages + other.messages, delays: self.delays }
+    }
 }
 
 /// A crowd, as the benchmark sees it.
@@ -137,10 +144,10 @@ struct Tally {
 
 impl Tally {
     fn received(&self) -> Received {
-        let counts: Vec<usize> = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let messages = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         let mut delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner).clone();
         delays.sort_by(f64::total_cmp);
-        Received { fewest: counts.iter().copied().min().unwrap_or_default(), messages: counts.iter().sum(), delays }
+        Received { messages, delays }
     }
 
     async fn wait(&self, expected: usize) {

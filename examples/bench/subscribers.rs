@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use tavolo::{cli::Failure, system_clock};
 use tokio::time::{interval, sleep};
@@ -33,67 +34,51 @@ const INSTALL: &str = "mutation($input: InstallPlacesInput!) {
 const PACE: u32 = 5;
 
 /// How long nothing happens before idle subscribers are looked at.
-const IDLE: Duration = Duration::from_secs(3);
+const IDLE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn measure(args: &Args, bench: &Bench, database: &str, table: &mut Table) -> Result<(), Failure> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let mut idle = Idle::default();
     for _ in 0..args.rounds {
         let hub = Hub::start(bench, database, args.subscribers).await?;
-        let crowd = idle.come(&hub.server, &hub.orders(args.subscribers)).await?;
-        let (micros, received) = hub.deliver(crowd, args.changes).await?;
+        let crowd = Crowd::come(&hub.orders(args.subscribers)).await?;
+        hub.server.rests().await?;
+        let (micros, received) = hub.deliver([crowd], args.changes).await?;
         ours.push(micros / received.messages.max(1) as f64);
         let (micros, received) = broadcast(bench, &hub.message().await?, args.subscribers, args.changes).await?;
         theirs.push(micros / received.messages.max(1) as f64);
     }
     let (ours, theirs): (Samples, Samples) = (ours.into_iter().collect(), theirs.into_iter().collect());
     let what = format!("hub CPU per delivery to {} equal subscribers", args.subscribers);
-    table.add(Row::new(what, "µs", ours).reference("a bare broadcast of the same bytes", &theirs));
-    idle.show(args.subscribers, table);
+    table.add(Row::new(what, "µs", ours).reference("a bare broadcast of the same bytes", &theirs).ratio(1.25));
     crowded(args, bench, database, table).await
 }
 
 /// Ten thousand at the pace of a whole country.
 async fn crowded(args: &Args, bench: &Bench, database: &str, table: &mut Table) -> Result<(), Failure> {
     let hub = Hub::start(bench, database, args.most_subscribers).await?;
-    let mut idle = Idle::default();
-    let crowd = idle.come(&hub.server, &hub.orders(args.most_subscribers)).await?;
-    idle.show(args.most_subscribers, table);
-    let (_, received) = hub.deliver(crowd, args.changes).await?;
-    let what = format!("change to the last of {} subscribers, {PACE} changes a second: p99", args.most_subscribers);
+    // The first half fills what the start of the hub has left over; what the second half takes comes on top.
+    let half = args.most_subscribers / 2;
+    let first = Crowd::come(&hub.orders(half)).await?;
+    hub.server.rests().await?;
+    let before = resident_kib(hub.server.pid)?;
+    let second = Crowd::come(&hub.orders(half)).await?;
+    hub.server.rests().await?;
+    let kib = (resident_kib(hub.server.pid)? - before) / half as f64;
+    let what = format!("hub memory per idle subscriber, the second {half} of {}", 2 * half);
+    table.add(Row::new(what, "KiB", [kib].into_iter().collect()).goal(12.0));
+    let (from, before) = (Instant::now(), cpu_micros(hub.server.pid)?);
+    sleep(IDLE).await;
+    let micros = (cpu_micros(hub.server.pid)? - before) / from.elapsed().as_secs_f64() / (2 * half) as f64;
+    let what = "– hub CPU per idle subscriber and second";
+    table.add(Row::new(what, "µs", [micros].into_iter().collect()));
+    let (_, received) = hub.deliver([first, second], args.changes).await?;
+    let what = format!("change to the last of {} subscribers, {PACE} changes a second: p99", 2 * half);
     let late: Samples = received.delays.get(received.delays.len() * 99 / 100).copied().into_iter().collect();
     let median: Samples = received.delays.into_iter().collect();
     table.add(Row::new(what, "ms", late).goal(300.0).reference("median", &median));
-    let lost = args.most_subscribers * args.changes - received.messages;
+    let lost = 2 * half * args.changes - received.messages;
     table.add(Row::new("– changes lost", "", [lost as f64].into_iter().collect()).goal(0.0));
     Ok(())
-}
-
-/// What subscribers cost who are sent nothing.
-#[derive(Default)]
-struct Idle {
-    kib: Vec<f64>,
-    micros: Vec<f64>,
-}
-
-impl Idle {
-    async fn come(&mut self, server: &Server, orders: &Orders) -> Result<Crowd, Failure> {
-        let before = resident_kib(server.pid)?;
-        let crowd = Crowd::come(orders).await?;
-        sleep(IDLE).await;
-        self.kib.push((resident_kib(server.pid)? - before) / orders.sockets as f64);
-        let (from, before) = (Instant::now(), cpu_micros(server.pid)?);
-        sleep(IDLE).await;
-        self.micros.push((cpu_micros(server.pid)? - before) / from.elapsed().as_secs_f64() / orders.sockets as f64);
-        Ok(crowd)
-    }
-
-    fn show(self, sockets: usize, table: &mut Table) {
-        let what = format!("hub memory per idle subscriber, of {sockets}");
-        table.add(Row::new(what, "KiB", self.kib.into_iter().collect()).goal(12.0));
-        let what = "– hub CPU per idle subscriber and second";
-        table.add(Row::new(what, "µs", self.micros.into_iter().collect()));
-    }
 }
 
 /// A hub with the facility that everybody watches, and another one whose acts change it.
@@ -136,19 +121,19 @@ impl Hub {
         self.client.data(INSTALL, json!({ "input": input })).await.map(drop)
     }
 
-    /// Makes so many changes, and tells what processor time they took and what the crowd received.
-    async fn deliver(&self, crowd: Crowd, changes: usize) -> Result<(f64, Received), Failure> {
+    /// Makes so many changes, and tells what processor time they took and what the crowds received.
+    async fn deliver<const N: usize>(&self, crowds: [Crowd; N], changes: usize) -> Result<(f64, Received), Failure> {
         let before = cpu_micros(self.server.pid)?;
         let mut pace = interval(Duration::from_secs(1) / PACE);
         for number in 0..changes {
             pace.tick().await;
             self.change(number).await?;
         }
-        let received = crowd.leave(changes).await?;
+        let received = try_join_all(crowds.map(|crowd| crowd.leave(changes))).await?;
         let micros = cpu_micros(self.server.pid)? - before;
         // As it was.
         self.change(1).await?;
-        Ok((micros, received))
+        Ok((micros, received.into_iter().reduce(Received::and).unwrap_or_default()))
     }
 
     /// A message, as every subscriber is sent it.

@@ -35,17 +35,23 @@ pub(crate) struct Row {
     pub(crate) samples: Samples,
     /// The median that is to be reached.
     pub(crate) goal: Option<f64>,
+    /// The ratio that is to be reached.
+    pub(crate) ratio: Option<f64>,
     /// What the ratio is to.
     pub(crate) reference: Option<(&'static str, Samples)>,
 }
 
 impl Row {
     pub(crate) fn new(what: impl Into<String>, unit: &'static str, samples: Samples) -> Self {
-        Self { what: what.into(), unit, samples, goal: None, reference: None }
+        Self { what: what.into(), unit, samples, goal: None, ratio: None, reference: None }
     }
 
     pub(crate) fn goal(self, goal: f64) -> Self {
         Self { goal: Some(goal), ..self }
+    }
+
+    pub(crate) fn ratio(self, ratio: f64) -> Self {
+        Self { ratio: Some(ratio), ..self }
     }
 
     pub(crate) fn reference(self, what: &'static str, samples: &Samples) -> Self {
@@ -68,10 +74,11 @@ impl fmt::Display for Row {
                 (format!("{what}: {}", self.show(of)), ratio.map_or_else(|| "–".into(), number))
             }
         };
-        let goal = self.goal.map_or_else(
-            || "–".into(),
-            |goal| if goal > 0.0 { format!("≤ {}", self.show(Some(goal))) } else { self.show(Some(goal)) },
-        );
+        let goal = match (self.goal, self.ratio) {
+            (Some(goal), _) if goal > 0.0 => format!("≤ {}", self.show(Some(goal))),
+            (None, Some(ratio)) => format!("ratio ≤ {}", number(ratio)),
+            (goal, _) => self.show(goal),
+        };
         let (median, p95) = (self.show(median), self.show(p95));
         writeln!(f, "| {} | {median} | {p95} | {goal} | {against} | {ratio} |", self.what)
     }
