@@ -25,30 +25,27 @@
 //! each pool instead of all of them, from the ring or, when that does not keep so much, from the log; where messages
 //! have no pool, the state.
 
+mod listener;
 mod ring;
 mod waiting;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     future::Future,
     hash::Hash,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::{Context, Poll, ready},
 };
 
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
-use metrics::{counter, gauge};
+use futures_util::{StreamExt, stream::BoxStream};
+use metrics::gauge;
 use tavolo_schema::{PlaceCategory, Position, id::FacilityId};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::{
-    ring::{Ring, SLOW, Taken},
-    waiting::{Place, Waiting},
-};
-use crate::{Cursor, Mark, Table, log::LAGGING};
+pub use self::listener::Listener;
+use self::{ring::Ring, waiting::Waiting};
+use crate::{Cursor, Mark, Table};
 
 /// A state is shared by those who come before so many further changes.
 const FRESH: usize = 64;
@@ -194,14 +191,7 @@ impl<S: Source> Channel<S> {
             None => self.table.end(),
         };
         self.narrate(mark).await?;
-        gauge!("tavolo_subscribers").increment(1);
-        let (most, latest) = (LAGGING, VecDeque::new());
-        let mut listener = Listener { channel: self, mark, stage: Stage::Over, most, latest, place: None };
-        listener.stage = match after {
-            Some(cursor) if cursor.complete => listener.join(),
-            after => listener.anew(after.is_some()),
-        };
-        Ok(listener)
+        Ok(Listener::new(self, mark, after))
     }
 
     /// Sees to it that the ring fills from about this mark on.
@@ -247,161 +237,6 @@ async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut message
     }
     if let Some(channel) = channel.upgrade() {
         channel.change_ring(|ring| ring.is_of(epoch), Ring::break_off);
-    }
-}
-
-enum Stage {
-    /// It is found out where to go on; `None` when there is nothing to go on with.
-    Turn(BoxFuture<'static, Option<Stage>>),
-    /// It is sent the state.
-    State { state: Arc<State>, sent: usize },
-    /// It is sent what it has missed.
-    Missed { messages: BoxStream<'static, Message>, then: Mark },
-    /// It reads the ring.
-    Live,
-    /// There will be nothing more.
-    Over,
-}
-
-/// One who listens to a channel, at its own pace: a stream of messages, which is polled for each of thousands of
-/// sockets whenever something happens. What it takes to be ready is therefore in one piece.
-pub struct Listener<S> {
-    channel: Arc<Channel<S>>,
-    /// Everything up to here has been handed over.
-    mark: Mark,
-    stage: Stage,
-    /// So many missed changes are told one by one: more to one who comes back than to one who is slow.
-    most: usize,
-    /// Messages for a slow listener.
-    latest: VecDeque<Message>,
-    /// Where it waits.
-    place: Option<Place>,
-}
-
-impl<S> Drop for Listener<S> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.channel.shared().waiting.leave(place);
-        }
-        gauge!("tavolo_subscribers").decrement(1);
-    }
-}
-
-impl<S> fmt::Debug for Listener<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("mark", &self.mark).finish_non_exhaustive()
-    }
-}
-
-impl<S: Source> Stream for Listener<S> {
-    type Item = Message;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        let listener = self.get_mut();
-        loop {
-            if let Some(message) = listener.latest.pop_front() {
-                return Poll::Ready(Some(listener.handed(message)));
-            }
-            let next = match &mut listener.stage {
-                Stage::Live => match listener.take(context) {
-                    Taken::Next(message) => return Poll::Ready(Some(listener.handed(message))),
-                    Taken::Nothing => return Poll::Pending,
-                    Taken::Latest(latest, others) => {
-                        counter!("tavolo_coalesced_total").increment(others as u64);
-                        listener.latest = latest;
-                        Stage::Live
-                    }
-                    Taken::Unknown => {
-                        listener.most = SLOW;
-                        listener.join()
-                    }
-                },
-                Stage::Turn(turn) => ready!(turn.poll_unpin(context)).unwrap_or(Stage::Over),
-                Stage::State { state, sent } => match state.messages.get(*sent) {
-                    Some(message) => {
-                        *sent += 1;
-                        return Poll::Ready(Some(message.clone()));
-                    }
-                    None => {
-                        listener.mark = state.mark;
-                        listener.join()
-                    }
-                },
-                Stage::Missed { messages, then } => match ready!(messages.poll_next_unpin(context)) {
-                    Some(message) => return Poll::Ready(Some(listener.handed(message))),
-                    None => {
-                        listener.mark = Mark { position: listener.mark.position.max(then.position), ..*then };
-                        listener.join()
-                    }
-                },
-                Stage::Over => return Poll::Ready(None),
-            };
-            listener.stage = next;
-        }
-    }
-}
-
-impl<S: Source> Listener<S> {
-    /// What is listened to.
-    #[must_use]
-    pub fn source(&self) -> &S {
-        &self.channel.source
-    }
-
-    /// Begins anew with the state, as `RESYNC`.
-    pub fn begin_anew(&mut self) {
-        self.latest.clear();
-        self.stage = self.anew(true);
-    }
-
-    /// What there is in the ring. When that is nothing, it waits for news.
-    fn take(&mut self, context: &Context<'_>) -> Taken {
-        // Under one lock, so that no news comes between looking and waiting.
-        let mut shared = self.channel.shared();
-        let taken = shared.ring.take(self.mark);
-        if matches!(taken, Taken::Nothing) {
-            shared.waiting.wait(&mut self.place, context.waker());
-        }
-        taken
-    }
-
-    fn handed(&mut self, message: Message) -> Message {
-        self.mark.position = self.mark.position.max(message.position);
-        message
-    }
-
-    fn anew(&self, resync: bool) -> Stage {
-        let channel = Arc::clone(&self.channel);
-        Stage::Turn(async move { Stage::anew(&channel, resync).await }.boxed())
-    }
-
-    fn join(&self) -> Stage {
-        let (channel, mark, most) = (Arc::clone(&self.channel), self.mark, self.most);
-        Stage::Turn(async move { Stage::join(&channel, mark, most).await }.boxed())
-    }
-}
-
-impl Stage {
-    /// Begins with the state.
-    async fn anew<S: Source>(channel: &Channel<S>, resync: bool) -> Option<Self> {
-        let state = channel.state(resync).await.ok()?;
-        Some(Self::State { state, sent: 0 })
-    }
-
-    /// Goes on from a mark; `None` when the narrator ended although the log goes on.
-    async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark, most: usize) -> Option<Self> {
-        if channel.shared().ring.broke_off(channel.table.epoch()) {
-            return None;
-        }
-        channel.narrate(mark).await.ok()?;
-        if channel.shared().ring.covers(mark) {
-            return Some(Self::Live);
-        }
-        match channel.source.play(Part::Missed { after: mark, most }).await {
-            Ok(Playing { mark, messages }) => Some(Self::Missed { messages, then: mark }),
-            Err(Unplayed::TooOld) => Self::anew(channel, true).await,
-            Err(Unplayed::Refused(_)) => None,
-        }
     }
 }
 

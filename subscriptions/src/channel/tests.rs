@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
-    task::{Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use futures_util::stream;
@@ -14,7 +14,7 @@ use tavolo_schema::Pool;
 use tavolo_store::changes::{BoardChange, Snapshot};
 
 use super::{
-    ring::{KEPT, KEPT_BYTES, KEPT_FOR},
+    ring::{KEPT, KEPT_BYTES, KEPT_FOR, SLOW, Taken},
     *,
 };
 use crate::{
