@@ -20,16 +20,14 @@ use async_graphql::{
     Context, Name, Request, Response, Result, ServerError, Value as ConstValue, Variables,
     parser::types::{ExecutableDocument, OperationDefinition, Selection},
 };
-use futures_util::{
-    FutureExt, Stream, StreamExt,
-    future::{BoxFuture, Either},
-};
+use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 use serde::Serialize;
 use tavolo_schema::{Position, Standing, id::fresh, irregularity::Language};
 use tavolo_subscriptions::{
     Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed,
 };
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     Graph, Hub, Viewer,
@@ -193,8 +191,10 @@ impl Graph {
     /// Watches what a subscription asks for, until it ends.
     pub fn watch(&self, subscription: Prepared, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
         let graph = self.clone();
-        let opened = async move { Watching::open(&graph, subscription.request, viewer).await };
-        Watch::Opening(opened.map(|opened| opened.map_or_else(Watch::refused, Watch::Open)).boxed())
+        Watch::opening(async move {
+            let opened = Viewing::open(&graph, subscription.request, viewer).await;
+            opened.map_or_else(Watch::refused, Watch::Open)
+        })
     }
 }
 
@@ -254,14 +254,19 @@ impl Programme {
 
 /// One who watches.
 enum Watch {
-    /// The channel is not open yet, or another one is not.
-    Opening(BoxFuture<'static, Watch>),
-    Open(Watching),
+    /// The channel is not open yet, or another one is not. It is opened in a task of its own: others wait for the same
+    /// channel, and who owns this may not poll it for as long as a client takes nothing.
+    Opening(AbortOnDropHandle<Watch>),
+    Open(Viewing),
     /// There is this to say, and nothing after it.
     Closing(Option<Answer>),
 }
 
 impl Watch {
+    fn opening(opened: impl Future<Output = Self> + Send + 'static) -> Self {
+        Self::Opening(AbortOnDropHandle::new(tokio::spawn(opened)))
+    }
+
     /// What somebody is told who asked for something that cannot be watched.
     fn refused(response: Response) -> Self {
         let answer = if response.is_ok() { Answer::of(&response) } else { Answer::Refused(json(&response.errors)) };
@@ -276,18 +281,20 @@ impl Stream for Watch {
         let watch = self.get_mut();
         loop {
             let next = match watch {
-                Self::Open(watching) => {
-                    let Some(message) = ready!(watching.listener.poll_next_unpin(context)) else {
+                Self::Open(viewing) => {
+                    let Some(message) = ready!(viewing.listener.poll_next_unpin(context)) else {
                         return Poll::Ready(None);
                     };
                     // Whether the viewer may still have it is asked when it is handed over.
-                    match watching.look() {
+                    match viewing.look() {
                         Sight::Same => return Poll::Ready(Some(Answer::Next(message.json))),
                         Sight::Ended => Self::Closing(None),
-                        Sight::Other(channel) => Self::Opening(watching.moved(channel).boxed()),
+                        Sight::Other(channel) => Self::opening(viewing.moved(channel)),
                     }
                 }
-                Self::Opening(opened) => ready!(opened.poll_unpin(context)),
+                Self::Opening(opened) => {
+                    ready!(opened.poll_unpin(context)).unwrap_or_else(|_| Self::refused(graph::panicked()))
+                }
                 Self::Closing(last) => return Poll::Ready(last.take()),
             };
             *watch = next;
@@ -296,7 +303,7 @@ impl Stream for Watch {
 }
 
 /// A viewer, and a listener of the channel that belongs to how the viewer stands at the table.
-struct Watching {
+struct Viewing {
     viewer: Viewer,
     /// The roster by which the standing is known.
     roster: u64,
@@ -312,7 +319,7 @@ enum Sight {
     Ended,
 }
 
-impl Watching {
+impl Viewing {
     async fn open(graph: &Graph, request: Request, viewer: Viewer) -> Result<Self, Response> {
         let (plea, after) = Plea::read(request).map_err(|error| graph::refuse(error, &viewer))?;
         let board = graph.hub().table.board();
@@ -326,7 +333,7 @@ impl Watching {
         Ok(Self { viewer, roster, listener })
     }
 
-    /// Looks whether the viewer still stands at the table as before.
+    /// Looks whether the viewer still stands at the table as at the last look.
     fn look(&mut self) -> Sight {
         let programme = self.listener.source();
         let table = &programme.graph.hub().table;

@@ -129,10 +129,10 @@ pub struct Channel<S> {
 }
 
 /// What the narrator and the listeners share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     ring: Ring,
-    /// Listeners that have everything there is.
+    /// Listeners that have found nothing more in it.
     waiting: Waiting,
 }
 
@@ -144,7 +144,8 @@ impl<S> Drop for Channel<S> {
 
 impl<S> fmt::Debug for Channel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("shared", &self.shared()).finish_non_exhaustive()
+        // Not what the messages say.
+        f.debug_struct("Channel").field("waiting", &self.shared().waiting.len()).finish_non_exhaustive()
     }
 }
 
@@ -155,15 +156,15 @@ impl<S> Channel<S> {
 
     /// Changes the ring, if it is of this kind, and wakes everybody who waits; tells whether it was.
     fn change_ring(&self, which: impl FnOnce(&Ring) -> bool, change: impl FnOnce(&mut Ring)) -> bool {
-        let woken = {
+        let sleepers = {
             let mut shared = self.shared();
             if !which(&shared.ring) {
                 return false;
             }
             change(&mut shared.ring);
-            shared.waiting.all()
+            shared.waiting.take_all()
         };
-        woken.wake();
+        sleepers.wake();
         true
     }
 }

@@ -87,7 +87,7 @@ impl Table {
         self.changed.subscribe()
     }
 
-    /// What [`Board::roster`] counts on the board as it is now.
+    /// What [`Board::roster`] counts, on the board that is shown now or, for an instant, the one before.
     #[must_use]
     pub fn roster(&self) -> u64 {
         self.roster_now.load(Ordering::Acquire)

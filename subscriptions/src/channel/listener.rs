@@ -8,8 +8,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use metrics::{counter, gauge};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Channel, Message, Part, Playing, Source, State, Unplayed,
@@ -19,8 +20,9 @@ use super::{
 use crate::{Cursor, Mark, log::LAGGING};
 
 enum Stage {
-    /// It is found out where to go on; `None` when there is nothing to go on with.
-    Turn(BoxFuture<'static, Option<Stage>>),
+    /// It looks where to go on; `None` when there is nowhere. In a task of its own: meanwhile locks are held that all
+    /// listeners need, and who owns this one may not poll it for as long as a client takes nothing.
+    Seeking(AbortOnDropHandle<Option<Stage>>),
     /// It is sent the state.
     State { state: Arc<State>, sent: usize },
     /// It is sent what it has missed.
@@ -31,10 +33,12 @@ enum Stage {
     Over,
 }
 
-/// One who listens to a channel, at its own pace: a stream of messages, which is polled for each of thousands of
-/// sockets whenever something happens. What it takes to be ready is therefore in one piece.
+/// One who listens to a channel, at its own pace.
+///
+/// There are thousands, and each is polled with every message. So a look at the ring takes one lock and no memory; only
+/// a change of the stage does.
 pub struct Listener<S> {
-    channel: Arc<Channel<S>>,
+    pub(super) channel: Arc<Channel<S>>,
     /// Everything up to here has been handed over.
     mark: Mark,
     stage: Stage,
@@ -48,9 +52,8 @@ pub struct Listener<S> {
 
 impl<S> Drop for Listener<S> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.channel.shared().waiting.leave(place);
-        }
+        // Dropped after the lock.
+        let _waker = self.place.and_then(|place| self.channel.shared().waiting.leave(place));
         gauge!("tavolo_subscribers").decrement(1);
     }
 }
@@ -79,12 +82,13 @@ impl<S: Source> Stream for Listener<S> {
                         listener.latest = latest;
                         Stage::Live
                     }
+                    Taken::State => listener.anew(true),
                     Taken::Unknown => {
                         listener.most = SLOW;
                         listener.join()
                     }
                 },
-                Stage::Turn(turn) => ready!(turn.poll_unpin(context)).unwrap_or(Stage::Over),
+                Stage::Seeking(found) => ready!(found.poll_unpin(context)).ok().flatten().unwrap_or(Stage::Over),
                 Stage::State { state, sent } => match state.messages.get(*sent) {
                     Some(message) => {
                         *sent += 1;
@@ -136,11 +140,12 @@ impl<S: Source> Listener<S> {
 
     /// What there is in the ring. When that is nothing, it waits for news.
     fn take(&mut self, context: &Context<'_>) -> Taken {
-        // Under one lock, so that no news comes between looking and waiting.
+        // Under one lock, so that no news comes between looking and waiting; the waker before is dropped after it.
+        let _waker;
         let mut shared = self.channel.shared();
         let taken = shared.ring.take(self.mark);
         if matches!(taken, Taken::Nothing) {
-            shared.waiting.wait(&mut self.place, context.waker());
+            _waker = shared.waiting.wait(&mut self.place, context.waker());
         }
         taken
     }
@@ -152,23 +157,27 @@ impl<S: Source> Listener<S> {
 
     fn anew(&self, resync: bool) -> Stage {
         let channel = Arc::clone(&self.channel);
-        Stage::Turn(async move { Stage::anew(&channel, resync).await }.boxed())
+        Stage::seeking(async move { Stage::anew(&channel, resync).await })
     }
 
     fn join(&self) -> Stage {
         let (channel, mark, most) = (Arc::clone(&self.channel), self.mark, self.most);
-        Stage::Turn(async move { Stage::join(&channel, mark, most).await }.boxed())
+        Stage::seeking(async move { Stage::join(&channel, mark, most).await })
     }
 }
 
 impl Stage {
+    fn seeking(found: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
+        Self::Seeking(AbortOnDropHandle::new(tokio::spawn(found)))
+    }
+
     /// Begins with the state.
     async fn anew<S: Source>(channel: &Channel<S>, resync: bool) -> Option<Self> {
         let state = channel.state(resync).await.ok()?;
         Some(Self::State { state, sent: 0 })
     }
 
-    /// Goes on from a mark; `None` when the narrator ended although the log goes on.
+    /// Goes on from a mark; `None` when the narrator ended although the log goes on, or the subscription is refused.
     async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark, most: usize) -> Option<Self> {
         if channel.shared().ring.broke_off(channel.table.epoch()) {
             return None;

@@ -41,6 +41,8 @@ pub(super) enum Taken {
     Latest(VecDeque<Message>, usize),
     /// It has everything there is.
     Nothing,
+    /// It is slow, and no message takes the place of another: the state says it all.
+    State,
     /// The ring cannot tell what it lacks.
     Unknown,
 }
@@ -106,7 +108,7 @@ impl Ring {
             match message.subject {
                 Some(subject) if seen.insert(subject) => latest.push_front(message.clone()),
                 Some(_) => {}
-                None => return Taken::Unknown,
+                None => return Taken::State,
             }
         }
         let others = self.messages.len() - first - latest.len();

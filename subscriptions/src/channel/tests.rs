@@ -417,3 +417,66 @@ async fn when_the_narrator_breaks_off_the_listeners_end() {
     }
     assert_eq!(messages, POOLS);
 }
+
+/// Messages that are about no pool, so that none takes the place of another.
+struct Whole(Plain);
+
+impl Source for Whole {
+    type Refusal = ();
+
+    async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
+        let Playing { mark, messages } = self.0.play(part).await?;
+        Ok(Playing { mark, messages: messages.map(|message| Message { subject: None, ..message }).boxed() })
+    }
+}
+
+#[tokio::test]
+async fn a_slow_listener_of_messages_without_a_pool_is_sent_the_state() {
+    let mut ledger = Ledger::new();
+    let mut hub = Hub::start(&ledger, 0);
+    let channels = Channels::new(Arc::clone(&hub.table));
+    let channel = channels.open((), || Whole(Plain(Arc::clone(&hub.table))));
+    let mut listener = channel.listen(None).await.map_err(|_| "refused").unwrap();
+    for _ in 0..POOLS {
+        listener.next().await.unwrap();
+    }
+    for _ in 0..=SLOW {
+        ledger.commit(vec![0]);
+    }
+    hub.follow(&ledger, SLOW + 1);
+    let end = hub.table.end().position;
+    // The narrator has told it all before the listener looks.
+    while listener.channel.shared().ring.messages.back().is_none_or(|(_, last)| last.position < end) {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..POOLS {
+        let message = listener.next().await.unwrap();
+        assert!(message.json.starts_with("RESYNC "), "{}", message.json);
+    }
+    ledger.commit(vec![1]);
+    hub.follow(&ledger, 1);
+    assert!(listener.next().await.unwrap().json.starts_with("CHANGED "));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_listener_that_is_not_polled() {
+    /// Takes its time.
+    struct Slow(Plain);
+    impl Source for Slow {
+        type Refusal = ();
+
+        async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
+            tokio::task::yield_now().await;
+            self.0.play(part).await
+        }
+    }
+    let ledger = Ledger::new();
+    let table = Hub::start(&ledger, 0).table;
+    let channels = Channels::new(Arc::clone(&table));
+    let channel = channels.open((), || Slow(Plain(Arc::clone(&table))));
+    let mut idle = Arc::clone(&channel).listen(None).await.map_err(|_| "refused").unwrap();
+    assert!(idle.poll_next_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut listener = channel.listen(None).await.map_err(|_| "refused").unwrap();
+    let message = tokio::time::timeout(KEPT_FOR, listener.next()).await.expect("it waits for nobody");
+    assert!(message.unwrap().json.starts_with("CURRENT "));
+}

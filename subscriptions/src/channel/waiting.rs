@@ -20,39 +20,50 @@ pub(super) struct Place {
 }
 
 impl Waiting {
-    /// Waits, or goes on waiting.
-    pub(super) fn wait(&mut self, place: &mut Option<Place>, waker: &Waker) {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.wakers.len()
+    }
+
+    /// Waits, or goes on waiting. What is handed back is to be dropped when no lock is held: it may be the last that
+    /// holds a task.
+    #[must_use]
+    pub(super) fn wait(&mut self, place: &mut Option<Place>, waker: &Waker) -> Option<Waker> {
         match place.and_then(|place| self.waker(place)) {
-            Some(own) => own.clone_from(waker),
-            None => *place = Some(Place { key: self.wakers.insert(waker.clone()), round: self.round }),
+            Some(own) if own.will_wake(waker) => None,
+            Some(own) => Some(std::mem::replace(own, waker.clone())),
+            None => {
+                *place = Some(Place { key: self.wakers.insert(waker.clone()), round: self.round });
+                None
+            }
         }
     }
 
-    /// Waits no more.
-    pub(super) fn leave(&mut self, place: Place) {
-        if self.waker(place).is_some() {
-            self.wakers.remove(place.key);
-        }
+    /// Waits no more, and hands back the waker as [`Self::wait`] does.
+    #[must_use]
+    pub(super) fn leave(&mut self, place: Place) -> Option<Waker> {
+        self.waker(place)?;
+        Some(self.wakers.remove(place.key))
     }
 
     fn waker(&mut self, place: Place) -> Option<&mut Waker> {
         if place.round == self.round { self.wakers.get_mut(place.key) } else { None }
     }
 
-    /// Everybody who has waited until now, to be woken as soon as no lock is held.
+    /// Lets everybody go who has waited until now, to be woken when no lock is held.
     #[must_use]
-    pub(super) fn all(&mut self) -> Woken {
+    pub(super) fn take_all(&mut self) -> Sleepers {
         self.round += 1;
         // As many will wait again.
         let next = Slab::with_capacity(self.wakers.len());
-        Woken(std::mem::replace(&mut self.wakers, next))
+        Sleepers(std::mem::replace(&mut self.wakers, next))
     }
 }
 
 /// Those who are to be woken.
-pub(super) struct Woken(Slab<Waker>);
+pub(super) struct Sleepers(Slab<Waker>);
 
-impl Woken {
+impl Sleepers {
     pub(super) fn wake(self) {
         self.0.into_iter().for_each(|(_, waker)| waker.wake());
     }
@@ -85,17 +96,21 @@ mod tests {
         let mut places = [None; 3];
         let mut waiting = Waiting::default();
         for (bell, place) in bells.iter().zip(&mut places) {
-            waiting.wait(place, &Arc::clone(bell).into());
-            waiting.wait(place, &Arc::clone(bell).into());
+            assert!(waiting.wait(place, Waker::noop()).is_none());
+            assert!(waiting.wait(place, &Arc::clone(bell).into()).is_some(), "the waker before");
+            assert!(
+                waiting.wait(place, &Arc::clone(bell).into()).is_none_or(|before| !before.will_wake(Waker::noop()))
+            );
         }
-        waiting.leave(places[1].unwrap());
-        waiting.all().wake();
+        assert_eq!(waiting.len(), 3);
+        assert!(waiting.leave(places[1].unwrap()).is_some());
+        waiting.take_all().wake();
         let rung = || bells.each_ref().map(|bell| bell.0.load(Ordering::Relaxed));
         assert_eq!(rung(), [1, 0, 1]);
         // The places are not theirs any more.
-        waiting.wait(&mut places[2], &Arc::clone(&bells[2]).into());
-        waiting.leave(places[0].unwrap());
-        waiting.all().wake();
+        assert!(waiting.wait(&mut places[2], &Arc::clone(&bells[2]).into()).is_none());
+        assert!(waiting.leave(places[0].unwrap()).is_none());
+        waiting.take_all().wake();
         assert_eq!(rung(), [1, 0, 2]);
     }
 
@@ -104,8 +119,8 @@ mod tests {
         let mut waiting = Waiting::default();
         for _ in 0..1_000 {
             let mut place = None;
-            waiting.wait(&mut place, Waker::noop());
-            waiting.leave(place.unwrap());
+            assert!(waiting.wait(&mut place, Waker::noop()).is_none());
+            assert!(waiting.leave(place.unwrap()).is_some());
         }
         assert!(waiting.wakers.is_empty() && waiting.wakers.capacity() < 8);
     }
