@@ -17,14 +17,14 @@ use axum::{
     Extension,
     extract::{
         State, WebSocketUpgrade,
-        ws::{Message, WebSocket},
+        ws::{CloseFrame, Message, WebSocket},
     },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, poll, stream::BoxStream};
 use tavolo_resolvers::Answer;
-use tokio::time::{Duration, Instant, Interval, interval_at, timeout};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use self::{
     doze::Doze,
@@ -86,10 +86,21 @@ async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut socket: W
         }
         Err(end) => end,
     };
-    if let Some(frame) = end.frame() {
-        // A client that has gone or does not read needs no farewell.
-        let _ = timeout(FAREWELL_WITHIN, socket.send(Message::Close(Some(frame)))).await;
+    // A client that has gone or does not read is not waited for.
+    let _ = timeout(FAREWELL_WITHIN, part(socket, end.frame())).await;
+}
+
+/// The closing handshake (RFC 6455 section 7): says farewell, or answers the client's, and hears it out. Were something
+/// left that nobody has read, the system would cut the connection, and with it the farewell.
+async fn part(mut socket: WebSocket, farewell: Option<CloseFrame>) -> Result<(), axum::Error> {
+    match farewell {
+        Some(frame) => socket.send(Message::Close(Some(frame))).await?,
+        None => socket.flush().await?,
     }
+    while let Some(received) = socket.recv().await {
+        received?;
+    }
+    Ok(())
 }
 
 /// Lets the client in: whom the handshake named, unless `connection_init` names somebody.
@@ -116,7 +127,8 @@ async fn open(
 /// Waits for `connection_init` and finds out whom it names.
 async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Result<Option<Admitted>, End> {
     loop {
-        match receive(socket.recv().await)? {
+        let received = socket.recv().await;
+        match hear(edge, socket, received).await? {
             None | Some(FromClient::Pong {}) => {}
             Some(FromClient::ConnectionInit { payload }) => {
                 let in_payload = payload.as_ref().and_then(|payload| {
@@ -132,9 +144,25 @@ async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Res
     }
 }
 
-/// Sends a message, to a client that takes it in time.
+/// What a client has said, if that is for us. A ping is answered before anything more is read: the answers would add up
+/// for a client that sends pings and takes nothing.
+async fn hear(
+    edge: &Edge,
+    socket: &mut WebSocket,
+    received: Option<Result<Message, axum::Error>>,
+) -> Result<Option<FromClient>, End> {
+    if matches!(received, Some(Ok(Message::Ping(_)))) {
+        taken(edge, SinkExt::flush(socket)).await?;
+    }
+    receive(received)
+}
+
 async fn send(edge: &Edge, socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    let mut sending = SinkExt::send(socket, message);
+    taken(edge, SinkExt::send(socket, message)).await
+}
+
+/// Waits until a client has taken what it is sent, if it does in time.
+async fn taken(edge: &Edge, mut sending: impl Future<Output = Result<(), axum::Error>> + Unpin) -> Result<(), End> {
     // Nearly always the system takes it at once, and no timer is needed.
     let sent = match poll!(&mut sending) {
         Poll::Ready(sent) => Ok(sent),
@@ -157,9 +185,9 @@ struct Session<'s> {
     /// Resolves when the client has to be left, and says why.
     ends: BoxFuture<'static, End>,
     /// What is not an operation happens seldom, and is not polled with every answer.
-    rest: Doze,
+    others: Doze,
     /// An operation has had its turn.
-    rest_first: bool,
+    others_first: bool,
     heard: Instant,
     deliveries: Deliveries,
 }
@@ -180,7 +208,10 @@ enum Event {
 
 impl<'s> Session<'s> {
     fn new(edge: &'s Edge, caller: Caller, socket: &'s mut WebSocket) -> Self {
-        let (own, admitted, every) = (edge.clone(), caller.admitted.clone(), edge.settings.ping_every);
+        let every = edge.settings.ping_every;
+        let mut ping = interval_at(Instant::now() + every, every);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (own, admitted) = (edge.clone(), caller.admitted.clone());
         let ends = async move {
             tokio::select! {
                 () = own.stop.cancelled() => End::Stopping,
@@ -192,10 +223,10 @@ impl<'s> Session<'s> {
             caller,
             socket,
             operations: Operations::default(),
-            ping: interval_at(Instant::now() + every, every),
+            ping,
             ends: ends.boxed(),
-            rest: Doze::default(),
-            rest_first: false,
+            others: Doze::default(),
+            others_first: false,
             heard: Instant::now(),
             deliveries: Deliveries::new(Transport::Socket),
         }
@@ -211,28 +242,29 @@ impl<'s> Session<'s> {
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        let rest_first = std::mem::take(&mut self.rest_first);
-        if rest_first && let Poll::Ready(event) = self.poll_rest(context) {
+        let others_first = std::mem::take(&mut self.others_first);
+        if others_first && let Poll::Ready(event) = self.poll_others(context) {
             return Poll::Ready(event);
         }
         match self.operations.poll_event(context) {
-            Poll::Pending => self.poll_rest(context),
+            Poll::Pending => self.poll_others(context),
             event => {
-                self.rest_first = true;
+                self.others_first = true;
                 event
             }
         }
     }
 
-    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        self.rest.poll(context, |context| {
+    fn poll_others(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        self.others.poll(context, |context| {
             if let Poll::Ready(end) = self.ends.poll_unpin(context) {
                 return Poll::Ready(Event::End(end));
             }
-            if self.ping.poll_tick(context).is_ready() {
-                return Poll::Ready(Event::Ping);
+            // Before it is asked whether it is there, a client is heard.
+            if let Poll::Ready(received) = self.socket.poll_next_unpin(context) {
+                return Poll::Ready(Event::Received(received));
             }
-            self.socket.poll_next_unpin(context).map(Event::Received)
+            self.ping.poll_tick(context).map(|_| Event::Ping)
         })
     }
 
@@ -245,7 +277,7 @@ impl<'s> Session<'s> {
             Event::Ended(message) => self.send(message).await,
             Event::Received(received) => {
                 self.heard = Instant::now();
-                match receive(received)? {
+                match hear(self.edge, self.socket, received).await? {
                     Some(message) => self.handle(message).await,
                     None => Ok(()),
                 }

@@ -390,6 +390,30 @@ impl Socket {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
+    /// Sends many messages at once.
+    pub async fn send_all(&mut self, messages: impl IntoIterator<Item = Value>) {
+        for message in messages {
+            self.0.feed(Message::text(message.to_string())).await.unwrap();
+        }
+        self.0.flush().await.unwrap();
+    }
+
+    /// Sends a ping of the protocol below, and does not read the answer.
+    pub async fn ping(&mut self) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        self.0.send(Message::Ping(vec![0; 125].into())).await
+    }
+
+    /// Whether the connection ends in good order after a close frame, and is not cut.
+    pub async fn ends_well(&mut self) -> bool {
+        matches!(tokio::time::timeout(PATIENCE, self.0.next()).await, Ok(None))
+    }
+
+    /// Says that it closes.
+    pub async fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "goodbye".into() };
+        self.0.send(Message::Close(Some(frame))).await.unwrap();
+    }
+
     /// The next message.
     pub async fn next(&mut self) -> Value {
         match self.next_or_close().await {

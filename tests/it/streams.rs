@@ -107,6 +107,49 @@ async fn who_is_slow_gets_the_latest_state_and_not_an_ever_longer_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_sends_pings_and_takes_no_answer_is_dropped() {
+    let world = World::new().await;
+    let (take_within, ping_every) = (Duration::from_millis(300), Duration::from_secs(600));
+    let hub = world.hub_with(Settings { take_within, ping_every, ..Settings::default() }).await;
+    let facility = house(&world, &hub).await;
+    let mut flooding = narrow_watcher(&hub, &facility).await;
+    let before = ended(&hub, "unread").await;
+    // Far more answers than the system keeps for anybody.
+    for _ in 0..200_000 {
+        if flooding.ping().await.is_err() {
+            break;
+        }
+    }
+    until("the flooding one is dropped", async || ended(&hub, "unread").await > before).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_close_of_a_client_is_answered() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let mut socket = hub.socket("operator").await;
+    socket.close(1000).await;
+    let closed = socket.next_or_close().await.unwrap_err().expect("a close frame");
+    assert_eq!(u16::from(closed.code), 1000);
+    assert!(socket.ends_well().await);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_sent_away_is_told_why_whatever_else_it_says() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let mut socket = hub.socket("operator").await;
+    let ping = json!({ "type": "ping", "payload": { "long": "x".repeat(1_000) } });
+    let wrong = json!({ "type": "nonsense" });
+    socket.send_all(std::iter::once(wrong).chain(std::iter::repeat_n(ping, 100))).await;
+    assert_eq!(socket.close_code().await, 4400);
+    assert!(socket.ends_well().await);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
     let world = World::new().await;
     let hub = world.hub_with(Settings { ping_every: Duration::from_millis(200), ..Settings::default() }).await;

@@ -35,21 +35,22 @@ impl Alarm {
         self.rung.swap(true, Ordering::AcqRel);
     }
 
-    /// Whether it was rung, and is not any more: what comes from now on rings again.
-    fn is_rung(&self) -> bool {
-        self.rung.load(Ordering::Relaxed) && self.rung.swap(false, Ordering::AcqRel)
+    /// Tells whether it was rung; what comes from now on rings again.
+    fn silence(&self) -> bool {
+        self.rung.swap(false, Ordering::AcqRel)
     }
 }
 
 impl Doze {
-    /// Polls, if there was an alarm since it was last polled in vain.
+    /// Polls, if there was an alarm since it was last polled in vain. When that was not in vain, the task is not woken
+    /// to poll once more: it has to by itself, as with anything that has been ready.
     pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         // In another task nobody would be woken by the old alarm.
         if self.0.as_ref().is_none_or(|alarm| !alarm.task.will_wake(context.waker())) {
             let task = context.waker().clone();
             self.0 = Some(Arc::new(Alarm { task, rung: AtomicBool::new(true) }));
         }
-        let Some(alarm) = self.0.as_ref().filter(|alarm| alarm.is_rung()) else { return Poll::Pending };
+        let Some(alarm) = self.0.as_ref().filter(|alarm| alarm.silence()) else { return Poll::Pending };
         let polled = poll(&mut Context::from_waker(&Arc::clone(alarm).into()));
         if polled.is_ready() {
             // There may be more.
