@@ -1,0 +1,290 @@
+//! The ways to all types of the contract, and what may be shown at their ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind};
+use serde_json::Value;
+use tavolo_schema::{Classes, DataClass, contract_name};
+
+use crate::contract::{class_of, fields, types};
+
+/// A way from `Query` to the objects of a type, and the fields to walk there; all when none are named.
+pub(super) struct Way {
+    pub(super) to: &'static str,
+    pub(super) fields: &'static [&'static str],
+    pub(super) steps: &'static [&'static str],
+}
+
+const fn way(to: &'static str, steps: &'static [&'static str]) -> Way {
+    Way { to, fields: &[], steps }
+}
+
+const FACILITY: &str = "facility(by: { id: $facility })";
+const BY_CODE: &str = "facilities(filter: { text: $code })";
+const ITS_ACCREDITATIONS: &str = "accreditations(filter: { facility: $facility })";
+const ITS_GUESTS: &str = "guests(filter: { facility: $facility })";
+const STATISTICS: &str = "statistics(filter: { facility: $facility }, from: \"2026-10-01\", to: \"2026-11-30\")";
+const LEFT: &str = "stays(status: CLOSED)";
+
+/// The ways to all types that a query reaches.
+pub(super) const WAYS: &[Way] = &[
+    way("Query", &[]),
+    way("AgeBandCount", &[STATISTICS, "byAgeBand"]),
+    way("Accreditation", &["accreditation(by: { id: $accreditation })"]),
+    way("AccreditationConnection", &[ITS_ACCREDITATIONS]),
+    way("AccreditationEdge", &[ITS_ACCREDITATIONS, "edges"]),
+    way("Address", &[FACILITY, "address"]),
+    way("Block", &[FACILITY, "capacity", "blocks"]),
+    way("Capacity", &[FACILITY, "capacity"]),
+    way("CapacityNumbers", &[FACILITY, "occupancy"]),
+    way("CategoryPlaces", &[FACILITY, "accreditation", "granted"]),
+    way("CitizenshipCount", &[STATISTICS, "byCitizenship"]),
+    way("Count", &[STATISTICS, "hosted"]),
+    way("ExitReasonCount", &[STATISTICS, "exitsByReason"]),
+    way("Facility", &[FACILITY]),
+    way("FacilityConnection", &[BY_CODE]),
+    way("FacilityEdge", &[BY_CODE, "edges"]),
+    way("Guest", &["guest(by: { id: $guest })"]),
+    way("GuestConnection", &[ITS_GUESTS]),
+    way("GuestEdge", &[ITS_GUESTS, "edges"]),
+    way("Household", &["guest(by: { id: $guest })", "household"]),
+    way("Irregularity", &[FACILITY, "irregularities"]),
+    way("LengthBandCount", &[STATISTICS, "lengthOfStay", "bands"]),
+    way("LengthOfStay", &[STATISTICS, "lengthOfStay"]),
+    way("MonthMovements", &[STATISTICS, "movementsByMonth"]),
+    way("Municipality", &["municipalities"]),
+    way("Node", &["node(id: $town)"]),
+    Way {
+        to: "OccupancyGroup",
+        fields: &["province", "facilities", "capacity"],
+        steps: &["occupancy(groupBy: PROVINCE)"],
+    },
+    Way {
+        to: "OccupancyGroup",
+        fields: &["municipality", "facilities", "capacity"],
+        steps: &["occupancy(filter: { municipality: $municipality }, groupBy: MUNICIPALITY)"],
+    },
+    Way { to: "OccupancyGroup", fields: &["category"], steps: &["occupancy(groupBy: CATEGORY)"] },
+    Way {
+        to: "OccupancyGroup",
+        fields: &["operator"],
+        steps: &["occupancy(filter: { facility: $facility }, groupBy: OPERATOR)"],
+    },
+    Way {
+        to: "OccupancyGroup",
+        fields: &["facility"],
+        steps: &["occupancy(filter: { facility: $facility }, groupBy: FACILITY)"],
+    },
+    way("OccupancyPoint", &["occupancyHistory(from: \"2026-11-23T00:00:00Z\")"]),
+    way("Organisation", &["organisation(by: { id: $town })"]),
+    way("OrganisationConnection", &["organisations"]),
+    way("OrganisationEdge", &["organisations", "edges"]),
+    way("PageInfo", &["organisations", "pageInfo"]),
+    way("Room", &[FACILITY, "rooms"]),
+    way("SexCount", &[STATISTICS, "bySex"]),
+    way("Sight", &["viewer", "sight"]),
+    way("Statistics", &[STATISTICS]),
+    way("Stay", &[FACILITY, LEFT, "nodes"]),
+    way("StayConnection", &[FACILITY, LEFT]),
+    way("StayEdge", &[FACILITY, LEFT, "edges"]),
+    way("Viewer", &["viewer"]),
+];
+
+/// The types that only an act reaches, walked by `every_act_answers_through_the_gate`.
+pub(super) const BY_ACT: [&str; 6] =
+    ["Mutation", "AccreditationPayload", "BlockPlacesPayload", "FacilityPayload", "GuestPayload", "StayPayload"];
+
+/// The types that only a subscription reaches, walked by `an_event_never_carries_a_facility_the_viewer_does_not_see` and
+/// `totals_that_change_are_those_that_are_asked_for`.
+pub(super) const BY_WATCHING: [&str; 3] = ["Subscription", "OccupancyEvent", "TotalsEvent"];
+
+/// Arguments that a field is walked with.
+const ARGUMENTS: &[(&str, &str)] = &[
+    ("Query.node", "(id: $town)"),
+    ("Query.nodes", "(ids: [$town])"),
+    ("Query.facility", "(by: { id: $facility })"),
+    ("Query.facilities", "(filter: { text: $code })"),
+    ("Query.organisation", "(by: { id: $town })"),
+    ("Query.accreditation", "(by: { id: $accreditation })"),
+    ("Query.accreditations", "(filter: { facility: $facility })"),
+    ("Query.guest", "(by: { id: $guest })"),
+    ("Query.guests", "(filter: { facility: $facility })"),
+    ("Query.occupancy", "(groupBy: CATEGORY)"),
+    ("Query.occupancyHistory", "(from: \"2026-11-23T00:00:00Z\")"),
+    ("Query.statistics", "(filter: { facility: $facility }, from: \"2026-10-01\", to: \"2026-11-30\")"),
+];
+
+/// Fields that are null whoever looks. This list should only ever shrink.
+pub(super) const NULL_FOR_EVERYBODY: &[&str] = &[
+    // Counting the stays of each of a hundred facilities would cost too much.
+    "StayConnection.totalCount",
+];
+
+/// Fields that say nothing about a record, but who asks; the public is nobody.
+pub(super) const NULL_FOR_THE_PUBLIC: &[&str] = &["Viewer.subject", "Viewer.organisation"];
+
+/// Fields that say what the viewer may do; whoever performs no act has nothing there.
+pub(super) const EMPTY_FOR_WHOEVER_ONLY_LOOKS: &[&str] = &["Sight.acts"];
+
+/// Numbers that are suppressed for whoever does not see the persons: here there are fewer than five.
+pub(super) const NULL_WITHOUT_SIGHT_OF_PERSONS: &[&str] = &[
+    "AgeBandCount.count",
+    "CitizenshipCount.citizenship",
+    "CitizenshipCount.count",
+    "Count.count",
+    "ExitReasonCount.count",
+    "LengthBandCount.count",
+    "LengthOfStay.meanDays",
+    "LengthOfStay.medianDays",
+    "SexCount.count",
+];
+
+/// The contract, by the names of its types.
+pub(super) struct Contract(pub(super) BTreeMap<String, TypeDefinition>);
+
+impl Contract {
+    pub(super) fn read() -> Self {
+        Self(types().into_iter().map(|definition| (definition.name.node.to_string(), definition)).collect())
+    }
+
+    pub(super) fn field(&self, ty: &str, name: &str) -> &FieldDefinition {
+        let found = fields(&self.0[ty]).into_iter().find(|field| field.name.node == name);
+        found.unwrap_or_else(|| panic!("{ty} has no field {name}"))
+    }
+
+    pub(super) fn class(&self, ty: &str, name: &str) -> DataClass {
+        let class = class_of(self.field(ty, name)).unwrap();
+        DataClass::ALL.into_iter().find(|known| contract_name(*known) == class).unwrap()
+    }
+
+    pub(super) fn is_composite(&self, ty: &str) -> bool {
+        matches!(self.0.get(ty).map(|found| &found.kind), Some(TypeKind::Object(_) | TypeKind::Interface(_)))
+    }
+
+    /// A field with what is needed below it to tell whether it shows anything.
+    pub(super) fn selection(&self, ty: &str, field: &FieldDefinition) -> String {
+        let name = &field.name.node;
+        let key = format!("{ty}.{name}");
+        let arguments = ARGUMENTS.iter().find(|(of, _)| *of == key).map_or("", |(_, arguments)| arguments);
+        let below = match base(&field.ty.node) {
+            connection if connection.ends_with("Connection") => " { nodes { __typename } totalCount }",
+            composite if self.is_composite(composite) => " { __typename }",
+            _ => "",
+        };
+        format!("{name}{arguments}{below}")
+    }
+
+    pub(super) fn walked<'c>(&'c self, way: &Way) -> Vec<&'c FieldDefinition> {
+        let named = |field: &&FieldDefinition| way.fields.is_empty() || way.fields.contains(&field.name.node.as_str());
+        fields(&self.0[way.to]).into_iter().filter(named).collect()
+    }
+}
+
+pub(super) fn base(ty: &Type) -> &str {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => base(inner),
+    }
+}
+
+fn name_of(step: &str) -> &str {
+    step.split('(').next().unwrap()
+}
+
+/// Everything that may be named in a document about a record.
+const VARIABLES: [(&str, &str); 6] = [
+    ("facility", "ID!"),
+    ("code", "String!"),
+    ("accreditation", "ID!"),
+    ("guest", "ID!"),
+    ("town", "ID!"),
+    ("municipality", "String!"),
+];
+
+/// Fields at the root of one document; the guard takes 50.
+const ROOTS: usize = 30;
+
+/// Documents that walk all ways; what is at the end of the n-th is called `w<n>`.
+pub(super) fn walks(contract: &Contract) -> Vec<String> {
+    let mut roots = Vec::new();
+    for (index, way) in WAYS.iter().enumerate() {
+        let walked = contract.walked(way);
+        let selections: Vec<String> = walked.iter().map(|field| contract.selection(way.to, field)).collect();
+        if way.steps.is_empty() {
+            let aliased = walked.iter().zip(selections);
+            roots.extend(aliased.map(|(field, selection)| format!("w{index}_{}: {selection}", field.name.node)));
+        } else {
+            let inner = selections.join(" ");
+            let nested = way.steps.iter().rev().fold(inner, |below, step| format!("{step} {{ {below} }}"));
+            roots.push(format!("w{index}: {nested}"));
+        }
+    }
+    let document = |roots: &[String]| {
+        let body = roots.join(" ");
+        let used = VARIABLES.iter().filter(|(name, _)| body.contains(&format!("${name}")));
+        let declared: Vec<String> = used.map(|(name, ty)| format!("${name}: {ty}")).collect();
+        format!("query({}) {{ {body} }}", declared.join(", "))
+    };
+    roots.chunks(ROOTS).map(document).collect()
+}
+
+/// Whether a value shows anything. An empty list shows nothing, and so does a connection without nodes.
+pub(super) fn shown(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(object) => object.get("nodes").is_none_or(shown),
+        _ => true,
+    }
+}
+
+/// The object at the end of a way, if the viewer reaches it.
+pub(super) fn end<'d>(data: &'d Value, index: usize, way: &Way) -> Option<&'d Value> {
+    let mut value = &data[format!("w{index}")];
+    for step in std::iter::once(None).chain(way.steps.iter().skip(1).map(Some)) {
+        value = step.map_or(value, |step| &value[name_of(step)]);
+        if !shown(value) {
+            return None;
+        }
+        value = value.get(0).unwrap_or(value);
+    }
+    Some(value)
+}
+
+/// Whether the policy lets a viewer with this sight walk a way to its end.
+pub(super) fn may_walk(contract: &Contract, way: &Way, sight: Classes) -> bool {
+    let mut ty = "Query";
+    let mut open = true;
+    for step in way.steps {
+        open &= sight.contains(contract.class(ty, name_of(step)));
+        ty = base(&contract.field(ty, name_of(step)).ty.node);
+    }
+    assert_eq!(ty, way.to, "this way leads elsewhere");
+    open
+}
+
+#[test]
+fn every_type_has_a_way_and_every_field_is_walked() {
+    let contract = Contract::read();
+    let mut walked: BTreeSet<String> = BTreeSet::new();
+    for way in WAYS {
+        walked.extend(contract.walked(way).iter().map(|field| format!("{}.{}", way.to, field.name.node)));
+        for name in way.fields {
+            contract.field(way.to, name);
+        }
+    }
+    let composites = contract.0.keys().filter(|name| contract.is_composite(name));
+    for name in composites.filter(|name| !BY_ACT.contains(&name.as_str()) && !BY_WATCHING.contains(&name.as_str())) {
+        for field in fields(&contract.0[name]) {
+            let field = format!("{name}.{}", field.name.node);
+            assert!(walked.contains(&field), "nobody has told the way to {field}");
+        }
+    }
+    for name in BY_ACT.iter().chain(&BY_WATCHING) {
+        assert!(contract.0.contains_key(*name), "there is no {name}");
+    }
+    let exceptions = NULL_FOR_EVERYBODY.iter().chain(NULL_FOR_THE_PUBLIC).chain(EMPTY_FOR_WHOEVER_ONLY_LOOKS);
+    for name in exceptions.chain(NULL_WITHOUT_SIGHT_OF_PERSONS) {
+        assert!(walked.contains(*name), "there is no {name} to make an exception for");
+    }
+}
