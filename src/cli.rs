@@ -1,5 +1,7 @@
 //! The command line. Every flag has a `TAVOLO_*` variable.
 
+mod roster;
+
 use std::{
     io::{IsTerminal, Write},
     net::SocketAddr,
@@ -8,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tavolo_resolvers::Graph;
-use tavolo_schema::{Member, Organisation, OrganisationKind, Role, id::OrganisationId};
-use tavolo_store::{Settings, Store, StoreError};
+use tavolo_store::{Settings, Store};
 
+use self::roster::{MemberCommand, OrganisationArgs};
 use crate::{
     auth::{Authority, Demands, KeySource},
     demo,
@@ -161,123 +163,6 @@ pub struct TokenArgs {
     jwks: bool,
 }
 
-/// Changes of the roster.
-#[derive(Debug, Subcommand)]
-pub enum MemberCommand {
-    /// Give a subject its membership, replacing an earlier one.
-    Add {
-        /// Which database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// The subject (`sub`) of the member's tokens.
-        #[arg(long)]
-        subject: String,
-        /// The part played at the table.
-        #[arg(long, value_enum)]
-        role: RoleArg,
-        /// Tax code of the organisation it is played for.
-        #[arg(long)]
-        organisation: String,
-    },
-    /// End a membership. Open subscriptions end within a second.
-    Remove {
-        /// Which database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// The subject.
-        #[arg(long)]
-        subject: String,
-    },
-    /// Print every member.
-    List {
-        /// Which database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
-}
-
-/// The roles a member can have.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RoleArg {
-    /// The Province.
-    Province,
-    /// A managing body.
-    Operator,
-    /// A municipality.
-    Municipality,
-    /// The Prefecture.
-    Prefecture,
-    /// The Central Service.
-    CentralService,
-    /// An analyst.
-    Analyst,
-}
-
-impl From<RoleArg> for Role {
-    fn from(role: RoleArg) -> Self {
-        match role {
-            RoleArg::Province => Self::Province,
-            RoleArg::Operator => Self::Operator,
-            RoleArg::Municipality => Self::Municipality,
-            RoleArg::Prefecture => Self::Prefecture,
-            RoleArg::CentralService => Self::CentralService,
-            RoleArg::Analyst => Self::Analyst,
-        }
-    }
-}
-
-/// An organisation to be registered.
-#[derive(Debug, Args)]
-pub struct OrganisationArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
-    /// Official name.
-    #[arg(long)]
-    name: String,
-    /// What it is.
-    #[arg(long, value_enum)]
-    kind: KindArg,
-    /// Tax code or VAT number, 11 digits.
-    #[arg(long)]
-    tax_code: String,
-    /// ISTAT code, when it is a municipality.
-    #[arg(long)]
-    municipality: Option<String>,
-}
-
-/// The kinds of organisations.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum KindArg {
-    /// Provincia.
-    Province,
-    /// Comune.
-    Municipality,
-    /// Ente gestore.
-    ManagingBody,
-    /// Prefettura.
-    Prefecture,
-    /// Servizio centrale.
-    CentralService,
-    /// ASP.
-    HealthAuthority,
-    /// Questura.
-    PoliceHeadquarters,
-}
-
-impl From<KindArg> for OrganisationKind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Province => Self::Province,
-            KindArg::Municipality => Self::Municipality,
-            KindArg::ManagingBody => Self::ManagingBody,
-            KindArg::Prefecture => Self::Prefecture,
-            KindArg::CentralService => Self::CentralService,
-            KindArg::HealthAuthority => Self::HealthAuthority,
-            KindArg::PoliceHeadquarters => Self::PoliceHeadquarters,
-        }
-    }
-}
-
 /// What to migrate.
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
@@ -302,8 +187,8 @@ impl Cli {
             Command::Seed(args) => seed::run(args).await,
             Command::Schema => print(&Graph::sdl()),
             Command::Token(args) => token(&args),
-            Command::Member(command) => member(command).await,
-            Command::Organisation(args) => organisation(args).await,
+            Command::Member(command) => roster::member(command).await,
+            Command::Organisation(args) => roster::organisation(args).await,
             Command::Check(args) => check(&args).await,
             Command::Migrate(args) => migrate(args).await,
             Command::Doctor(args) => doctor::run(*args).await,
@@ -373,57 +258,6 @@ fn token(args: &TokenArgs) -> Result<(), Failure> {
         _ => signer.jwks()?,
     };
     print(&format!("{text}\n"))
-}
-
-async fn member(command: MemberCommand) -> Result<(), Failure> {
-    match command {
-        MemberCommand::Add { database, subject, role, organisation } => {
-            let store = database.open().await?;
-            let snapshot = store.snapshot().await?;
-            let mut organisations = snapshot.organisations.into_iter();
-            let found = organisations.find(|found| found.tax_code.as_ref() == Some(&organisation));
-            let found = found.ok_or(format!("there is no organisation with tax code {organisation}"))?;
-            Ok(store.put_member(&Member { subject, role: role.into(), organisation: found.id }).await?)
-        }
-        MemberCommand::Remove { database, subject } => {
-            let removed = database.open().await?.remove_member(&subject).await?;
-            if removed { Ok(()) } else { Err(format!("{subject} is no member").into()) }
-        }
-        MemberCommand::List { database } => {
-            for member in database.open().await?.members().await? {
-                let role = tavolo_schema::contract_name(member.role);
-                print(&format!("{}\t{role}\t{}\n", member.subject, member.organisation))?;
-            }
-            Ok(())
-        }
-    }
-}
-
-async fn organisation(args: OrganisationArgs) -> Result<(), Failure> {
-    if tavolo_schema::tax_code::TaxCode::parse(&args.tax_code).is_none() {
-        return Err(format!("{} is no valid tax code", args.tax_code).into());
-    }
-    let store = args.database.open().await?;
-    if let Some(code) = &args.municipality
-        && !store.snapshot().await?.municipalities.iter().any(|known| known.istat_code == *code)
-    {
-        return Err(format!("there is no municipality {code}").into());
-    }
-    let id = OrganisationId::fresh(system_clock().now());
-    let organisation = Organisation {
-        id,
-        name: args.name,
-        kind: args.kind.into(),
-        tax_code: Some(args.tax_code.clone()),
-        municipality: args.municipality,
-        revision: 1,
-    };
-    let registered = format!("an organisation with tax code {} is already registered", args.tax_code);
-    match store.add_organisations(&[organisation]).await {
-        Err(StoreError::Write { code: 11_000, .. }) => return Err(registered.into()),
-        outcome => outcome?,
-    }
-    print(&format!("{id}\n"))
 }
 
 async fn check(args: &DatabaseArgs) -> Result<(), Failure> {
