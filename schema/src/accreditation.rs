@@ -10,7 +10,8 @@
 //! | `ACCREDITED`, `SUSPENDED` | `revokeAccreditation` | `REVOKED` |
 //! | `ACCREDITED`, `SUSPENDED` | its last day passes | `EXPIRED` |
 //!
-//! A new accreditation takes the place of earlier ones for its categories: they end the day before it begins.
+//! A new accreditation takes the place of earlier ones for its categories: they end the day before it begins, also those
+//! that are suspended. What is reinstated gets back only what nobody was granted since.
 
 use async_graphql::{Enum, InputObject, SimpleObject};
 use serde::{Deserialize, Serialize};

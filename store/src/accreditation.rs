@@ -3,7 +3,8 @@
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Accreditation, AccreditationStatus, CategoryPlaces, Code, Day, Grant, OccupancyCause, PlaceCategory,
+    Accreditation, AccreditationStatus, CategoryPlaces, Code, DateTime, Day, Grant, OccupancyCause, PlaceCategory,
+    Pool,
     accreditation::{
         self, DecideAccreditationInput, DecisionOutcome, RevokeAccreditationInput, SubmitAccreditationInput,
         SuspendAccreditationInput, VALIDITY_MONTHS,
@@ -101,22 +102,27 @@ impl Transaction {
         Ok(move |category| pools.iter().find(|pool| pool.category == category).map_or(0, |pool| pool.installed))
     }
 
+    /// Lets an accreditation that was decided have its places.
+    async fn put_in_force(&mut self, accreditation: &mut Accreditation, reinstated: bool) -> Result<(), StoreError> {
+        let (Some(from), Some(until)) = (accreditation.valid_from, accreditation.valid_until) else { return Ok(()) };
+        if !reinstated {
+            return self.grant(accreditation, from, until).await;
+        }
+        // It did not hold while it was suspended.
+        accreditation.valid_until = self.grant_again(accreditation, from.max(self.today()), until).await?;
+        if accreditation.valid_until.is_none() {
+            accreditation::check_transition(AccreditationStatus::Suspended, &[], &mut self.found);
+        }
+        Ok(())
+    }
+
     /// Gives the granted places to the pools of the facility, in the place of those of earlier accreditations.
-    async fn grant(&mut self, accreditation: &Accreditation, reinstated: bool) -> Result<(), StoreError> {
-        let (Some(valid_from), Some(valid_until)) = (accreditation.valid_from, accreditation.valid_until) else {
-            return Ok(());
-        };
-        // What is reinstated did not hold while it was suspended.
-        let from = if reinstated { valid_from.max(self.today()) } else { valid_from };
+    async fn grant(&mut self, accreditation: &Accreditation, from: Day, until: Day) -> Result<(), StoreError> {
         for granted in &accreditation.granted {
-            let grant =
-                Grant { accreditation: accreditation.id, places: granted.places, valid_from: from, valid_until };
             let pool = self.pool_or_empty(accreditation.facility, granted.category).await?;
-            let change = Change {
-                accreditation: Some(accreditation.id),
-                ..Change::new(OccupancyCause::AccreditationGranted, self.now)
-            };
-            self.change_pool(pool, change, |pool| {
+            let grant =
+                Grant { accreditation: accreditation.id, places: granted.places, valid_from: from, valid_until: until };
+            self.change_pool(pool, granted_by(accreditation, self.now), |pool| {
                 end_grants(&mut pool.grants, from, |_| true);
                 pool.grants.push(grant);
             })
@@ -125,14 +131,51 @@ impl Transaction {
         self.supersede(accreditation, from).await
     }
 
-    /// Ends earlier accreditations whose every category has been granted anew, the day before.
+    /// Gives the places back to the pools, from today on and only until a later accreditation takes them: what was
+    /// decided since stands. Hands back the last day; `None` when everything has been granted anew.
+    async fn grant_again(
+        &mut self,
+        accreditation: &Accreditation,
+        from: Day,
+        until: Day,
+    ) -> Result<Option<Day>, StoreError> {
+        let mut last = None;
+        for granted in &accreditation.granted {
+            let pool = self.pool_or_empty(accreditation.facility, granted.category).await?;
+            let until = until.min(last_day_beside(&pool, accreditation.id, from).unwrap_or(until));
+            if until < from {
+                continue;
+            }
+            last = last.max(Some(until));
+            let grant =
+                Grant { accreditation: accreditation.id, places: granted.places, valid_from: from, valid_until: until };
+            self.change_pool(pool, granted_by(accreditation, self.now), |pool| pool.grants.push(grant)).await?;
+        }
+        Ok(last)
+    }
+
+    /// Ends earlier accreditations that have no place left, or none from a day on: the day before.
     async fn supersede(&mut self, new: &Accreditation, from: Day) -> Result<(), StoreError> {
-        let filter =
-            doc! { "facility": binary(new.facility), "status": "ACCREDITED", "_id": { "$ne": binary(new.id) } };
+        let pools = self.pools_of(new.facility).await?;
+        let filter = doc! {
+            "facility": binary(new.facility), "status": { "$in": ["ACCREDITED", "SUSPENDED"] },
+            "_id": { "$ne": binary(new.id) },
+        };
         for mut earlier in self.find::<AccreditationDoc>(filter, doc! {}).await? {
-            let granted_anew = |places: &CategoryPlaces| new.granted.iter().any(|new| new.category == places.category);
-            let until = from.plus_days(-1);
-            if earlier.granted.iter().all(granted_anew) && earlier.valid_until.is_some_and(|last| last > until) {
+            let (Some(first), Some(last)) = (earlier.valid_from, earlier.valid_until) else { continue };
+            let of = |granted: &CategoryPlaces| pools.iter().find(|pool| pool.category == granted.category);
+            let holds = earlier.granted.iter().filter_map(of).filter_map(|pool| match earlier.status {
+                // It has no grants now, and gets them again as far as nobody else has them.
+                AccreditationStatus::Suspended => Some(last_day_beside(pool, earlier.id, first).unwrap_or(last)),
+                _ => pool
+                    .grants
+                    .iter()
+                    .filter(|grant| grant.accreditation == earlier.id)
+                    .map(|grant| grant.valid_until)
+                    .max(),
+            });
+            let until = holds.max().unwrap_or(from.plus_days(-1));
+            if until < last {
                 earlier.valid_until = Some(until);
                 self.put_accreditation(&mut earlier).await?;
             }
@@ -269,11 +312,21 @@ impl Transaction {
             return Ok(None);
         }
         if accreditation.status == Accredited {
-            self.grant(&accreditation, current == Suspended).await?;
+            self.put_in_force(&mut accreditation, current == Suspended).await?;
         }
         self.put_accreditation(&mut accreditation).await?;
         Ok(Some(accreditation.id))
     }
+}
+
+fn granted_by(accreditation: &Accreditation, now: DateTime) -> Change {
+    Change { accreditation: Some(accreditation.id), ..Change::new(OccupancyCause::AccreditationGranted, now) }
+}
+
+/// The day before any other accreditation has places of a pool, from a day on.
+fn last_day_beside(pool: &Pool, own: AccreditationId, from: Day) -> Option<Day> {
+    let others = pool.grants.iter().filter(|grant| grant.accreditation != own && grant.valid_until >= from);
+    others.map(|grant| grant.valid_from.plus_days(-1)).min()
 }
 
 /// Lets grants end the day before `from`; those that would begin later are void.

@@ -10,7 +10,7 @@ use crate::{
 /// The acts, in the order of the columns below.
 const ACTS: [&str; 5] = ["submit", "accredit", "reject", "suspend", "revoke"];
 
-/// Which acts each state allows. A new accreditation takes the place of earlier ones, so what is to last comes last.
+/// Which acts each state allows.
 const ALLOWED: [(&str, [bool; 5]); 7] = [
     ("DRAFT", [true, false, false, false, false]),
     ("SUBMITTED", [false, true, true, false, false]),
@@ -67,16 +67,17 @@ async fn brought_to(hub: &Client, facility: &str, state: &str) -> String {
 async fn each_state_allows_its_own_acts_and_no_other() {
     let world = World::new().await;
     let hub = world.hub().await;
-    let stage = Stage::set(&hub, Setting::in_crotone(1, world.bodies.operator, world.bodies.province)).await;
-    let facility = &stage.facility;
     let mut accreditations = Vec::new();
     for (state, allowed) in ALLOWED {
-        accreditations.push((state, allowed, brought_to(&hub, facility, state).await));
+        // A new accreditation takes the place of earlier ones of its facility.
+        let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 2).await;
+        let accreditation = brought_to(&hub, &facility, state).await;
+        accreditations.push((state, allowed, facility, accreditation));
     }
     world.clock.advance_days(1);
 
     let before = books(&world).await;
-    for (state, allowed, accreditation) in &accreditations {
+    for (state, allowed, facility, accreditation) in &accreditations {
         let document = "query($id: ID!) { accreditation(by: { id: $id }) { status } }";
         let data = hub.data("analyst", document, json!({ "id": accreditation })).await;
         assert_eq!(data["accreditation"]["status"], *state);
@@ -107,12 +108,90 @@ async fn each_state_allows_its_own_acts_and_no_other() {
         ("ACCREDITED", "suspend", "SUSPENDED"),
         ("SUSPENDED", "revoke", "REVOKED"),
     ] {
-        let (_, _, accreditation) = accreditations.iter().find(|(state, ..)| *state == from).unwrap();
+        let (_, _, facility, accreditation) = accreditations.iter().find(|(state, ..)| *state == from).unwrap();
         let (mutation, input) = ordered(act, facility, accreditation);
         let payload = hub.act("province", mutation, "accreditation { status }", input).await;
         assert_eq!(payload["accreditation"]["status"], to, "{act} when {from}");
     }
     assert_books_agree(&world).await;
+    world.end().await;
+}
+
+/// What an accreditation says, and the places accredited today by category.
+async fn standing(hub: &Client, accreditation: &str) -> (Value, Value, Value) {
+    let document = "query($id: ID!) { accreditation(by: { id: $id }) {
+        status validUntil facility { capacity { category accredited } } } }";
+    let mut found = hub.data("province", document, json!({ "id": accreditation })).await["accreditation"].take();
+    let pools = found["facility"]["capacity"].as_array().unwrap();
+    let places = pools.iter().map(|pool| pool["accredited"].clone()).collect();
+    (found["status"].take(), found["validUntil"].take(), places)
+}
+
+/// Grants places from a day on.
+async fn granted(hub: &Client, facility: &str, places: &[(&str, i32)], from: &str) -> String {
+    let places: Vec<Value> =
+        places.iter().map(|(category, places)| json!({ "category": category, "places": places })).collect();
+    let input = json!({ "facility": facility, "places": places });
+    let accreditation = accepted(hub, "submitAccreditation", "accreditation", input).await;
+    let input = json!({ "accreditation": accreditation, "outcome": "ACCREDITED", "validFrom": from });
+    accepted(hub, "decideAccreditation", "accreditation", input).await
+}
+
+async fn suspended_and_reinstated(hub: &Client, facility: &str, accreditation: &str) {
+    for act in ["suspend", "accredit"] {
+        let (mutation, input) = ordered(act, facility, accreditation);
+        accepted(hub, mutation, "accreditation", input).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_reinstated_undoes_nothing_that_was_decided_since() {
+    const MINORS: &str = "UNACCOMPANIED_MINOR";
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 10).await;
+    hub.accredit(&facility, MINORS, 5).await;
+    let first = granted(&hub, &facility, &[("ORDINARY", 10), (MINORS, 5)], "2026-11-23").await;
+
+    // A variation of a part of it stands.
+    let fewer = granted(&hub, &facility, &[("ORDINARY", 8)], "2026-11-23").await;
+    suspended_and_reinstated(&hub, &facility, &first).await;
+    let (status, first_until, places) = standing(&hub, &first).await;
+    assert_eq!((&status, &places), (&json!("ACCREDITED"), &json!([8, 5])));
+    assert_eq!(standing(&hub, &fewer).await.0, "ACCREDITED");
+
+    // So does a renewal that has not begun.
+    let renewal = granted(&hub, &facility, &[("ORDINARY", 7), (MINORS, 4)], "2027-01-01").await;
+    let renewed_until = standing(&hub, &renewal).await.1;
+    assert_ne!(standing(&hub, &first).await.1, first_until);
+    suspended_and_reinstated(&hub, &facility, &first).await;
+    suspended_and_reinstated(&hub, &facility, &fewer).await;
+    for accreditation in [&first, &fewer] {
+        let (status, until, places) = standing(&hub, accreditation).await;
+        assert_eq!((status, until, places), (json!("ACCREDITED"), json!("2026-12-31"), json!([8, 5])));
+    }
+    world.clock.advance_days(39);
+    let begun = standing(&hub, &renewal).await;
+    assert_eq!(begun, (json!("ACCREDITED"), renewed_until, json!([7, 4])));
+    assert_books_agree(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_accreditation_without_a_place_left_is_over() {
+    const MINORS: &str = "UNACCOMPANIED_MINOR";
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 10).await;
+    hub.accredit(&facility, MINORS, 5).await;
+    let both = granted(&hub, &facility, &[("ORDINARY", 10), (MINORS, 5)], "2026-11-23").await;
+    let suspended = json!({ "accreditation": both, "reason": "Verbale 9" });
+    accepted(&hub, "suspendAccreditation", "accreditation", suspended).await;
+    granted(&hub, &facility, &[("ORDINARY", 8)], "2026-11-23").await;
+    assert_eq!(standing(&hub, &both).await.0, "SUSPENDED");
+    granted(&hub, &facility, &[(MINORS, 3)], "2026-11-23").await;
+    let (status, until, places) = standing(&hub, &both).await;
+    assert_eq!((status, until, places), (json!("EXPIRED"), json!("2026-11-22"), json!([8, 3])));
     world.end().await;
 }
 

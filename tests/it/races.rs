@@ -279,9 +279,7 @@ impl Model {
         let granted = &self.accreditations[which];
         self.grants.push((granted.id.clone(), granted.places, from, granted.until));
         for (_, earlier) in self.accreditations.iter_mut().enumerate().filter(|(index, _)| *index != which) {
-            if !earlier.suspended {
-                earlier.until = earlier.until.min(from - 1);
-            }
+            earlier.until = earlier.until.min(from - 1);
         }
     }
 
@@ -428,8 +426,10 @@ impl Play<'_> {
         assert_eq!(blocking(&payload).is_empty(), may, "{payload} {:?}", self.model);
         if may {
             let from = granted.from.max(self.model.today);
-            self.model.accreditations[which].suspended = false;
-            self.model.grant(which, from);
+            // Whatever was decided since has ended it the day before.
+            let granted = &mut self.model.accreditations[which];
+            granted.suspended = false;
+            self.model.grants.push((granted.id.clone(), granted.places, from, granted.until));
         }
     }
 
