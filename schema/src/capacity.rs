@@ -330,6 +330,23 @@ impl Pool {
         if self.grant_on(today).is_some() { then.min(self.numbers_on(today).allocable) } else { then }
     }
 
+    /// Whether a place has been free ever since an instant, for somebody who arrived then and is registered now.
+    /// `movements` are those that took place after it: when, and how many more there were then. Guests stay where nothing
+    /// is accredited any more, so such days do not count.
+    #[must_use]
+    pub fn free_since(&self, at: DateTime, mut movements: Vec<(DateTime, i32)>) -> bool {
+        movements.sort_unstable();
+        let full = |day: Day, claimed: i32| self.grant_on(day).is_some() && claimed >= self.numbers_on(day).allocable;
+        let mut claimed = self.claimed();
+        for (moment, more) in movements.into_iter().rev() {
+            if full(moment.day(), claimed) {
+                return false;
+            }
+            claimed -= more;
+        }
+        !full(at.day(), claimed)
+    }
+
     /// Places blocked on the worst day from one day to another.
     #[must_use]
     pub fn most_blocked(&self, from: Day, until: Option<Day>) -> i32 {

@@ -3,7 +3,7 @@
 use mongodb::bson::{self, Bson, Document as Filter, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Block, Code, Grant, OccupancyCause, PlaceCategory, Pool,
+    Block, Code, DateTime, Day, Grant, OccupancyCause, PlaceCategory, Pool,
     capacity::{self, BlockPlacesInput, BlockReason, Counts, InstallPlacesInput, UnblockPlacesInput},
     contract_name,
     id::{BlockId, FacilityId},
@@ -161,6 +161,25 @@ impl Transaction {
         Ok(found.unwrap_or_else(|| Pool::empty(facility, category, self.now)))
     }
 
+    /// The arrivals and exits of a pool after an instant: when, and how many more there were then. A movement is
+    /// registered after it took place.
+    pub(crate) async fn movements_after(
+        &mut self,
+        pool: &Pool,
+        at: DateTime,
+    ) -> Result<Vec<(DateTime, i32)>, StoreError> {
+        let filter = doc! {
+            "facility": binary(pool.facility), "category": tavolo_schema::contract_name(pool.category),
+            "registeredAt": { "$gt": instant(at) }, "occurredAt": { "$gt": instant(at) },
+        };
+        let entries = self.find::<LedgerDoc>(filter, doc! {}).await?;
+        Ok(entries
+            .iter()
+            .map(|entry| (entry.occurred_at, entry.deltas.occupied))
+            .filter(|(_, more)| *more != 0)
+            .collect())
+    }
+
     /// Claims one place: the only way `occupied` grows.
     ///
     /// The claim is the write itself. It matches only while a place is free that is allocable on the
@@ -230,6 +249,14 @@ pub struct PlacesAnswer {
     pub facility: FacilityId,
     /// The block, for acts on blocks.
     pub block: Option<BlockId>,
+}
+
+/// Lifts a block from today on. The days before stay as they were, for whoever is registered late.
+fn lift(blocks: &mut Vec<Block>, id: BlockId, today: Day) {
+    blocks.retain(|block| block.id != id || block.from < today);
+    for block in blocks.iter_mut().filter(|block| block.id == id) {
+        block.until = Some(today.plus_days(-1));
+    }
 }
 
 impl Store {
@@ -341,7 +368,7 @@ impl Store {
                 };
                 let answer = PlacesAnswer { facility: pool.facility, block: Some(block) };
                 let change = Change::new(OccupancyCause::PlacesUnblocked, transaction.now);
-                transaction.change_pool(pool, change, |pool| pool.blocks.retain(|other| other.id != block)).await?;
+                transaction.change_pool(pool, change, |pool| lift(&mut pool.blocks, block, today)).await?;
                 Ok(Some(answer))
             })
         })

@@ -124,6 +124,10 @@ impl Transaction {
         };
         stay::check_admission(facts, input.category, at, self.now, &mut self.found);
         let Some(pool) = pool.filter(|_| !self.found.blocks()) else { return Ok(None) };
+        if at < self.now && !pool.free_since(at, self.movements_after(&pool, at).await?) {
+            self.found.add(Code::NoFreePlace, "input.category");
+            return Ok(None);
+        }
         let stay = Stay {
             id: StayId::fresh(self.now),
             guest: guest.id,

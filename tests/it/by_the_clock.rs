@@ -253,6 +253,54 @@ async fn who_arrived_before_a_suspension_can_still_be_registered_and_who_came_af
 }
 
 #[tokio::test]
+async fn who_is_registered_late_needs_a_place_that_was_free_ever_since() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 1).await;
+    let (first, second) = (hub.guest("operator").await, hub.guest("operator").await);
+    let arrival = |guest: &str, at: &str| json!({ "guest": guest, "facility": facility, "category": "ORDINARY", "occurredAt": at });
+    let before = world.clock.now().to_string();
+    world.clock.advance_days(1);
+    let stay = accepted(&hub, "admitGuest", "stay", arrival(&first, &world.clock.now().to_string())).await;
+    world.clock.advance_days(1);
+    accepted(&hub, "dischargeGuest", "stay", json!({ "stay": stay, "reason": "OTHER" })).await;
+    let since = world.clock.now().to_string();
+    world.clock.advance_days(1);
+
+    // The bed is free today and was free that evening, but not the day after.
+    let refused = hub.act("operator", "admitGuest", "stay { id }", arrival(&second, &before)).await;
+    assert_eq!(blocking(&refused), ["NO_FREE_PLACE"]);
+    let payload = hub.act("operator", "admitGuest", "stay { status }", arrival(&second, &since)).await;
+    assert_eq!(payload["stay"]["status"], "OPEN", "{payload:#}");
+    assert_books_agree(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_lifted_block_held_until_it_was_lifted() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 1).await;
+    let guest = hub.guest("operator").await;
+    let blocked = world.clock.now().to_string();
+    let block =
+        json!({ "facility": facility, "category": "ORDINARY", "places": 1, "reason": "WORKS", "from": "2026-11-23" });
+    let block = accepted(&hub, "blockPlaces", "block", block).await;
+    world.clock.advance_days(2);
+    accepted(&hub, "unblockPlaces", "facility", json!({ "block": block })).await;
+    assert_eq!(places(&hub, &facility).await["capacity"][0]["blocked"], 0);
+    let again = hub.act("operator", "unblockPlaces", "facility { id }", json!({ "block": block })).await;
+    assert_eq!(blocking(&again), ["UNKNOWN_BLOCK"]);
+
+    let late = json!({ "guest": guest, "facility": facility, "category": "ORDINARY", "occurredAt": blocked });
+    let refused = hub.act("operator", "admitGuest", "stay { id }", late).await;
+    assert_eq!(blocking(&refused), ["NO_FREE_PLACE"]);
+    assert_eq!(try_to_admit(&hub, &guest, &facility).await, Vec::<String>::new());
+    assert_books_agree(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn one_hub_at_a_time_keeps_time() {
     let world = World::new().await;
     let hub = world.hub().await;
