@@ -118,11 +118,12 @@ impl Table {
         self.journal.of(self.epoch(), store, pools).await
     }
 
-    /// Waits until the board shows an act, at most for `patience`, and tells whether it does.
+    /// Waits until the board shows an act, at most for `patience`, and tells whether it does. Which acts a board shows
+    /// is remembered of the latest; of older ones it is known as long as the board follows the database.
     pub async fn shows(&self, act: ActId, now: DateTime, patience: Duration) -> bool {
         let mut changed = self.changes();
         let known = || self.acts.read().unwrap_or_else(PoisonError::into_inner).known.contains(&act);
-        let old = age(act, now) > ACT_REMEMBERED;
+        let old = age(act, now) > ACT_REMEMBERED && *self.link.borrow() == Link::Following;
         let seen = async { while !known() && changed.changed().await.is_ok() {} };
         old || tokio::time::timeout(patience, seen).await.is_ok()
     }

@@ -649,18 +649,31 @@ async fn a_damaged_document_stops_the_feed_until_it_is_repaired_and_no_longer() 
     let world = World::new().await;
     let hub = world.hub().await;
     let facility = house(&world, &hub, 5).await;
+    let other = house(&world, &hub, 1).await;
+    let guest = hub.guest("operator").await;
     let mut socket = watch(&hub, "operator", &facility, None).await;
     assert_eq!(socket.event().await["kind"], "CURRENT");
     let facilities = world.driver().await.collection::<mongodb::bson::Document>("facilities");
-    let sound = facilities.find_one(doc! {}).await.unwrap().unwrap();
+    let sound = facilities.find_one(doc! {}).sort(doc! { "code": 1 }).await.unwrap().unwrap();
     let mut damaged = sound.clone();
     damaged.insert("facilityType", "CASTLE");
     let id = sound.get("_id").unwrap().clone();
     facilities.replace_one(doc! { "_id": id.clone() }, damaged).bypass_document_validation(true).await.unwrap();
     until("the hub knows", || async { link(&hub).await == "lost" }).await;
     assert_eq!(hub.pool(&facility).await["free"], 5, "the board still answers");
+
+    // An act is written, and not answered from a board that does not show it, however long ago it was.
+    let input = json!({ "guest": guest, "facility": other, "category": "ORDINARY" });
+    for _ in 0..2 {
+        let answer = hub.send("operator", ADMIT, json!({ "input": input, "key": "in the dark" })).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "OUTCOME_PENDING", "{answer}");
+        world.clock.advance(std::time::Duration::from_secs(61));
+    }
+
     facilities.replace_one(doc! { "_id": id }, sound).await.unwrap();
     until("the hub follows again", || async { link(&hub).await == "following" }).await;
+    let answer = hub.send("operator", ADMIT, json!({ "input": input, "key": "in the dark" })).await;
+    assert!(answer["data"]["admitGuest"]["stay"]["id"].is_string(), "{answer}");
     arrival(&hub, &facility).await;
     // The state anew after each look that found the document sound, then the change.
     let mut last = socket.event().await;
