@@ -239,6 +239,8 @@ pub(crate) async fn client_options(settings: &Settings) -> Result<ClientOptions,
     options.connect_timeout = Some(settings.patience);
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     options.read_concern = Some(ReadConcern::majority());
+    // A secondary may not know yet what the change feed has told.
+    options.selection_criteria = None;
     options.retry_reads = Some(true);
     options.retry_writes = Some(true);
     Ok(options)
