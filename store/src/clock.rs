@@ -3,6 +3,7 @@
 //! No check relies on this having run: checks compare dates themselves. It exists so that the ledger
 //! has the entry, the register the status, and subscribers the event.
 
+use futures_util::StreamExt;
 use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool};
 
@@ -23,22 +24,25 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database does not answer.
+    /// When the database does not answer or a record is damaged; the others are entered all the same.
     pub async fn keep_time(&self, hub: uuid::Uuid, now: DateTime) -> Result<usize, StoreError> {
         if !self.take_lease(binary(hub), now).await? {
             return Ok(0);
         }
         let today = now.day().to_string();
         let ended = doc! { "status": { "$in": ["ACCREDITED", "SUSPENDED"] }, "validUntil": { "$lt": &today } };
-        let expired = self.find_all::<AccreditationDoc>(ended, doc! {}).await?;
-        let due = self.find_all::<PoolDoc>(doc! { "nextChange": { "$ne": null, "$lte": &today } }, doc! {}).await?;
-        for accreditation in &expired {
-            self.expire(accreditation, now).await?;
+        let due = doc! { "nextChange": { "$ne": null, "$lte": &today } };
+        let expired: Vec<_> = self.stream::<AccreditationDoc>(ended, doc! {}).await?.collect().await;
+        let due: Vec<_> = self.stream::<PoolDoc>(due, doc! {}).await?.collect().await;
+        let mut outcomes = Vec::new();
+        for accreditation in expired {
+            outcomes.push(async { self.expire(&accreditation?, now).await }.await);
         }
-        for pool in &due {
-            self.settle(pool, now).await?;
+        for pool in due {
+            outcomes.push(async { self.settle(&pool?, now).await }.await);
         }
-        Ok(expired.len() + due.len())
+        // One that cannot be entered has not kept the others from it.
+        outcomes.into_iter().try_fold(0, |entered, outcome| outcome.map(|()| entered + 1))
     }
 
     async fn expire(&self, accreditation: &Accreditation, now: DateTime) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ use std::{pin::Pin, time::Duration};
 
 use async_graphql::{Request, Variables};
 use futures_util::{Stream, StreamExt};
+use mongodb::bson::doc;
 use serde_json::{Value, json};
 use tavolo_resolvers::{Answer, Viewer};
 use tavolo_schema::{OccupancyCause, PlaceCategory, id::FacilityId};
@@ -297,6 +298,34 @@ async fn a_lifted_block_held_until_it_was_lifted() {
     assert_eq!(blocking(&refused), ["NO_FREE_PLACE"]);
     assert_eq!(try_to_admit(&hub, &guest, &facility).await, Vec::<String>::new());
     assert_books_agree(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_damaged_record_does_not_stop_the_clock_for_others() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let mut blocked = Vec::new();
+    for _ in 0..3 {
+        let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 2).await;
+        let block = json!({ "facility": facility, "category": "ORDINARY", "places": 1, "reason": "WORKS", "from": "2026-11-24" });
+        accepted(&hub, "blockPlaces", "block", block).await;
+        blocked.push(facility);
+    }
+    let pools = world.driver().await.collection::<mongodb::bson::Document>("pools");
+    let first = pools.find_one(doc! {}).sort(doc! { "_id": 1 }).await.unwrap().unwrap();
+    let damage = doc! { "$set": { "blocks.0.from": "the day before yesterday" } };
+    let damaged = pools.update_one(doc! { "_id": first.get("_id").unwrap() }, damage);
+    damaged.bypass_document_validation(true).await.unwrap();
+    world.clock.advance_days(1);
+    let keeper = tavolo_schema::id::fresh(world.clock.now());
+    assert!(world.store.keep_time(keeper, world.clock.now()).await.is_err(), "it is told");
+    let mut begun = 0;
+    for facility in &blocked {
+        begun +=
+            causes(&world, facility).await.into_iter().filter(|cause| *cause == OccupancyCause::BlockBegan).count();
+    }
+    assert_eq!(begun, 2);
     world.end().await;
 }
 
