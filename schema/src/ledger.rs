@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Actor, DateTime, PlaceCategory, Pool, Role,
+    Actor, DateTime, Day, PlaceCategory, Pool, Role,
     capacity::Counts,
     id::{self, AccreditationId, ActId, FacilityId, OrganisationId, StayId},
 };
@@ -111,6 +111,10 @@ impl Pool {
     pub fn enter(&mut self, change: Change, entering: Entering<'_>) -> Option<LedgerEntry> {
         // Never back into a day that has been settled, by a clock that is behind or an act that took long.
         let day = entering.now.day().max(self.settled_on);
+        self.enter_on(day, change, entering)
+    }
+
+    fn enter_on(&mut self, day: Day, change: Change, entering: Entering<'_>) -> Option<LedgerEntry> {
         let after = self.counts_on(day);
         let deltas = after.since(self.ledgered);
         self.settled_on = day;
@@ -139,22 +143,32 @@ impl Pool {
         })
     }
 
-    /// Makes the ledger entry for what the clock alone has changed since the last one, in the
-    /// system's name, so that the next entry carries its own effect and nothing else.
-    pub fn settle(&mut self, act: ActId, now: DateTime) -> Option<LedgerEntry> {
+    /// Makes the ledger entries for what the clock alone has changed since the last one, in the system's name, so that
+    /// the next entry carries its own effect and nothing else. There is one for each day on which something changed, and
+    /// it happened when the day began, however late somebody learns of it.
+    pub fn settle(&mut self, act: ActId, now: DateTime) -> Vec<LedgerEntry> {
         let today = now.day().max(self.settled_on);
-        let deltas = self.counts_on(today).since(self.ledgered);
+        let mut entries = Vec::new();
+        while let Some(day) = self.next_change_after(self.settled_on).filter(|day| *day <= today) {
+            entries.extend(self.settle_on(day, act, now));
+        }
+        self.settled_on = today;
+        // What ended long ago no longer matters to a late registration.
+        let oldest = today.plus_days(-366);
+        self.blocks.retain(|block| block.until.is_none_or(|until| until >= oldest));
+        self.grants.retain(|grant| grant.valid_until >= oldest);
+        entries
+    }
+
+    fn settle_on(&mut self, day: Day, act: ActId, now: DateTime) -> Option<LedgerEntry> {
+        let deltas = self.counts_on(day).since(self.ledgered);
         let cause = match (deltas.accredited, deltas.blocked) {
             (less, _) if less < 0 => OccupancyCause::AccreditationExpired,
             (more, _) if more > 0 => OccupancyCause::AccreditationBegan,
             (_, less) if less < 0 => OccupancyCause::BlockEnded,
             _ => OccupancyCause::BlockBegan,
         };
-        // What ended long ago no longer matters to a late registration.
-        let oldest = today.plus_days(-366);
-        self.blocks.retain(|block| block.until.is_none_or(|until| until >= oldest));
-        self.grants.retain(|grant| grant.valid_until >= oldest);
-        self.enter(Change::new(cause, now), Entering { act, actor: &Actor::system(), now })
+        self.enter_on(day, Change::new(cause, day.begins()), Entering { act, actor: &Actor::system(), now })
     }
 }
 

@@ -222,10 +222,10 @@ impl Transaction {
     pub(crate) async fn settle_pool(&mut self, mut pool: Pool) -> Result<(), StoreError> {
         let settled = pool.settle(self.act, self.now);
         self.put_pool(&pool, doc! {}).await?;
-        match &settled {
-            Some(entry) => self.insert::<LedgerDoc>(entry).await,
-            None => Ok(()),
+        for entry in &settled {
+            self.insert::<LedgerDoc>(entry).await?;
         }
+        Ok(())
     }
 
     /// Writes a pool on the condition. Pools are replaced as a whole, so that the change feed

@@ -302,6 +302,36 @@ async fn a_lifted_block_held_until_it_was_lifted() {
 }
 
 #[tokio::test]
+async fn what_nobody_noticed_in_time_is_entered_for_its_own_days() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 2).await;
+    let block = json!({
+        "facility": facility, "category": "ORDINARY", "places": 1, "reason": "WORKS", "from": "2026-11-25", "until": "2026-11-25",
+    });
+    accepted(&hub, "blockPlaces", "block", block).await;
+    world.clock.advance_days(4);
+    assert!(keep_time(&world).await);
+    let (id, category) = (FacilityId::decode(&facility).unwrap(), PlaceCategory::Ordinary);
+    let ledger = world.store.ledger_of(id, category).await.unwrap();
+    let told: Vec<(OccupancyCause, String, i32)> = ledger[ledger.len() - 2..]
+        .iter()
+        .map(|entry| (entry.cause, entry.occurred_at.to_string(), entry.after.blocked))
+        .collect();
+    let expected = [
+        (OccupancyCause::BlockBegan, "2026-11-24T23:00:00.000Z".into(), 1),
+        (OccupancyCause::BlockEnded, "2026-11-25T23:00:00.000Z".into(), 0),
+    ];
+    assert_eq!(told, expected);
+    let document = "query($facility: ID!) { occupancy(at: \"2026-11-25T11:00:00Z\", filter: { facility: $facility }, groupBy: CATEGORY) {
+        capacity { blocked free } } }";
+    let data = hub.data("operator", document, json!({ "facility": facility })).await;
+    assert_eq!(data["occupancy"][0]["capacity"], json!({ "blocked": 1, "free": 1 }));
+    assert_books_agree(&world).await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_damaged_record_does_not_stop_the_clock_for_others() {
     let world = World::new().await;
     let hub = world.hub().await;
