@@ -139,12 +139,15 @@ impl Store {
         for pool in self.read_all::<PoolDoc>(&mut session).await? {
             audit.pools += 1;
             let book = books.remove(&(pool.facility, pool.category)).unwrap_or_default();
+            let counts = pool.counts_on(pool.settled_on);
+            let dated = |counts: &Counts| (counts.accredited, counts.blocked, counts.reserved);
             let problems = [
                 (book.gap, "the ledger has a gap or an entry that does not add up"),
                 (book.revision != pool.revision, "the pool's revision is not the ledger's last"),
                 (book.last != pool.ledgered, "the pool remembers other numbers than the ledger's last"),
                 (book.last.installed != pool.installed, "installed places differ from the ledger"),
                 (book.last.occupied != pool.occupied, "occupied places differ from the ledger"),
+                (dated(&book.last) != dated(&counts), "grants, blocks or reservations differ from the ledger"),
                 (book.present != pool.occupied, "occupied places differ from the open stays"),
             ];
             for (_, problem) in problems.into_iter().filter(|(wrong, _)| *wrong) {

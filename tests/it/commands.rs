@@ -173,6 +173,12 @@ async fn a_seeded_database_passes_the_check_and_a_falsified_one_does_not() {
     assert!(printed.contains("occupied places differ from the ledger"), "{printed}");
     assert!(printed.contains("occupied places differ from the open stays"), "{printed}");
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "tavolo: 2 discrepancies\n");
+    let granted = doc! { "$inc": { "occupied": -1, "grants.0.places": 1 } };
+    pools.update_one(doc! {}, granted).await.unwrap();
+    let output = tavolo(&target.arguments(&["check"])).output().await.unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("grants, blocks or reservations differ from the ledger"), "{printed}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "tavolo: 1 discrepancies\n");
     target.drop_database().await;
 }
 
