@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use tavolo_resolvers::error::ErrorCode;
 use tavolo_schema::id::fresh;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::{
     Edge,
@@ -64,19 +65,17 @@ pub(super) async fn envelope(State(edge): State<Edge>, mut request: Request, nex
     response
 }
 
-/// The mark that the client or a proxy gave the request: its `x-request-id`, or the trace of its `traceparent`.
+/// The mark that the client or a proxy gave the request: its `x-request-id`, or the trace of its `traceparent`. It goes
+/// into the log, so it is taken in the form of a UUID alone: no words fit into one.
 fn inbound(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let sane = |mark: &&str| {
-        (1..=64).contains(&mark.len())
-            && mark.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    let trace = || {
-        let trace = text("traceparent")?.split('-').nth(1)?;
-        let valid = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (valid && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
-    };
-    text("x-request-id").filter(sane).or_else(trace)
+    let trace = || text("traceparent")?.split('-').nth(1).filter(|trace| trace.len() == 32);
+    text("x-request-id").filter(|mark| is_mark(mark)).or_else(|| trace().filter(|mark| is_mark(mark)))
+}
+
+/// Whether it is a UUID, with its hyphens or without, and not the one that says nothing.
+fn is_mark(text: &str) -> bool {
+    matches!(text.len(), 32 | 36) && Uuid::try_parse(text).is_ok_and(|mark| !mark.is_nil())
 }
 
 /// Forbids a browser everything that the response itself has not allowed.
@@ -90,40 +89,48 @@ fn protect(headers: &mut HeaderMap) {
 }
 
 fn client(request: &Request, proxies: &[IpNet]) -> Client {
+    let headers = request.headers();
     let peer = request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.to_canonical());
-    let forwarded = forwarded(request.headers());
-    let local = peer.is_loopback() && forwarded.is_empty();
+    let local = peer.is_loopback() && !headers.keys().any(is_of_a_proxy);
     let trusted = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     if !trusted(&peer) {
         return Client { address: peer, local };
     }
     // From the last to the first: what stands before an untrusted entry is that one's own word.
     let mut address = peer;
-    for entry in forwarded.iter().rev() {
+    for entry in forwarded(headers).into_iter().rev() {
         let Some(named) = entry else { break };
-        address = *named;
-        if !trusted(named) {
+        address = named;
+        if !trusted(&named) {
             break;
         }
     }
     Client { address, local }
 }
 
-/// The addresses in `X-Forwarded-For`, or else in `Forwarded` (RFC 7239); `None` for what is no address.
+/// Whether a header is one that proxies add, whatever it says.
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded-") || ["forwarded", "x-real-ip", "via"].contains(&name.as_str())
+}
+
+/// The addresses in `X-Forwarded-For`, or else in `Forwarded` (RFC 7239); `None` for what is no address. A proxy that
+/// writes the one passes on the other as the client wrote it, so the second is read only where the first is not there.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let all = |name: &str| {
-        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim).collect::<Vec<_>>()
-    };
-    let listed = all("x-forwarded-for");
-    if !listed.is_empty() {
-        return listed.into_iter().map(address).collect();
+    const LISTED: HeaderName = HeaderName::from_static("x-forwarded-for");
+    if headers.contains_key(LISTED) {
+        return hops(headers, LISTED).map(|hop| hop.and_then(address)).collect();
     }
     let for_whom = |element: &str| {
         let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(name, _)| name.eq_ignore_ascii_case("for")).and_then(|(_, node)| address(node))
     };
-    all("forwarded").into_iter().map(for_whom).collect()
+    hops(headers, header::FORWARDED).map(|hop| hop.and_then(for_whom)).collect()
+}
+
+/// The elements of all headers of a name; `None` for what is no text.
+fn hops(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Option<&str>> {
+    let hops = headers.get_all(name).into_iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    hops.map(|hop| str::from_utf8(hop).ok().map(str::trim))
 }
 
 /// An address, with or without port, quotes and brackets.
@@ -140,11 +147,13 @@ mod tests {
 
     use super::*;
 
+    const XFF: &str = "x-forwarded-for";
+
     fn seen(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(Peer(peer.parse().unwrap()));
         for (name, value) in headers {
-            request.headers_mut().append(*name, value.parse().unwrap());
+            request.headers_mut().append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let client = client(&request, &["10.0.0.0/8".parse().unwrap()]);
         (client.address.to_string(), client.local)
@@ -152,7 +161,6 @@ mod tests {
 
     #[test]
     fn a_client_is_its_address_or_whom_a_trusted_proxy_names_last() {
-        const XFF: &str = "x-forwarded-for";
         for (peer, headers, client) in [
             ("192.0.2.1", &[][..], "192.0.2.1"),
             ("192.0.2.1", &[(XFF, "198.51.100.7")], "192.0.2.1"),
@@ -161,25 +169,38 @@ mod tests {
             ("10.0.0.1", &[(XFF, "203.0.113.9, 198.51.100.7, 10.0.0.2")], "198.51.100.7"),
             ("10.0.0.1", &[(XFF, "203.0.113.9"), (XFF, "198.51.100.7:1234")], "198.51.100.7"),
             ("10.0.0.1", &[(XFF, "nonsense")], "10.0.0.1"),
+            ("10.0.0.1", &[(XFF, "è, 198.51.100.7")], "198.51.100.7"),
+            ("10.0.0.1", &[(XFF, "203.0.113.9, è, 10.0.0.2")], "10.0.0.2"),
+            ("10.0.0.1", &[(XFF, "è"), ("forwarded", "for=203.0.113.9")], "10.0.0.1"),
+            ("10.0.0.1", &[(XFF, ""), ("forwarded", "for=203.0.113.9")], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "for=è, for=198.51.100.7")], "198.51.100.7"),
             ("10.0.0.1", &[("forwarded", "for=203.0.113.9, For=\"[2001:db8::1]:4711\";proto=https")], "2001:db8::1"),
             ("::ffff:192.0.2.1", &[], "192.0.2.1"),
         ] {
             assert_eq!(seen(peer, headers).0, client, "{peer} {headers:?}");
         }
         assert!(seen("127.0.0.1", &[]).1 && seen("::1", &[]).1);
-        assert!(!seen("127.0.0.1", &[(XFF, "198.51.100.7")]).1, "somebody else, through a proxy of this machine");
         assert!(!seen("192.0.2.1", &[]).1);
+        for header in
+            [(XFF, "198.51.100.7"), (XFF, "è"), (XFF, ""), ("forwarded", "for=è"), ("x-forwarded-proto", "https")]
+        {
+            assert!(!seen("127.0.0.1", &[header]).1, "{header:?}: somebody else, through a proxy of this machine");
+        }
     }
 
     #[test]
-    fn a_mark_from_outside_is_taken_when_it_is_sane() {
-        let marked = |name: &'static str, value: &'static str| {
-            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+    fn a_mark_from_outside_has_the_form_of_a_uuid() {
+        let marked = |name: &'static str, value: &str| {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())]);
             inbound(&headers).map(str::to_owned)
         };
-        assert_eq!(marked("x-request-id", "a-1_2.B").as_deref(), Some("a-1_2.B"));
-        assert_eq!(marked("x-request-id", "a b"), None);
-        assert_eq!(marked("x-request-id", ""), None);
+        for mark in ["0192c5a4-7a2b-7c3d-8e4f-5a6b7c8d9e0f", "4BF92F3577B34DA6A3CE929D0E0E4736"] {
+            assert_eq!(marked("x-request-id", mark).as_deref(), Some(mark));
+        }
+        let braced = "{0192c5a4-7a2b-7c3d-8e4f-5a6b7c8d9e0f}";
+        for word in ["", "a b", "Rossi-Mario-RSSMRA80A01D122X", "RossiMarioRossiMarioRossiMarioRo", braced] {
+            assert_eq!(marked("x-request-id", word), None, "{word}");
+        }
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(marked("traceparent", trace).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         assert_eq!(marked("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"), None);
