@@ -3,32 +3,26 @@
 //! A token says who somebody is and nothing else. What the subject may see and do is the membership
 //! in the database, which is on the board; a token's own claims about roles are not read.
 
+mod keys;
+
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode, decode_header,
-    jwk::{JwkSet, ThumbprintHash},
-};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 use tavolo_schema::{Clock, DateTime, Member};
 use tavolo_subscriptions::Board;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use tokio_util::task::AbortOnDropHandle;
 
+use self::keys::{FETCH_PAUSE, Key, Keys, fetch, fits, renew};
+pub use self::keys::{KeyError, KeySource, algorithms};
 use crate::edge::FREE;
-
-/// Where the public keys are that tokens are checked with.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// A file: a JWKS, or one public key in PEM.
-    File(PathBuf),
-    /// An address that answers with a JWKS.
-    Address(String),
-}
 
 /// What tokens have to say beside their signature.
 #[derive(Clone, Debug, Default)]
@@ -37,20 +31,6 @@ pub struct Demands {
     pub issuer: Option<String>,
     /// The `aud` claim, when it is demanded.
     pub audience: Option<String>,
-}
-
-/// The keys cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The file cannot be read.
-    #[error("cannot read the key file {0}: {1}")]
-    File(PathBuf, std::io::Error),
-    /// The file is neither a JWKS nor a public key.
-    #[error("{0} is neither a JWKS nor a public key in PEM for ES256 or EdDSA")]
-    Content(String),
-    /// The address does not answer with a JWKS.
-    #[error("cannot fetch keys from {0}: {1}")]
-    Address(String, reqwest::Error),
 }
 
 /// Why somebody is not let in.
@@ -90,10 +70,12 @@ pub struct Admitted {
     pub free: bool,
 }
 
-struct Key {
-    id: Option<String>,
-    algorithm: Algorithm,
-    key: DecodingKey,
+/// Tokens whose signature the keys of one generation have checked: a client sends the same one with every request. A
+/// key that was taken away takes its tokens with it.
+#[derive(Default)]
+struct Checked {
+    generation: u64,
+    claims: HashMap<String, Claims>,
 }
 
 /// Checks tokens.
@@ -101,11 +83,12 @@ pub struct Authority {
     source: KeySource,
     demands: Demands,
     clock: Clock,
-    keys: RwLock<Arc<Vec<Key>>>,
-    /// When keys were last fetched, so that unknown key ids cannot make us fetch all the time.
-    fetched: Mutex<Instant>,
-    /// Tokens whose signature has been checked: a client sends the same one with every request.
-    checked: RwLock<HashMap<String, Claims>>,
+    keys: watch::Receiver<Keys>,
+    checked: RwLock<Checked>,
+    /// Tells the task that fetches keys that somebody has one that is not known.
+    wanted: Arc<Notify>,
+    /// Fetches keys on its own: whoever waits for them may leave, and they come all the same.
+    _renewal: AbortOnDropHandle<()>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -126,14 +109,8 @@ struct Claims {
 /// Clocks may differ by this much.
 const LEEWAY_SECONDS: i64 = 30;
 
-/// Keys are fetched again after this time in any case.
-const FETCH_EVERY: Duration = Duration::from_secs(600);
-
 /// Tokens remembered at most.
 const REMEMBERED: usize = 10_000;
-
-/// Keys are fetched again for an unknown key id, but not more often than this.
-const FETCH_PAUSE: Duration = Duration::from_secs(30);
 
 impl Authority {
     /// An authority with its keys.
@@ -142,15 +119,16 @@ impl Authority {
     ///
     /// When the keys cannot be had now.
     pub async fn open(source: KeySource, demands: Demands, clock: Clock) -> Result<Self, KeyError> {
-        let keys = fetch(&source).await?;
-        Ok(Self {
-            source,
-            demands,
-            clock,
-            keys: RwLock::new(Arc::new(keys)),
-            fetched: Mutex::new(Instant::now()),
-            checked: RwLock::default(),
-        })
+        let set = fetch(&source).await?.into();
+        Ok(Self::with(Keys { set, generation: 0, asked: Instant::now() }, source, demands, clock))
+    }
+
+    fn with(keys: Keys, source: KeySource, demands: Demands, clock: Clock) -> Self {
+        let (publish, keys) = watch::channel(keys);
+        let wanted = Arc::new(Notify::new());
+        let renewal = tokio::spawn(renew(source.clone(), publish, Arc::clone(&wanted)));
+        let checked = RwLock::default();
+        Self { source, demands, clock, keys, checked, wanted, _renewal: AbortOnDropHandle::new(renewal) }
     }
 
     /// Lets in whom a token names, if the subject is a member on this board.
@@ -167,10 +145,11 @@ impl Authority {
 
     /// Checks a token and tells its claims and end.
     async fn verify(&self, token: &str) -> Result<(Claims, DateTime), Refusal> {
-        let checked = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+        let keys = self.keys.borrow().clone();
+        let checked = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(token, keys.generation);
         let claims = match checked {
             Some(claims) => claims,
-            None => self.check(token).await?,
+            None => self.check(token, keys).await?,
         };
         let now = self.clock.now().millis() / 1_000;
         if claims.exp + LEEWAY_SECONDS < now || claims.nbf.is_some_and(|from| from - LEEWAY_SECONDS > now) {
@@ -181,25 +160,35 @@ impl Authority {
     }
 
     /// Checks a token's signature and demands, and remembers that it was right.
-    async fn check(&self, token: &str) -> Result<Claims, Refusal> {
+    async fn check(&self, token: &str, mut keys: Keys) -> Result<Claims, Refusal> {
         let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
-        let known = |keys: &[Key]| keys.iter().any(|key| fits(key, header.kid.as_deref(), header.alg));
-        if !known(&self.keys()) {
-            self.fetch_again().await;
+        let meant = |key: &&Key| fits(key, header.kid.as_deref(), header.alg);
+        if !keys.set.iter().any(|key| meant(&key)) {
+            keys = self.newer().await;
         }
-        let claims = self
-            .keys()
+        let claims = keys
+            .set
             .iter()
-            .filter(|key| fits(key, header.kid.as_deref(), header.alg))
+            .filter(meant)
             .find_map(|key| decode::<Claims>(token, &key.key, &self.validation(key.algorithm)).ok())
             .ok_or(Refusal::Invalid)?
             .claims;
         let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
-        if checked.len() >= REMEMBERED {
-            checked.clear();
-        }
-        checked.insert(token.to_owned(), claims.clone());
+        checked.remember(token, &claims, keys.generation);
         Ok(claims)
+    }
+
+    /// The keys after the source has been asked again, unless it was asked just now.
+    async fn newer(&self) -> Keys {
+        let mut keys = self.keys.clone();
+        let known = keys.borrow_and_update().clone();
+        if known.asked.elapsed() < FETCH_PAUSE {
+            return known;
+        }
+        self.wanted.notify_one();
+        // Whatever came of it; without the task there will be nothing newer.
+        let _ = keys.changed().await;
+        keys.borrow().clone()
     }
 
     /// Expiry is judged by our own clock, everything else by the library.
@@ -218,93 +207,116 @@ impl Authority {
         }
         validation
     }
+}
 
-    fn keys(&self) -> Arc<Vec<Key>> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+impl Checked {
+    fn get(&self, token: &str, generation: u64) -> Option<Claims> {
+        self.claims.get(token).filter(|_| self.generation == generation).cloned()
     }
 
-    /// Fetches the keys anew from time to time, so that one that was taken away is not honoured for ever.
-    pub async fn keep_fresh(&self) {
-        loop {
-            tokio::time::sleep(FETCH_EVERY).await;
-            self.fetch_again().await;
-        }
-    }
-
-    async fn fetch_again(&self) {
-        let mut fetched = self.fetched.lock().await;
-        if fetched.elapsed() < FETCH_PAUSE {
+    /// Remembers a token, unless newer keys have come while it was checked.
+    fn remember(&mut self, token: &str, claims: &Claims, generation: u64) {
+        if generation < self.generation {
             return;
         }
-        *fetched = Instant::now();
-        match fetch(&self.source).await {
-            Ok(keys) => {
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-                // A key that was taken away takes its tokens with it.
-                self.checked.write().unwrap_or_else(PoisonError::into_inner).clear();
-            }
-            Err(error) => tracing::warn!(%error, "keys could not be renewed; the old ones stay"),
+        if generation > self.generation || self.claims.len() >= REMEMBERED {
+            *self = Self { generation, claims: HashMap::new() };
         }
+        self.claims.insert(token.to_owned(), claims.clone());
     }
 }
 
-/// The algorithm of each key that a source has now and a hub would use.
-///
-/// # Errors
-///
-/// When the keys cannot be had.
-pub async fn algorithms(source: &KeySource) -> Result<Vec<Algorithm>, KeyError> {
-    Ok(fetch(source).await?.into_iter().map(|key| key.algorithm).collect())
-}
-
-/// Whether a token's header may be meant for this key. The algorithm is the key's own: a token cannot choose another.
-fn fits(key: &Key, id: Option<&str>, algorithm: Algorithm) -> bool {
-    key.algorithm == algorithm && (id.is_none() || key.id.is_none() || key.id.as_deref() == id)
-}
-
-async fn fetch(source: &KeySource) -> Result<Vec<Key>, KeyError> {
-    match source {
-        KeySource::File(path) => {
-            let text = tokio::fs::read_to_string(path).await.map_err(|error| KeyError::File(path.clone(), error))?;
-            read_keys(&text).ok_or_else(|| KeyError::Content(path.display().to_string()))
-        }
-        KeySource::Address(address) => {
-            let refused = |error| KeyError::Address(address.clone(), error);
-            let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().map_err(refused)?;
-            let answer = client.get(address).send().await.and_then(|answer| answer.error_for_status());
-            let text = answer.map_err(refused)?.text().await.map_err(refused)?;
-            read_keys(&text).ok_or_else(|| KeyError::Content(address.clone()))
-        }
-    }
-}
-
-fn read_keys(text: &str) -> Option<Vec<Key>> {
-    let keys = match serde_json::from_str::<JwkSet>(text) {
-        // An empty set is a set: whoever took the last key out meant it.
-        Ok(set) => set.keys.iter().filter_map(from_jwk).collect(),
-        Err(_) => vec![from_pem(text.as_bytes())?],
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
     };
-    Some(keys)
-}
 
-fn from_jwk(jwk: &jsonwebtoken::jwk::Jwk) -> Option<Key> {
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    let algorithm = algorithm_of(&key)?;
-    let id = jwk.common.key_id.clone().or_else(|| jwk.thumbprint(ThumbprintHash::SHA256).ok());
-    Some(Key { id, algorithm, key })
-}
+    use super::{
+        keys::{FETCH_EVERY, read_keys},
+        *,
+    };
+    use crate::tokens::Signer;
 
-fn from_pem(pem: &[u8]) -> Option<Key> {
-    let key = DecodingKey::from_ec_pem(pem).or_else(|_| DecodingKey::from_ed_pem(pem)).ok()?;
-    let algorithm = algorithm_of(&key)?;
-    Some(Key { id: None, algorithm, key })
-}
+    fn clock() -> Clock {
+        Clock::new(|| "2026-11-23T08:00:00Z".parse().unwrap())
+    }
 
-/// ES256 and EdDSA, nothing else.
-fn algorithm_of(key: &DecodingKey) -> Option<Algorithm> {
-    match key.family() {
-        jsonwebtoken::AlgorithmFamily::Ec => Some(Algorithm::ES256),
-        jsonwebtoken::AlgorithmFamily::Ed => Some(Algorithm::EdDSA),
-        _ => None,
+    /// An authority whose source has not been asked for a while.
+    fn authority(set: &str, source: KeySource) -> Authority {
+        let set = read_keys(set).unwrap().into();
+        let asked = Instant::now().checked_sub(FETCH_PAUSE).unwrap();
+        Authority::with(Keys { set, generation: 0, asked }, source, Demands::default(), clock())
+    }
+
+    fn token(signer: &Signer) -> String {
+        signer.sign("somebody", clock().now(), 60).unwrap()
+    }
+
+    /// The next request for keys, which waits for its answer.
+    async fn asked(provider: &TcpListener) -> TcpStream {
+        let mut stream = provider.accept().await.unwrap().0;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream
+    }
+
+    async fn answer(mut stream: TcpStream, keys: &str) {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", keys.len());
+        stream.write_all(format!("{head}{keys}").as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn keys_come_though_whoever_wanted_them_has_gone() {
+        let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let source = KeySource::Address(format!("http://{}/keys", provider.local_addr().unwrap()));
+        let authority = Arc::new(authority("{\"keys\":[]}", source));
+        let signer = Signer::generate().unwrap();
+        let token = token(&signer);
+        let visitor = tokio::spawn({
+            let (authority, token) = (Arc::clone(&authority), token.clone());
+            async move { authority.verify(&token).await }
+        });
+        let request = asked(&provider).await;
+        visitor.abort();
+        assert!(visitor.await.is_err_and(|error| error.is_cancelled()));
+        let keys = signer.jwks().unwrap();
+        let (verified, ()) = tokio::join!(authority.verify(&token), answer(request, &keys));
+        assert_eq!(verified.map(|(claims, _)| claims.sub), Ok("somebody".to_owned()));
+        assert_eq!(authority.verify("x.y.z").await.err(), Some(Refusal::Invalid));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_renewed_in_time_and_a_fetch_in_vain_is_repeated_after_the_pause() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [old, new] = [(); 2].map(|()| Signer::generate().unwrap());
+        let authority = authority(&old.jwks().unwrap(), KeySource::File(file.path().to_owned()));
+        let mut keys = authority.keys.clone();
+        let began = keys.borrow().asked;
+        keys.changed().await.unwrap();
+        let after = |keys: &watch::Receiver<Keys>| keys.borrow().asked.duration_since(began).as_secs();
+        assert_eq!(after(&keys), FETCH_EVERY.as_secs(), "the file is no key set yet");
+        assert!(authority.verify(&token(&old)).await.is_ok(), "the old keys stay");
+        std::fs::write(file.path(), new.jwks().unwrap()).unwrap();
+        keys.changed().await.unwrap();
+        assert_eq!(after(&keys), (FETCH_EVERY + FETCH_PAUSE).as_secs());
+        assert_eq!(authority.verify(&token(&old)).await.err(), Some(Refusal::Invalid), "its key was taken away");
+        assert!(authority.verify(&token(&new)).await.is_ok());
+    }
+
+    #[test]
+    fn what_old_keys_have_checked_is_not_remembered_beside_new_ones() {
+        let claims = Claims { sub: "somebody".into(), exp: 0, nbf: None, scope: None };
+        let mut checked = Checked::default();
+        checked.remember("old", &claims, 0);
+        assert!(checked.get("old", 0).is_some() && checked.get("old", 1).is_none());
+        checked.remember("new", &claims, 1);
+        checked.remember("late", &claims, 0);
+        assert!(
+            checked.get("new", 1).is_some() && checked.get("late", 0).is_none() && checked.get("late", 1).is_none()
+        );
     }
 }

@@ -104,9 +104,6 @@ impl Running {
         tasks.spawn(follower.run(halt.clone()));
         tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
         tasks.spawn(halt.clone().run_until_cancelled_owned(edge::keep_small(Arc::clone(&budgets))));
-        if let Some(authority) = setup.authority.clone() {
-            tasks.spawn(halt.clone().run_until_cancelled_owned(async move { authority.keep_fresh().await }));
-        }
         let graph = Graph::new(Hub { store, table, clock: setup.clock });
         let edge = edge::Edge {
             graph: graph.clone(),
