@@ -59,16 +59,32 @@ fn field(dialect: Dialect, value: &Value) -> String {
     }
 }
 
-/// A text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection).
+/// What begins a formula, as wide as in East Asia too (OWASP, CSV injection).
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// What may end a cell for a program that takes the table for one of the other dialect.
+const SEPARATORS: [char; 5] = [',', ';', '\t', '\r', '\n'];
+
+/// A text with an apostrophe before everything that a spreadsheet would take for a formula, wherever it divides the text
+/// into cells. It goes before quotes: those at the beginning of a cell are the spreadsheet's, not the cell's.
 fn guarded(text: &str) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
-        _ => text.to_owned(),
+    let mut guarded = String::with_capacity(text.len());
+    if text.starts_with(['\t', '\r', '\n']) {
+        guarded.push('\'');
     }
+    for piece in text.split_inclusive(SEPARATORS) {
+        if piece.trim_start_matches('"').starts_with(FORMULA) {
+            guarded.push('\'');
+        }
+        guarded.push_str(piece);
+    }
+    guarded
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn row() -> Row {
@@ -101,12 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn only_texts_that_look_like_formulas_are_guarded() {
-        for text in ["=1", "+1", "-1", "@a", "\tx", "\rx"] {
+    fn only_what_looks_like_a_formula_is_guarded() {
+        for text in ["=1", "+1", "-1", "@a", "\tx", "\rx", "＝1", "\"=1\""] {
             assert_eq!(guarded(text), format!("'{text}"));
         }
-        for text in ["", "Casa", "1-2", "a=b", "'x"] {
+        assert_eq!(guarded("Casa;=cmd|' /C calc'!A0;x,\"＋1\""), "Casa;'=cmd|' /C calc'!A0;x,'\"＋1\"");
+        for text in ["", "Casa", "1-2", "a=b", "'x", "Via Roma 2, Crotone (KR); tel. +39 0962 1", "x;\n y"] {
             assert_eq!(guarded(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_separator_divides_a_table_into_formulas(texts in prop::collection::vec("[-=+@＝＠,;\t\r\n\"' a]{0,8}", 1..4)) {
+            let row: Row = texts.iter().cloned().map(Value::Text).collect();
+            for dialect in [Dialect::Standard, Dialect::ExcelIt] {
+                let table = String::from_utf8(rows(dialect, std::slice::from_ref(&row))).unwrap();
+                for separator in [',', ';', '\t'] {
+                    for cell in table.split([separator, '\r', '\n']) {
+                        prop_assert!(!cell.trim_start_matches('"').starts_with(FORMULA), "{cell:?} of {table:?}");
+                    }
+                }
+            }
         }
     }
 }
