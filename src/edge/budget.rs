@@ -111,7 +111,8 @@ impl<K: Hash + Eq + Clone> Account<K> {
     }
 }
 
-fn payer(address: IpAddr) -> IpAddr {
+/// Who pays for an address: itself, or its whole IPv6 network.
+pub(super) fn payer(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         IpAddr::V4(_) => address,

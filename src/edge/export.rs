@@ -2,13 +2,15 @@
 //!
 //! CSV is sent as its rows are made: a task takes them from the database, a channel of a few pieces lies between it and
 //! the client, and whoever goes away or does not read for half a minute ends the task and its cursor. A fault on the way
-//! cuts the transfer off, so that half a table never looks whole. A spreadsheet is packed into a temporary file first,
-//! row by row, because its format has an index at the end; then the file is sent.
+//! cuts the transfer off, so that half a table never looks whole, and so does a client that takes too long in all. A
+//! spreadsheet is packed into a temporary file first, row by row, because its format has an index at the end; then the
+//! file is sent, which costs the hub no place any more.
 
 mod csv;
+mod places;
 mod xlsx;
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use async_graphql::{ServerError, Value as GraphValue};
 use axum::{
@@ -24,18 +26,23 @@ use tavolo_resolvers::{
     error::ErrorCode,
     export::{Export, Parameters, Subject},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_util::io::ReaderStream;
 
+use self::places::{Place, Places};
 use super::{
     Edge, authorization,
+    budget::payer,
     envelope::Client,
     http::{JSON, Refused, bad_request},
+    seats::{Full, Holder},
     viewer,
 };
+use crate::auth::Admitted;
 
-/// Exports at the same time at most, of everybody together.
-const AT_ONCE: usize = 8;
 /// What an export takes of a budget: it reads as much as the largest documents do.
 const COST: u64 = 100_000;
 /// Rows that are written in one go, when so many are at hand.
@@ -44,10 +51,12 @@ const ROWS: usize = 500;
 const PIECES: usize = 4;
 /// How long a client may leave a piece unread.
 const READ_WITHIN: Duration = Duration::from_secs(30);
+/// After how many seconds somebody may try again who has no place.
+const TRY_AGAIN: u16 = 30;
 
 /// The routes of the exports.
 pub(super) fn router() -> Router<Edge> {
-    Router::new().route("/export/{file}", get(export)).layer(Extension(Arc::new(Semaphore::new(AT_ONCE))))
+    Router::new().route("/export/{file}", get(export)).layer(Extension(Places::default()))
 }
 
 /// How a table is written.
@@ -59,7 +68,7 @@ enum Format {
 
 async fn export(
     State(edge): State<Edge>,
-    Extension(places): Extension<Arc<Semaphore>>,
+    Extension(places): Extension<Places>,
     Extension(client): Extension<Client>,
     Path(file): Path<String>,
     Query(parameters): Query<BTreeMap<String, String>>,
@@ -91,7 +100,7 @@ fn subject(file: &str) -> Option<(Subject, &str)> {
 
 async fn begin(
     edge: &Edge,
-    places: Arc<Semaphore>,
+    places: Places,
     client: Client,
     wanted: Wanted<'_>,
     headers: &HeaderMap,
@@ -100,18 +109,36 @@ async fn begin(
     let format = format(ending, parameters.remove("dialect").as_deref())?;
     let admitted = edge.admit(authorization(headers)).await?;
     edge.budgets.charge(admitted.as_ref(), client.address, COST)?;
-    let place = places.try_acquire_owned().map_err(|_| Refused::unavailable("too many exports at once; try again"))?;
+    let place = place(&places, admitted.as_ref(), client)?;
+    let within = edge.settings.export_within;
     let viewer = viewer(admitted.as_ref(), headers);
     let export = edge.graph.export(subject, Parameters(parameters.clone()), viewer).await.map_err(refused)?;
     let name = format!("tavolo-{}-{}", subject.name(), export.as_of.day());
     match format {
-        Format::Csv(dialect) => Ok(attachment(csv::MEDIA_TYPE, &format!("{name}.csv"), send(export, dialect, place))),
+        Format::Csv(dialect) => {
+            let body = send(export, dialect, place, within);
+            Ok(attachment(csv::MEDIA_TYPE, &format!("{name}.csv"), body))
+        }
         Format::Xlsx => {
             let file = xlsx::write(export, parameters).await?;
-            let held = ReaderStream::new(tokio::fs::File::from_std(file)).map(move |piece| (piece, &place).0);
-            Ok(attachment(xlsx::MEDIA_TYPE, &format!("{name}.xlsx"), Body::from_stream(held)))
+            drop(place);
+            let body = send_file(file, within);
+            Ok(attachment(xlsx::MEDIA_TYPE, &format!("{name}.xlsx"), body))
         }
     }
+}
+
+/// A place for the member, or for the address of somebody without a token.
+fn place(places: &Places, admitted: Option<&Admitted>, client: Client) -> Result<Place, Refused> {
+    let holder = match admitted {
+        Some(admitted) => Holder::Member(admitted.member.subject.clone()),
+        None => Holder::Address(payer(client.address)),
+    };
+    let refused = |full| match full {
+        Full::Hub => Refused::unavailable("too many exports at once; try again"),
+        Full::Holder => Refused::too_many("you have as many exports at once as one may have"),
+    };
+    places.take(holder).map_err(|full| refused(full).with(header::RETRY_AFTER, TRY_AGAIN.into()))
 }
 
 fn format(ending: &str, dialect: Option<&str>) -> Result<Format, Refused> {
@@ -129,25 +156,14 @@ enum Piece {
     End,
 }
 
-/// Makes rows as fast as the client takes them.
-fn send(export: Export, dialect: csv::Dialect, place: OwnedSemaphorePermit) -> Body {
+/// Makes rows as fast as the client takes them, for so long.
+fn send(export: Export, dialect: csv::Dialect, place: Place, within: Duration) -> Body {
     let (hand, pieces) = mpsc::channel(PIECES);
     tokio::spawn(async move {
         let _place = place;
-        let mut rows = export.rows.ready_chunks(ROWS);
-        let mut piece = csv::head(dialect, &export.columns);
-        loop {
-            if hand.send_timeout(Piece::Bytes(piece.into()), READ_WITHIN).await.is_err() {
-                return;
-            }
-            let Some(next) = rows.next().await else { break };
-            match next.into_iter().collect::<Result<Vec<_>, _>>() {
-                Ok(rows) => piece = csv::rows(dialect, &rows),
-                Err(error) => return tracing::error!(%error, "an export was cut off"),
-            }
+        if timeout(within, write(export, dialect, hand)).await.is_err() {
+            tracing::info!("an export was cut off: its client took too long");
         }
-        // A client that does not take the end has gone.
-        let _ = hand.send_timeout(Piece::End, READ_WITHIN).await;
     });
     Body::from_stream(stream::unfold(Some(pieces), |pieces| async move {
         let mut pieces = pieces?;
@@ -157,6 +173,31 @@ fn send(export: Export, dialect: csv::Dialect, place: OwnedSemaphorePermit) -> B
             None => Some((Err(io::Error::from(io::ErrorKind::BrokenPipe)), None)),
         }
     }))
+}
+
+async fn write(export: Export, dialect: csv::Dialect, hand: mpsc::Sender<Piece>) {
+    let mut rows = export.rows.ready_chunks(ROWS);
+    let mut piece = csv::head(dialect, &export.columns);
+    loop {
+        if hand.send_timeout(Piece::Bytes(piece.into()), READ_WITHIN).await.is_err() {
+            return;
+        }
+        let Some(next) = rows.next().await else { break };
+        match next.into_iter().collect::<Result<Vec<_>, _>>() {
+            Ok(rows) => piece = csv::rows(dialect, &rows),
+            Err(error) => return tracing::error!(%error, "an export was cut off"),
+        }
+    }
+    // A client that does not take the end has gone.
+    let _ = hand.send_timeout(Piece::End, READ_WITHIN).await;
+}
+
+/// Sends a file as fast as the client takes it, for so long.
+fn send_file(file: std::fs::File, within: Duration) -> Body {
+    let deadline = Instant::now() + within;
+    let pieces = ReaderStream::new(tokio::fs::File::from_std(file));
+    let in_time = move |piece| if Instant::now() < deadline { piece } else { Err(io::ErrorKind::TimedOut.into()) };
+    Body::from_stream(pieces.map(in_time))
 }
 
 fn attachment(media: &'static str, name: &str, body: Body) -> Response {
@@ -186,4 +227,24 @@ fn coded(code: ErrorCode, message: String) -> Refused {
         _ => StatusCode::BAD_REQUEST,
     };
     Refused::new(status, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_sent_in_time_or_cut_off() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"PK").unwrap();
+        for (within, whole) in [(Duration::from_secs(600), true), (Duration::ZERO, false)] {
+            file.rewind().unwrap();
+            let sent = to_bytes(send_file(file.try_clone().unwrap(), within), 10).await;
+            assert_eq!(sent.ok().map(|bytes| bytes.to_vec()), whole.then(|| b"PK".to_vec()));
+        }
+    }
 }

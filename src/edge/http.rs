@@ -206,7 +206,8 @@ impl Refused {
         Self { status, code, message, hint: None }
     }
 
-    fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+    /// The refusal with a hint in a header.
+    pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { hint: Some((name, value)), ..self }
     }
 

@@ -73,6 +73,9 @@ pub struct Settings {
     /// How long an operation may take. More than the store goes on trying to commit an act, which is 15 s.
     #[arg(skip = DEFAULT.request_within)]
     pub request_within: Duration,
+    /// How long the client of an export may take for all of it.
+    #[arg(skip = DEFAULT.export_within)]
+    pub export_within: Duration,
 }
 
 const DEFAULT: Settings = Settings {
@@ -95,6 +98,7 @@ const DEFAULT: Settings = Settings {
     body_within: Duration::from_secs(10),
     write_within: Duration::from_secs(30),
     request_within: Duration::from_secs(30),
+    export_within: Duration::from_secs(600),
 };
 
 impl Default for Settings {

@@ -1,13 +1,22 @@
 //! Exports: the same as the graph, in the shape a spreadsheet wants, and nothing the graph would not show.
 
-use std::io::{Cursor, Read};
+use std::{
+    io::{Cursor, Read},
+    time::Duration,
+};
 
+use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
-use tavolo_schema::{DataClass, Relation, Role, access::sees};
+use tavolo::edge::Settings;
+use tavolo_schema::{DataClass, Relation, Role, access::sees, id::fresh};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::{
-    harness::{Client, World, text},
+    harness::{Client, World, text, until},
     stage::{Setting, Stage, accepted},
 };
 
@@ -213,5 +222,77 @@ async fn what_is_wrong_is_said_before_the_first_byte() {
     for path in ["guests.csv", "ledger.pdf", "ledger"] {
         assert_eq!(get(&hub, "province", path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
+    world.end().await;
+}
+
+/// A hub with more stays than all the buffers between it and a client hold.
+async fn with_many_stays(settings: Settings) -> (World, Client) {
+    let world = World::new().await;
+    let hub = world.hub_with(settings).await;
+    Stage::set(&hub, Setting::in_crotone(1, world.bodies.operator, world.bodies.province)).await;
+    let stays = world.driver().await.collection::<Document>("stays");
+    let one = stays.find_one(doc! { "status": "CLOSED" }).await.unwrap().expect("a stay that has ended");
+    let others = (0..20_000).map(|_| {
+        let bytes = fresh(hub.clock.now()).into_bytes().to_vec();
+        let mut other = one.clone();
+        other.insert("_id", Binary { subtype: BinarySubtype::Uuid, bytes });
+        other
+    });
+    stays.insert_many(others).await.unwrap();
+    (world, hub)
+}
+
+/// Asks for an export, reads the head of the answer, and no further. This system keeps little of the rest.
+async fn slowly(hub: &Client, subject: &str, path: &str) -> (String, TcpStream) {
+    let narrow = TcpSocket::new_v4().unwrap();
+    narrow.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut stream = narrow.connect(hub.address.parse().unwrap()).await.unwrap();
+    let token = hub.token(subject);
+    let request = format!("GET /export/{path} HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    (String::from_utf8(head).unwrap(), stream)
+}
+
+#[tokio::test]
+async fn one_member_has_two_exports_at_once_and_takes_none_from_others() {
+    let (world, hub) = with_many_stays(Settings::default()).await;
+    let held = [slowly(&hub, "operator", "stays.csv").await, slowly(&hub, "operator", "stays.csv").await];
+    assert!(held.iter().all(|(head, _)| head.starts_with("HTTP/1.1 200 ")), "{held:?}");
+    let third = get(&hub, "operator", "facilities.csv").await;
+    assert_eq!(
+        (third.status(), &third.headers()[header::RETRY_AFTER]),
+        (StatusCode::TOO_MANY_REQUESTS, &"30".parse().unwrap())
+    );
+    let body: Value = third.json().await.unwrap();
+    assert_eq!(body["errors"][0]["extensions"]["code"], "UNAVAILABLE");
+    for subject in ["other_operator", ""] {
+        let path = if subject.is_empty() { "occupancy-history.csv?from=2026-11-01" } else { "facilities.csv" };
+        assert_eq!(get(&hub, subject, path).await.status(), StatusCode::OK, "{subject}");
+    }
+    drop(held);
+    until("whoever has gone leaves a place", || async {
+        get(&hub, "operator", "facilities.csv").await.status() == StatusCode::OK
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_export_that_is_taken_too_slowly_is_cut_off() {
+    let (world, hub) =
+        with_many_stays(Settings { export_within: Duration::from_millis(500), ..Settings::default() }).await;
+    let mut held = [slowly(&hub, "operator", "stays.csv").await, slowly(&hub, "operator", "stays.csv").await];
+    until("whoever is too slow leaves a place", || async {
+        get(&hub, "operator", "facilities.csv").await.status() == StatusCode::OK
+    })
+    .await;
+    let mut rest = Vec::new();
+    // The connection is cut, in order or not, before the end of the last piece.
+    let _ = held[0].1.read_to_end(&mut rest).await;
+    assert!(!rest.is_empty() && !rest.ends_with(b"\r\n0\r\n\r\n"), "it looks whole");
     world.end().await;
 }

@@ -1,0 +1,69 @@
+//! Places for exports: how many are made at once, of everybody together and of one holder.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::edge::seats::{Full, Holder};
+
+/// Exports at the same time at most, of everybody together.
+const AT_ONCE: usize = 8;
+/// Exports of one member at the same time at most; of one address, from those without a token.
+const OF_ONE: usize = 2;
+
+/// The places of a hub.
+#[derive(Clone, Default)]
+pub(super) struct Places(Arc<Mutex<HashMap<Holder, usize>>>);
+
+impl Places {
+    /// Takes a place for as long as the value lives.
+    pub(super) fn take(&self, holder: Holder) -> Result<Place, Full> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.get(&holder).is_some_and(|own| *own >= OF_ONE) {
+            return Err(Full::Holder);
+        }
+        if taken.values().sum::<usize>() >= AT_ONCE {
+            return Err(Full::Hub);
+        }
+        *taken.entry(holder.clone()).or_default() += 1;
+        Ok(Place { places: self.clone(), holder })
+    }
+}
+
+/// A place that is taken.
+pub(super) struct Place {
+    places: Places,
+    holder: Holder,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut own) = taken.entry(self.holder.clone()) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_has_two_places_and_the_hub_eight() {
+        let places = Places::default();
+        let take = |subject: &str| places.take(Holder::Member(subject.into()));
+        let mut held = [take("a").ok().unwrap(), take("a").ok().unwrap()].map(Some);
+        assert_eq!(take("a").err(), Some(Full::Holder));
+        let others: Vec<_> = ["b", "b", "c", "c", "d", "d"].map(|subject| take(subject).ok().unwrap()).into();
+        assert_eq!(take("e").err(), Some(Full::Hub));
+        held[0].take();
+        assert!(take("e").is_ok() && take("a").is_ok());
+        drop((held, others));
+        assert!(places.0.lock().unwrap().is_empty(), "whoever holds none is forgotten");
+    }
+}
