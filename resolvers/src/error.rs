@@ -12,7 +12,7 @@ pub enum ErrorCode {
     Unauthenticated,
     /// The member's role does not allow it.
     Forbidden,
-    /// The document, its variables or an argument is wrong.
+    /// The request, its document, its variables or an argument is wrong.
     BadRequest,
     /// The document would cost too much.
     TooCostly,

@@ -16,7 +16,10 @@ use async_graphql::{ServerError, Value as GraphValue};
 use axum::{
     Extension, Router,
     body::{Body, Bytes},
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -37,7 +40,7 @@ use super::{
     Edge, authorization,
     budget::payer,
     envelope::Client,
-    http::{JSON, Refused, bad_request},
+    http::{JSON, Refused, bad_request, not_found, rejected},
     seats::{Full, Holder},
     viewer,
 };
@@ -70,12 +73,16 @@ async fn export(
     State(edge): State<Edge>,
     Extension(places): Extension<Places>,
     Extension(client): Extension<Client>,
-    Path(file): Path<String>,
-    Query(parameters): Query<BTreeMap<String, String>>,
+    file: Result<Path<String>, PathRejection>,
+    parameters: Result<Query<BTreeMap<String, String>>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let Some((subject, ending)) = subject(&file) else {
-        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+    let Some((subject, ending)) = file.as_ref().ok().and_then(|file| subject(file)) else {
+        return not_found(headers).await;
+    };
+    let parameters = match parameters {
+        Ok(Query(parameters)) => parameters,
+        Err(rejection) => return rejected(rejection.status(), rejection.body_text()).answer(&headers, JSON),
     };
     let wanted = Wanted { subject, ending, parameters };
     match begin(&edge, places, client, wanted, &headers).await {

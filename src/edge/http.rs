@@ -19,7 +19,9 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{
-    Edge, authorization,
+    Edge,
+    accept::{self, media_type},
+    authorization,
     budget::{Balance, Exhausted},
     correlation,
     envelope::Client,
@@ -29,7 +31,9 @@ use super::{
 };
 use crate::auth::Refusal;
 
-const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
+/// As the draft of GraphQL over HTTP names it.
+pub(super) const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
+/// For whoever does not ask for it by name.
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// What an answer depends on beside its address. The compression adds the encoding.
@@ -90,7 +94,7 @@ pub(super) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if uri.query().is_none() && accepts_page(&headers) {
+    if uri.query().is_none() && accept::page(&headers) {
         return Redirect::to("graphiql/").into_response();
     }
     let call = Call { edge: &edge, headers: &headers, address: client.address, method: Method::Get };
@@ -111,7 +115,8 @@ pub(super) async fn post(
 impl Call<'_> {
     async fn respond(&self, operation: impl Future<Output = Result<Operation, Refused>>) -> Response {
         let Some(media) = media_type(self.headers) else {
-            return (StatusCode::NOT_ACCEPTABLE, "this answers application/graphql-response+json\n").into_response();
+            let message = "this answers application/graphql-response+json and application/json";
+            return rejected(StatusCode::NOT_ACCEPTABLE, message).answer(self.headers, JSON);
         };
         let started = Instant::now();
         let mut record = Record::default();
@@ -256,15 +261,29 @@ impl From<Exhausted> for Refused {
 /// Refuses a mutation where only queries and subscriptions may come.
 pub(super) fn no_mutation(kind: Kind) -> Result<(), Refused> {
     if kind == Kind::Mutation {
-        let message = "send mutations by POST".into();
-        return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::BadRequest, message)
+        return Err(rejected(StatusCode::METHOD_NOT_ALLOWED, "send mutations by POST")
             .with(header::ALLOW, HeaderValue::from_static("POST")));
     }
     Ok(())
 }
 
 pub(super) fn bad_request(message: String) -> Refused {
-    Refused::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message)
+    rejected(StatusCode::BAD_REQUEST, message)
+}
+
+/// A request that is wrong in itself, as the status says.
+pub(super) fn rejected(status: StatusCode, message: impl Into<String>) -> Refused {
+    Refused::new(status, ErrorCode::BadRequest, message.into())
+}
+
+/// The answer where there is nothing.
+pub(super) async fn not_found(headers: HeaderMap) -> Response {
+    rejected(StatusCode::NOT_FOUND, "there is nothing at this address").answer(&headers, JSON)
+}
+
+/// The answer to a method that is not for this address; the router adds those that are.
+pub(super) async fn not_allowed(headers: HeaderMap) -> Response {
+    rejected(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this address").answer(&headers, JSON)
 }
 
 /// The code of a response's first error.
@@ -303,45 +322,4 @@ fn revalidated(headers: &HeaderMap, media: &'static str, body: Vec<u8>) -> Respo
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
     response
-}
-
-fn accepts_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
-}
-
-/// The media type to answer with; `None` when the client accepts neither of ours.
-fn media_type(headers: &HeaderMap) -> Option<&'static str> {
-    let accepted: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    if accepted.is_empty() {
-        return Some(JSON);
-    }
-    accepted.iter().flat_map(|value| value.split(',')).find_map(|range| {
-        match range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "application/graphql-response+json" => Some(GRAPHQL_JSON),
-            "application/json" | "application/*" | "*/*" => Some(JSON),
-            _ => None,
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accepting(accept: &str) -> HeaderMap {
-        HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())])
-    }
-
-    #[test]
-    fn the_answer_has_a_media_type_the_client_accepts() {
-        assert_eq!(media_type(&HeaderMap::new()), Some(JSON));
-        assert_eq!(media_type(&accepting("*/*")), Some(JSON));
-        assert_eq!(
-            media_type(&accepting("application/graphql-response+json, application/json;q=0.9")),
-            Some(GRAPHQL_JSON)
-        );
-        assert_eq!(media_type(&accepting("text/csv, application/json")), Some(JSON));
-        assert_eq!(media_type(&accepting("image/png")), None);
-    }
 }

@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Extension, Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -19,7 +19,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tavolo_resolvers::Kind;
 use tavolo_subscriptions::Link;
 
-use super::{Edge, documents::Document, envelope::Client};
+use super::{Edge, documents::Document, envelope::Client, http::not_found};
 
 /// Upper bounds of the classes of latency, in seconds.
 const LATENCIES: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -92,9 +92,13 @@ pub(crate) fn router(edge: Edge) -> Router {
 }
 
 /// The figures at the hub's own address, for whoever asks from this machine.
-pub(super) async fn local(State(edge): State<Edge>, Extension(client): Extension<Client>) -> Response {
+pub(super) async fn local(
+    State(edge): State<Edge>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
     if edge.settings.metrics_listen.is_some() || !client.local {
-        return StatusCode::NOT_FOUND.into_response();
+        return not_found(headers).await;
     }
     figures(&edge)
 }

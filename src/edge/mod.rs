@@ -1,5 +1,6 @@
 //! The edge: HTTP and WebSocket, by the letter of their specifications and with limits of our own.
 
+mod accept;
 mod budget;
 mod documents;
 mod envelope;
@@ -26,7 +27,6 @@ use axum::{
 };
 use serde_json::json;
 use tavolo_resolvers::{Graph, Viewer};
-use tavolo_schema::irregularity::Language;
 use tavolo_subscriptions::Link;
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -84,7 +84,7 @@ pub fn router(edge: Edge) -> Router {
     metrics::recorder();
     let cors = cors(&edge.origins);
     Router::new()
-        .route("/graphql", post(http::post).get(http::get).layer(cors.clone()))
+        .route("/graphql", post(http::post).get(http::get).fallback(http::not_allowed).layer(cors.clone()))
         .route("/graphql/schema.graphql", get(contract))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -93,9 +93,11 @@ pub fn router(edge: Edge) -> Router {
         .merge(pages::router())
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
         // Not compressed: what is sent piece by piece.
-        .route("/graphql/stream", get(sse::get).post(sse::post).layer(cors))
+        .route("/graphql/stream", get(sse::get).post(sse::post).fallback(http::not_allowed).layer(cors))
         .route("/graphql/ws", get(socket::upgrade))
         .merge(export::router())
+        .fallback(http::not_found)
+        .method_not_allowed_fallback(http::not_allowed)
         .layer(from_fn_with_state(edge.clone(), envelope::envelope))
         .with_state(edge)
 }
@@ -163,7 +165,7 @@ impl Edge {
 fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
     Viewer {
         member: admitted.map(|admitted| Arc::clone(&admitted.member)),
-        language: language(headers),
+        language: accept::language(headers),
         correlation: correlation(headers).map(Arc::from),
     }
 }
@@ -171,22 +173,6 @@ fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
 /// What names a request; the envelope has put it there.
 fn correlation(headers: &HeaderMap) -> Option<&str> {
     headers.get(envelope::CORRELATION).and_then(|value| value.to_str().ok())
-}
-
-/// The one of our languages that the client likes best (RFC 9110 section 12.5.4); Italian when it names none.
-fn language(headers: &HeaderMap) -> Language {
-    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let ranges = wanted.split(',').filter_map(|range| {
-        let (tag, weight) = range.split_once(";q=").unwrap_or((range, "1"));
-        let language = match tag.trim().split('-').next()?.to_ascii_lowercase().as_str() {
-            "it" => Language::It,
-            "en" => Language::En,
-            _ => return None,
-        };
-        weight.trim().parse::<f32>().ok().filter(|weight| *weight > 0.0).map(|weight| (language, weight))
-    });
-    let best = ranges.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map(|(language, _)| language).unwrap_or_default()
 }
 
 fn authorization(headers: &HeaderMap) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! What a client sends: a document or the id of one, and what goes with it.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use async_graphql::{Request, Variables};
 use axum::{
@@ -8,6 +8,7 @@ use axum::{
     extract::Query,
     http::{HeaderMap, StatusCode, Uri, header},
 };
+use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tavolo_resolvers::error::ErrorCode;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use super::{
     Edge, Settings,
     documents::Document,
-    http::{Refused, bad_request},
+    http::{Refused, bad_request, rejected},
 };
 use crate::auth::Admitted;
 
@@ -79,19 +80,15 @@ impl Operation {
 
     /// The operation in a body.
     pub(super) async fn in_body(headers: &HeaderMap, body: Body, limits: &Settings) -> Result<Self, Refused> {
-        let refused = |status, message: &str| Refused::new(status, ErrorCode::BadRequest, message.to_owned());
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim();
         if !media.eq_ignore_ascii_case("application/json") {
-            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
+            return Err(rejected(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
         }
         let body = timeout(limits.body_within, to_bytes(body, limits.body_bytes))
             .await
-            .map_err(|_| refused(StatusCode::REQUEST_TIMEOUT, "the body took too long"))?
-            .map_err(|_| {
-                let message = format!("a request has {} KiB at most", limits.body_bytes / 1_024);
-                refused(StatusCode::PAYLOAD_TOO_LARGE, &message)
-            })?;
+            .map_err(|_| rejected(StatusCode::REQUEST_TIMEOUT, "the body took too long"))?
+            .map_err(|error| unread(&error, limits))?;
         // A sequence would fill the fields in their order: no client means that.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(bad_request("the body is no GraphQL request: it must be a JSON object".into()));
@@ -111,6 +108,15 @@ impl Operation {
         let hash = || self.extensions.as_ref()?.get("persistedQuery")?.get("sha256Hash")?.as_str();
         self.document_id.clone().or_else(|| hash().map(|hash| format!("sha256:{hash}")))
     }
+}
+
+/// Why a body could not be read: it is too long, or it broke off.
+fn unread(error: &axum::Error, limits: &Settings) -> Refused {
+    if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
+        let message = format!("a request has {} KiB at most", limits.body_bytes / 1_024);
+        return rejected(StatusCode::PAYLOAD_TOO_LARGE, message);
+    }
+    bad_request("the body could not be read to its end".into())
 }
 
 impl Edge {

@@ -2,14 +2,14 @@
 
 use axum::{
     Router,
-    extract::Path,
-    http::{StatusCode, header},
+    extract::{Path, rejection::PathRejection},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use rust_embed::RustEmbed;
 
-use super::Edge;
+use super::{Edge, http::not_found};
 
 /// What `npm run build` left in `web/dist`.
 #[derive(RustEmbed)]
@@ -26,16 +26,24 @@ const NOT_BUILT: &str = "This hub was built without its pages. Build them with `
 
 pub(super) fn router() -> Router<Edge> {
     Router::new()
-        .route("/", get(|| async { file("index.html") }))
+        .route("/", get(|headers: HeaderMap| file("index.html".into(), headers)))
         .route("/graphiql", get(|| async { Redirect::permanent("graphiql/") }))
-        .route("/graphiql/", get(|| async { file("graphiql/index.html") }))
-        .route("/graphiql/{*path}", get(|Path(path): Path<String>| async move { file(&format!("graphiql/{path}")) }))
+        .route("/graphiql/", get(|headers: HeaderMap| file("graphiql/index.html".into(), headers)))
+        .route("/graphiql/{*path}", get(of_graphiql))
 }
 
-fn file(path: &str) -> Response {
-    let Some(found) = Bundle::get(path) else {
+async fn of_graphiql(path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    match path {
+        Ok(Path(path)) => file(format!("graphiql/{path}"), headers).await,
+        Err(_) => not_found(headers).await,
+    }
+}
+
+async fn file(path: String, headers: HeaderMap) -> Response {
+    let Some(found) = Bundle::get(&path) else {
+        // Whoever is told so looks for a page.
         let built = Bundle::get("index.html").is_some();
-        return (StatusCode::NOT_FOUND, if built { "not found\n" } else { NOT_BUILT }).into_response();
+        return if built { not_found(headers).await } else { (StatusCode::NOT_FOUND, NOT_BUILT).into_response() };
     };
     // Files under `assets` carry a hash of their content in their name.
     let cache = if path.contains("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -17,13 +17,13 @@ use axum::{
     Extension,
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket},
+        ws::{CloseFrame, Message, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, poll, stream::BoxStream};
-use tavolo_resolvers::Answer;
+use tavolo_resolvers::{Answer, error::ErrorCode};
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use self::{
@@ -33,6 +33,7 @@ use self::{
 use super::{
     Edge, authorization,
     envelope::Client,
+    http::{JSON, Refused, rejected},
     operation::Operation,
     seats::{Full, Seat, Transport},
     streams::{Caller, Deliveries},
@@ -50,10 +51,15 @@ pub(super) async fn upgrade(
     State(edge): State<Edge>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejected(rejection.status(), rejection.body_text()).answer(&headers, JSON),
+    };
     if !same_site(&edge, &headers) {
-        return (StatusCode::FORBIDDEN, "this origin may not open a socket\n").into_response();
+        let message = "this origin may not open a socket".into();
+        return Refused::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message).answer(&headers, JSON);
     }
     let upgrade = upgrade
         .protocols([PROTOCOL])

@@ -2,7 +2,12 @@
 
 use reqwest::{Method, RequestBuilder, StatusCode, header, redirect::Policy};
 use serde_json::{Value, json};
+use tavolo::edge::Settings;
 use tavolo_resolvers::error::ErrorCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
 use crate::harness::{Client, World};
@@ -29,6 +34,11 @@ async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
     }
     (status, body)
+}
+
+/// The code of the first error.
+fn code(body: &Value) -> &str {
+    body["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code: {body}"))
 }
 
 #[tokio::test]
@@ -117,10 +127,52 @@ async fn the_media_type_follows_accept_and_the_status_follows_the_media_type() {
             assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         }
     }
-    for accept in ["text/html", "image/png, text/csv"] {
-        let response = post(&hub, WHO).header(header::ACCEPT, accept).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::NOT_ACCEPTABLE, "{accept}");
+    for accept in ["text/html", "image/png, text/csv", "application/json;q=0, text/html"] {
+        let (status, body) = answer(post(&hub, WHO).header(header::ACCEPT, accept)).await;
+        assert_eq!((status, code(&body)), (StatusCode::NOT_ACCEPTABLE, "BAD_REQUEST"), "{accept}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_the_graph_never_sees_is_refused_with_a_code_too() {
+    let world = World::new().await;
+    let hub =
+        world.hub_with(Settings { metrics_listen: Some("127.0.0.1:0".parse().unwrap()), ..Settings::default() }).await;
+    for (method, path, status) in [
+        (Method::GET, "/nowhere", StatusCode::NOT_FOUND),
+        (Method::GET, "/export/guests.csv", StatusCode::NOT_FOUND),
+        (Method::GET, "/export/%ff.csv", StatusCode::NOT_FOUND),
+        (Method::GET, "/graphiql/%ff", StatusCode::NOT_FOUND),
+        (Method::GET, "/metrics", StatusCode::NOT_FOUND),
+        (Method::GET, "/export/ledger.csv?from=2026-01-01&%ff=%ff", StatusCode::BAD_REQUEST),
+        (Method::GET, "/graphql/ws", StatusCode::BAD_REQUEST),
+        (Method::DELETE, "/graphql", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::DELETE, "/graphql/stream", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::POST, "/healthz", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::POST, "/export/ledger.csv", StatusCode::METHOD_NOT_ALLOWED),
+    ] {
+        let (found, body) = answer(request(&hub, method.clone(), path)).await;
+        assert_eq!((found, code(&body)), (status, "BAD_REQUEST"), "{method} {path}");
+    }
+    let put = request(&hub, Method::PUT, "/graphql").send().await.unwrap();
+    assert_eq!(put.headers()[header::ALLOW], "POST,GET,HEAD");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_not_one_that_is_too_long() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let mut stream = TcpStream::connect(&hub.address).await.unwrap();
+    let head = "POST /graphql HTTP/1.1\r\nhost: hub\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    stream
+        .write_all(format!("{head}transfer-encoding: chunked\r\n\r\n5\r\n{{\"que\r\nno number\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"BAD_REQUEST\""), "{answer}");
     world.end().await;
 }
 
@@ -221,7 +273,10 @@ async fn a_page_from_elsewhere_may_not_open_a_socket() {
     const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
     for origin in ["https://evil.example", "null", "http://127.0.0.1:1"] {
         match hub.socket_with(&[PROTOCOL, ("origin", origin)]).await {
-            Err(SocketError::Http(response)) => assert_eq!(response.status().as_u16(), 403, "{origin}"),
+            Err(SocketError::Http(response)) => {
+                let body: Value = serde_json::from_slice(response.body().as_deref().unwrap_or_default()).unwrap();
+                assert_eq!((response.status().as_u16(), code(&body)), (403, "FORBIDDEN"), "{origin}");
+            }
             Err(error) => panic!("{origin}: {error}"),
             Ok(_) => panic!("{origin} was let in"),
         }
