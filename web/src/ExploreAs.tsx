@@ -1,6 +1,7 @@
-import { useState, type FormEvent } from "react";
+import { useEffect, useState, type FormEvent } from "react";
 import { it } from "./dashboard/texts/it";
-import { OWN_TOKEN, PUBLIC, type Viewer } from "./viewer";
+import { ROOT } from "./hub";
+import { organisationOf, OWN_TOKEN, PUBLIC, type Viewer } from "./viewer";
 
 interface Props {
   demo: Record<string, string>;
@@ -12,6 +13,7 @@ interface Props {
 /** The bar that says who asks. A token of one's own counts only once it is confirmed. */
 export function ExploreAs({ demo, viewer, onChange }: Props) {
   const [as, setAs] = useState(viewer?.as ?? OWN_TOKEN);
+  const organisation = useOrganisation(viewer?.token);
 
   function choose(next: string) {
     setAs(next);
@@ -57,8 +59,23 @@ export function ExploreAs({ demo, viewer, onChange }: Props) {
           <button>Usa</button>
         </form>
       )}
+      {organisation && <output>{organisation}</output>}
     </header>
   );
+}
+
+/** For whom the hub takes whoever asks. */
+function useOrganisation(token: string | undefined): string | undefined {
+  const [organisation, setOrganisation] = useState<string>();
+  useEffect(() => {
+    let current = true;
+    setOrganisation(undefined);
+    if (token) void organisationOf(ROOT, token).then((name) => current && setOrganisation(name));
+    return () => {
+      current = false;
+    };
+  }, [token]);
+  return organisation;
 }
 
 function roleName(role: string): string {

@@ -10,10 +10,11 @@ import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
 import { useEffect, useMemo, useState } from "react";
 import { createRoot } from "react-dom/client";
+import { it } from "./dashboard/texts/it";
 import { ExploreAs } from "./ExploreAs";
 import { ForgetAnswers } from "./ForgetAnswers";
 import { examples } from "./examples";
-import { connect } from "./hub";
+import { connect, ROOT } from "./hub";
 import { adoptFragment, demoTokens, recall, remember, type Viewer } from "./viewer";
 
 const plugins = [explorerPlugin(), HISTORY_PLUGIN];
@@ -68,9 +69,9 @@ function Explorer({ token }: { token: string | undefined }) {
   );
 }
 
-adoptFragment();
+await adoptFragment(ROOT, it.replaceViewer);
 // A link with a token that is opened in this very tab changes the fragment only.
 addEventListener("hashchange", () => location.reload());
 
-const demo = await demoTokens("../");
+const demo = await demoTokens(ROOT);
 createRoot(document.getElementById("page")!).render(<Page demo={demo} />);

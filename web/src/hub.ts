@@ -7,7 +7,7 @@ import { address, credentials, openSocket, UNAUTHENTICATED } from "./socket";
 const KEPT_MESSAGES = 50;
 
 /** From the GraphiQL page to the hub. */
-const ROOT = "../";
+export const ROOT = "../";
 
 /** The hub as one viewer sees it: queries by HTTP, subscriptions by a socket that opens when needed. */
 export interface Hub {

@@ -1,4 +1,4 @@
-import { address } from "./socket";
+import { address, credentials } from "./socket";
 
 /**
  * Who asks, as chosen in the bar: nobody in particular, a role of the demo, or the holder of a token.
@@ -23,13 +23,33 @@ export async function demoTokens(root: string): Promise<Record<string, string>> 
   return Object.fromEntries(byRole.map(([role, entry]) => [role, typeof entry === "string" ? entry : entry.token]));
 }
 
-/** Moves a token handed over as `#token=…` into the session, and takes it out of the address bar. Says whether there was one. */
-export function adoptFragment(): boolean {
+/**
+ * Moves a token handed over as `#token=…` into the session, and takes it out of the address bar. Says whether it did.
+ *
+ * Where somebody has said already who asks, a link must not decide otherwise: the reader is asked.
+ */
+export async function adoptFragment(root: string, question: (organisation?: string) => string): Promise<boolean> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return false;
-  remember({ as: OWN_TOKEN, token });
   history.replaceState(null, "", location.pathname + location.search);
+  const taken = sessionStorage.getItem("tavolo.as") && sessionStorage.getItem("tavolo.token") !== token;
+  if (taken && !confirm(question(await organisationOf(root, token)))) return false;
+  remember({ as: OWN_TOKEN, token });
   return true;
+}
+
+/** The organisation that a token speaks for; none when the hub does not know it, or does not answer. */
+export async function organisationOf(root: string, token: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(address(root, "graphql"), {
+      method: "POST",
+      headers: { "content-type": "application/json", ...credentials(token) },
+      body: JSON.stringify({ query: "{ viewer { organisation { name } } }" }),
+    });
+    return (await response.json()).data?.viewer.organisation?.name;
+  } catch {
+    return undefined;
+  }
 }
 
 export function remember({ as, token }: Viewer): void {

@@ -92,6 +92,25 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     assert.doesNotMatch(await page.locator(".about").innerText(), /Indirizzo/);
   });
 
+  test("a link with a token asks before it takes the place of whoever looks", async (t) => {
+    const page = await open(t, { as: "province", expected: /status of 401/ });
+    await page.getByText("Chi guarda: Provincia di Crotone").waitFor();
+    for (const [token, question, answer, then] of [
+      [tokens.analyst, /un gettone di «.+»/, "dismiss", "province"],
+      ["unknown", /un gettone che l’hub non riconosce/, "dismiss", "province"],
+      [tokens.prefecture, /un gettone di «Prefettura di Crotone»/, "accept", "token"],
+    ]) {
+      const shown = page.waitForEvent("dialog");
+      await page.evaluate((token) => (location.hash = `token=${token}`), token);
+      const dialog = await shown;
+      assert.match(dialog.message(), question);
+      await dialog[answer]();
+      await page.waitForFunction((as) => sessionStorage.getItem("tavolo.as") === as, then);
+      assert.equal(page.url(), `${hub.url}/`);
+    }
+    await page.getByText("Chi guarda: Prefettura di Crotone").waitFor();
+  });
+
   test("a token that is not valid is told as such, and the public may go on", async (t) => {
     const page = await openPage(t, browser, hub.url, "/#token=expired", { locale: "it-IT" });
     await page.getByText("Il gettone non è valido, o non lo è più.").waitFor();

@@ -193,6 +193,21 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     assert.equal(page.url(), `${hub.url}/graphiql/`);
     assert.equal(await page.getByLabel("Gettone", { exact: true }).inputValue(), token);
     assert.equal(await page.evaluate(() => localStorage.length), 0);
+    await page.locator(".explore-as output", { hasText: "Provincia di Crotone" }).waitFor();
+  });
+
+  test("a link with a token asks before it takes the place of whoever asks", async (t) => {
+    const page = await openGraphiQL(t);
+    const tokens = await (await page.request.get(`${hub.url}/demo/tokens.json`)).json();
+    await exploreAs(page, "analyst");
+    const shown = page.waitForEvent("dialog");
+    await page.evaluate((token) => (location.hash = `token=${token}`), tokens.prefecture);
+    const dialog = await shown;
+    assert.match(dialog.message(), /un gettone di «Prefettura di Crotone»/);
+    await dialog.dismiss();
+    await ready(page);
+    assert.equal(await page.getByLabel("Chi chiede").inputValue(), "analyst");
+    assert.equal(page.url(), `${hub.url}/graphiql/`);
   });
 
   test("a token that is not valid is told as such", async (t) => {

@@ -20,14 +20,18 @@ let hub: Hub | undefined;
 let page: Page | undefined;
 let language = recallLanguage();
 
-adoptFragment();
+await adopt();
 const demo = await demoTokens(ROOT);
 begin(recall(demo) ?? { as: PUBLIC });
 
-addEventListener("hashchange", () => {
-  if (adoptFragment()) begin(recall(demo) ?? { as: PUBLIC });
+addEventListener("hashchange", async () => {
+  if (await adopt()) begin(recall(demo) ?? { as: PUBLIC });
   else page?.go();
 });
+
+function adopt(): Promise<boolean> {
+  return adoptFragment(ROOT, speak(language).t.replaceViewer);
+}
 
 /** Shows what this viewer may see. Nothing of what another was told is kept. */
 function begin(viewer: Viewer): void {

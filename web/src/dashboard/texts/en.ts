@@ -35,6 +35,9 @@ export const en: Texts = {
   token: "Token",
   useToken: "Use the token",
   tokenNote: "It stays in this tab of the browser until you close it; it goes neither into the address nor elsewhere.",
+  replaceViewer: (organisation) =>
+    `The address carries a token ${organisation ? `of “${organisation}”` : "that the hub does not know"}. ` +
+    "Go on with it, in place of who looks now?",
   ownToken: "a token of mine",
   roles: {
     PROVINCE: "Province",

@@ -43,6 +43,9 @@ export const it = {
   token: "Gettone (token)",
   useToken: "Usa il gettone",
   tokenNote: "Resta in questa scheda del browser finché non la chiudete; non va nell’indirizzo né altrove.",
+  replaceViewer: (organisation?: string) =>
+    `L’indirizzo porta un gettone ${organisation ? `di «${organisation}»` : "che l’hub non riconosce"}. ` +
+    "Continuare con quello, al posto di chi guarda adesso?",
   ownToken: "un mio gettone",
   roles: {
     PROVINCE: "Provincia",
