@@ -156,7 +156,7 @@ impl Guest {
         Facility::find(&self.sheet, facility)
     }
 
-    /// Stays in facilities whose presences the viewer sees, the latest registered first.
+    /// Stays in facilities of which the viewer sees who was present, the latest registered first.
     #[graphql(directive = data_class::apply(Identity))]
     async fn stays(
         &self,

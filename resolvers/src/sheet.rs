@@ -95,14 +95,17 @@ impl Sheet {
         Some(GuestScope::Kept { organisation, facilities })
     }
 
-    /// The facilities whose presences the viewer sees; `None` when it sees all.
+    /// The facilities of which the viewer sees who was present, not only that somebody was; `None` when it sees all.
     #[must_use]
-    pub fn presences(&self) -> Option<Arc<[FacilityId]>> {
-        let presences = |party| self.sight(party).contains(DataClass::Presence);
-        if presences(Party::default()) {
+    pub fn named_presences(&self) -> Option<Arc<[FacilityId]>> {
+        let named = |party| {
+            let sight = self.sight(party);
+            sight.contains(DataClass::Presence) && sight.contains(DataClass::Identity)
+        };
+        if named(Party::default()) {
             return None;
         }
-        let places = self.board.places(None).filter(|place| presences(place.facility.party()));
+        let places = self.board.places(None).filter(|place| named(place.facility.party()));
         Some(places.map(|place| place.facility.id).collect())
     }
 

@@ -132,7 +132,7 @@ pub(crate) async fn of_guest(
     after: Option<String>,
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
-    let wanted = wanted(&page, status, sheet.presences())?;
+    let wanted = wanted(&page, status, sheet.named_presences())?;
     let stays = desk(ctx).loaders.stays_of_guest(guest, wanted).await;
     connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }

@@ -5,6 +5,7 @@
 
 mod acts;
 mod fields;
+mod guests;
 mod members;
 mod streams;
 mod ways;
