@@ -6,13 +6,13 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
     self as schema, Act, DateTime, ExitReason, PlaceCategory, StayStatus,
     access::{
-        DataClass::{Act as ActClass, Identity, Presence, Public},
+        DataClass::{self, Act as ActClass, Identity, Presence, Public, Sensitive},
         data_class,
     },
     id::{FacilityId, GuestId, StayId},
     stay::{AdmitGuestInput, DischargeGuestInput},
 };
-use tavolo_store::{AdmissionReach, Outcome, StayPage, StoreError};
+use tavolo_store::{AdmissionReach, Outcome, Reach, StayPage, StoreError};
 
 use crate::{
     act::{Terms, done, order},
@@ -209,14 +209,17 @@ impl StayMutation {
 }
 
 /// Whom the viewer may admit: guests whose file it sees, and guests whose file a public body keeps
-/// until somebody hosts them, for whoever was given the id.
+/// until somebody hosts them for the first time, for whoever was given the id.
 fn admission_reach(sheet: &Arc<Sheet>) -> AdmissionReach {
+    let sees = |class: DataClass| -> Reach<schema::Guest> {
+        let sheet = Arc::clone(sheet);
+        Arc::new(move |guest| sheet.sight(sheet.party_of(guest)).contains(class))
+    };
     let (for_guest, for_place) = (Arc::clone(sheet), Arc::clone(sheet));
     AdmissionReach {
-        guest: Arc::new(move |guest| {
-            let awaiting_place = guest.facility.is_none() && !for_guest.is_operator(guest.custodian);
-            awaiting_place || for_guest.sight(for_guest.party_of(guest)).contains(Identity)
-        }),
+        file: sees(Identity),
+        first_place: Arc::new(move |guest| !for_guest.is_operator(guest.custodian)),
+        needs: sees(Sensitive),
         place: Arc::new(move |facility| {
             let seen = for_place.sight(for_place.party_of_facility(facility)).contains(Presence);
             let place = for_place.board.place(facility).filter(|_| seen)?;

@@ -145,8 +145,8 @@ rules! {
     /// There is no such household.
     UnknownHousehold: Block, "Il nucleo familiare non esiste.", "There is no such household.", "Tavolo";
 
-    /// There is no such guest.
-    UnknownGuest: Block, "L'ospite non esiste.", "There is no such guest.", "Tavolo";
+    /// There is no such guest, or none that the member may admit.
+    UnknownGuest: Block, "Nessun ospite che l'ente possa accogliere: contattare la Provincia.", "There is no such guest for this body to admit: contact the Province.", "Tavolo";
     /// The guest already has an open stay.
     GuestAlreadyHosted: Block, "L'ospite è già accolto ({}): contattare la Provincia.", "The guest is already hosted ({}): contact the Province.", "DM 10/08/2016 art. 37";
     /// No accreditation is in force on the day for this category.

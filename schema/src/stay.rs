@@ -128,6 +128,8 @@ pub struct AdmissionFacts<'a> {
     pub pool: Option<&'a Pool>,
     /// The guest has an open stay: the code of the facility, as far as the member may know.
     pub already_hosted: Option<Option<&'a str>>,
+    /// The member sees what needs are documented of the guest.
+    pub needs_seen: bool,
     /// When the guest's last closed stay ended.
     pub last_exit: Option<DateTime>,
     /// An adult of the guest's household is present in the facility.
@@ -156,6 +158,9 @@ pub(crate) const FORMER_MINOR_MONTHS: i32 = 6;
 const ELSEWHERE: Words = Words { it: "altrove", en: "elsewhere" };
 
 /// Checks an admission (P1, P4 to P8, P11, P17).
+///
+/// That a documented need is missing is told to whoever gives the guest a place (P11). Of somebody who has one already,
+/// it would tell a member without sight of needs what is in the file, and nobody whether to admit.
 pub fn check_admission(
     facts: AdmissionFacts<'_>,
     category: PlaceCategory,
@@ -173,7 +178,9 @@ pub fn check_admission(
     } else if facts.last_exit.is_some_and(|exit| at < exit) {
         found.add(Code::StayOverlaps, "input.occurredAt");
     }
-    if let Some(reason) = unfit_for(facts.guest, category, day, facts.household_adult_present) {
+    if (facts.already_hosted.is_none() || facts.needs_seen)
+        && let Some(reason) = unfit_for(facts.guest, category, day, facts.household_adult_present)
+    {
         found.add_in_words(Code::WrongCategory, "input.category", reason);
     }
     match facts.pool.filter(|pool| pool.grant_on(day).is_some()) {
@@ -186,7 +193,7 @@ pub fn check_admission(
 }
 
 /// Says that the guest is hosted, and where to those who may know.
-pub fn already_hosted(place: Option<&str>, found: &mut Findings) {
+fn already_hosted(place: Option<&str>, found: &mut Findings) {
     match place {
         Some(code) => found.add_with(Code::GuestAlreadyHosted, "input.guest", code),
         None => found.add_in_words(Code::GuestAlreadyHosted, "input.guest", ELSEWHERE),

@@ -88,8 +88,12 @@ pub struct StayPage {
 /// What the member who admits may name and know.
 #[derive(Clone)]
 pub struct AdmissionReach {
-    /// Whether the member may name this guest.
-    pub guest: Reach<Guest>,
+    /// Whether the member sees this guest's file.
+    pub file: Reach<Guest>,
+    /// Whether the member may give this guest a first place without seeing the file.
+    pub first_place: Reach<Guest>,
+    /// Whether the member sees what needs are documented of this guest.
+    pub needs: Reach<Guest>,
     /// What the member may be told about where somebody is hosted.
     pub place: Arc<dyn Fn(FacilityId) -> Option<String> + Send + Sync>,
 }
@@ -103,22 +107,20 @@ impl Transaction {
         };
         let guest = self.by_id::<GuestDoc>(binary(input.guest)).await?;
         let stays = self.find::<StayDoc>(doc! { "guest": binary(input.guest) }, doc! { "_id": -1 }).await?;
-        let open = stays.iter().find(|stay| stay.status == StayStatus::Open);
-        let Some(mut guest) = guest.filter(|guest| (reach.guest)(guest)) else {
-            // Somebody else's guest: that the person is hosted must be known, to prevent a second
-            // admission; anything more must not.
-            match open {
-                Some(_) => stay::already_hosted(None, &mut self.found),
-                None => self.found.add(Code::UnknownGuest, "input.guest"),
-            }
+        // Whoever is out of reach is unknown, hosted or not: otherwise somebody could be followed by an old id.
+        let within = |guest: &Guest| (reach.file)(guest) || (stays.is_empty() && (reach.first_place)(guest));
+        let Some(mut guest) = guest.filter(within) else {
+            self.found.add(Code::UnknownGuest, "input.guest");
             return Ok(None);
         };
+        let open = stays.iter().find(|stay| stay.status == StayStatus::Open);
         let place = open.map(|stay| (reach.place)(stay.facility));
         let pool = self.pool(facility.id, input.category).await?;
         let facts = AdmissionFacts {
             guest: &guest,
             pool: pool.as_ref(),
             already_hosted: place.as_ref().map(Option::as_deref),
+            needs_seen: (reach.needs)(&guest),
             last_exit: stays.iter().filter_map(|stay| stay.exit_at).max(),
             household_adult_present: self.household_adult_present(&guest, facility.id).await?,
         };

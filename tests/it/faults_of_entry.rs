@@ -1,5 +1,7 @@
 //! Faults of entry: what is refused, with which code, and that nothing was written then.
 
+mod reach;
+
 use serde_json::{Value, json};
 use tavolo_schema::id::{BlockId, FacilityId, GuestId, HouseholdId, OrganisationId, StayId};
 
@@ -212,54 +214,6 @@ async fn a_former_minor_may_keep_to_a_minors_place_for_six_months() {
         }
         assert_eq!((may("ORDINARY").await, may("UNACCOMPANIED_MINOR").await), (ordinary, minors), "on {today}");
     }
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_guest_with_a_place_gets_no_second_one_and_only_those_who_may_learn_where_the_first_is() {
-    let world = World::new().await;
-    let hub = world.hub().await;
-    let (first, _) = accredited(&hub, &world, 2).await;
-    let theirs = hub.facility(world.bodies.other_operator, world.bodies.province, "ORDINARY", 2).await;
-    let guest = hub.guest("operator").await;
-    hub.admit("operator", &guest, &first).await;
-    let expected = &["GUEST_ALREADY_HOSTED"];
-    let message = |place: &str| format!("L'ospite è già accolto ({place}): contattare la Provincia.");
-    let elsewhere = message("altrove");
-
-    let again = admission(&guest, &first, "ORDINARY");
-    let payload = refused(&world, &hub, "operator", "admitGuest", again, expected).await;
-    assert_eq!(payload["irregularities"][0]["message"], message("KR-F-0001"), "its own facility");
-    let there = admission(&guest, &theirs, "ORDINARY");
-    let payload = refused(&world, &hub, "province", "admitGuest", there.clone(), expected).await;
-    assert_eq!(payload["irregularities"][0]["message"], message("KR-F-0001"), "the Province knows");
-    let payload = refused(&world, &hub, "other_operator", "admitGuest", there.clone(), expected).await;
-    assert_eq!(payload["irregularities"].as_array().unwrap().len(), 1, "nothing else about a stranger's guest");
-    assert_eq!(payload["irregularities"][0]["message"], elsewhere, "the other operator learns nothing more");
-    assert!(!payload.to_string().contains("KR-F-0001"));
-
-    // A guest whose file a public body keeps may be admitted by whoever was given the id; once hosted, not.
-    let sent = hub.guest("central_service").await;
-    assert_eq!(blocking(&hub.admit("operator", &sent, &first).await), Vec::<String>::new());
-    let taken = admission(&sent, &theirs, "ORDINARY");
-    let payload = refused(&world, &hub, "other_operator", "admitGuest", taken, expected).await;
-    assert_eq!(payload["irregularities"][0]["message"], elsewhere);
-
-    // After leaving, the file is still the operator's: to the other one the guest does not exist.
-    let document = "query($id: ID!) { guest(by: { id: $id }) { stays(status: OPEN) { nodes { id } } } }";
-    let found = hub.data("operator", document, json!({ "id": guest })).await;
-    let exit = json!({ "stay": found["guest"]["stays"]["nodes"][0]["id"], "reason": "OTHER" });
-    accepted(&hub, "dischargeGuest", "stay", exit).await;
-    refused(&world, &hub, "other_operator", "admitGuest", there.clone(), &["UNKNOWN_GUEST"]).await;
-    // The Province can move the guest; the file goes along.
-    accepted(&hub, "admitGuest", "stay", there).await;
-    let document = "query($id: ID!) { guest(by: { id: $id }) { id } }";
-    assert_eq!(hub.data("other_operator", document, json!({ "id": guest })).await["guest"]["id"], json!(guest));
-    assert_eq!(hub.data("operator", document, json!({ "id": guest })).await["guest"], Value::Null);
-    let back = admission(&guest, &first, "ORDINARY");
-    let payload = refused(&world, &hub, "operator", "admitGuest", back, expected).await;
-    assert_eq!(payload["irregularities"][0]["message"], elsewhere);
-    assert_books_agree(&world).await;
     world.end().await;
 }
 

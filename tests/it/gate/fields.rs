@@ -298,6 +298,7 @@ async fn what_is_forbidden_answers_as_what_does_not_exist() {
             &stage.submitted,
         ),
         ("admitGuest", json!({ "guest": waiting, "facility": own.facility, "category": "ORDINARY" }), &waiting),
+        ("admitGuest", json!({ "guest": stage.guest, "facility": own.facility, "category": "ORDINARY" }), &stage.guest),
         (
             "admitGuest",
             json!({ "guest": own.waiting, "facility": stage.facility, "category": "ORDINARY" }),
