@@ -328,6 +328,8 @@ pub(crate) struct GuestMutation;
 #[Object]
 impl GuestMutation {
     /// Opens a guest's file. The member's organisation keeps it until a facility of another operator admits the guest.
+    /// Whether somebody is registered already is checked everywhere, but by `validateOnly` among the files the member
+    /// sees alone; that an order was told of a file out of the member's sight is on record.
     #[graphql(directive = data_class::apply(ActClass))]
     async fn register_guest(
         &self,

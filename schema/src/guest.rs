@@ -215,13 +215,25 @@ pub struct RegisterGuestInput {
 pub struct GuestFacts {
     /// The household named in the input exists and may be joined.
     pub household_known: bool,
-    /// Another person has the same tax code.
+    /// Another person whose file the member sees has the same tax code.
     pub same_tax_code: bool,
-    /// Another person has the same CUI.
+    /// Another person whose file the member sees has the same CUI.
     pub same_cui_code: bool,
-    /// Another person has the same Vestanet code.
+    /// Another person whose file the member sees has the same Vestanet code.
     pub same_vestanet_code: bool,
-    /// Another person has the same names, birth date and citizenships.
+    /// Another person whose file the member sees has the same names, birth date and citizenships.
+    pub same_likeness: bool,
+    /// Who else is the same person, as far as the order alone may be told.
+    pub out_of_sight: OutOfSight,
+}
+
+/// Whether somebody whose file the member does not see is the same person. That tells that a person is in reception,
+/// so it is looked at for an order alone, never for a mere check, and what it finds is on record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutOfSight {
+    /// Somebody has one of the codes. Which one is not told.
+    pub same_code: bool,
+    /// Somebody has the same names, birth date and citizenships.
     pub same_likeness: bool,
 }
 
@@ -248,7 +260,10 @@ pub fn check(guest: &Guest, facts: GuestFacts, today: Day, found: &mut Findings)
             found.add(Code::DuplicatePerson, path);
         }
     }
-    if facts.same_likeness {
+    if facts.out_of_sight.same_code {
+        found.add(Code::DuplicatePerson, "input");
+    }
+    if facts.same_likeness || facts.out_of_sight.same_likeness {
         found.add(Code::PossibleDuplicate, "input");
     }
 }

@@ -6,8 +6,8 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Guest, contract_name,
-    guest::{self, BirthDatePrecision, GuestFacts, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
+    Code, Guest, contract_name,
+    guest::{self, BirthDatePrecision, GuestFacts, HouseholdRole, LegalStatus, OutOfSight, RegisterGuestInput, Sex},
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
 };
 
@@ -197,19 +197,41 @@ impl Transaction {
                 self.exists::<GuestDoc>(member).await?
             }
         };
+        let sight = scope.filter();
+        let likeness = guest.likeness();
         Ok(GuestFacts {
             household_known,
-            same_tax_code: self.another_has("taxCode", guest.tax_code.as_ref()).await?,
-            same_cui_code: self.another_has("cuiCode", guest.cui_code.as_ref()).await?,
-            same_vestanet_code: self.another_has("vestanetCode", guest.vestanet_code.as_ref()).await?,
-            same_likeness: self.another_has("likeness", Some(&guest.likeness())).await?,
+            same_tax_code: self.another_has("taxCode", guest.tax_code.as_ref(), &sight).await?,
+            same_cui_code: self.another_has("cuiCode", guest.cui_code.as_ref(), &sight).await?,
+            same_vestanet_code: self.another_has("vestanetCode", guest.vestanet_code.as_ref(), &sight).await?,
+            same_likeness: self.another_has("likeness", Some(&likeness), &sight).await?,
+            out_of_sight: OutOfSight::default(),
         })
     }
 
-    async fn another_has(&mut self, field: &str, value: Option<&String>) -> Result<bool, StoreError> {
+    /// Looks for the same person among the files out of the member's sight, and has it recorded when there is one.
+    async fn out_of_sight(&mut self, guest: &Guest, scope: &GuestScope) -> Result<OutOfSight, StoreError> {
+        let hidden = doc! { "$nor": [scope.filter()] };
+        let mut found = OutOfSight::default();
+        for (field, code) in
+            [("taxCode", &guest.tax_code), ("cuiCode", &guest.cui_code), ("vestanetCode", &guest.vestanet_code)]
+        {
+            found.same_code |= self.another_has(field, code.as_ref(), &hidden).await?;
+        }
+        found.same_likeness = self.another_has("likeness", Some(&guest.likeness()), &hidden).await?;
+        if found.same_code {
+            self.out_of_sight.push(Code::DuplicatePerson);
+        }
+        if found.same_likeness {
+            self.out_of_sight.push(Code::PossibleDuplicate);
+        }
+        Ok(found)
+    }
+
+    async fn another_has(&mut self, field: &str, value: Option<&String>, among: &Filter) -> Result<bool, StoreError> {
         match value {
             None => Ok(false),
-            Some(value) => self.exists::<GuestDoc>(doc! { field: value }).await,
+            Some(value) => self.exists::<GuestDoc>(doc! { "$and": [{ field: value }, among.clone()] }).await,
         }
     }
 
@@ -235,7 +257,8 @@ impl Transaction {
 }
 
 impl Store {
-    /// Opens a guest's file, kept by `custodian`. A household can be joined only within `scope`.
+    /// Opens a guest's file, kept by `custodian`. A household can be joined only within `scope`. The same person is
+    /// looked for everywhere, but for a mere check within `scope` alone; whoever is found beyond it is on record.
     ///
     /// # Errors
     ///
@@ -247,14 +270,19 @@ impl Store {
         custodian: OrganisationId,
         scope: &GuestScope,
     ) -> Result<Outcome<GuestId>, StoreError> {
+        let check = order.validate_only;
         self.perform(order, move |transaction| {
             let (input, scope) = (input.clone(), scope.clone());
             Box::pin(async move {
                 let joins = input.household.as_ref().and_then(|household| household.id);
                 let guest = opened(input, custodian, transaction.now);
-                let facts = transaction.guest_facts(&guest, joins, &scope).await?;
+                let mut facts = transaction.guest_facts(&guest, joins, &scope).await?;
+                if !check {
+                    facts.out_of_sight = transaction.out_of_sight(&guest, &scope).await?;
+                }
                 guest::check(&guest, facts, transaction.today(), &mut transaction.found);
-                if transaction.found.blocks() {
+                // A check does not try: the index of codes would answer for everybody's.
+                if transaction.found.blocks() || check {
                     return Ok(None);
                 }
                 transaction.insert::<GuestDoc>(&guest).await?;

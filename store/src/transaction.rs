@@ -5,6 +5,9 @@
 //! and commits, or aborts: because the work found something that blocks, or because the caller only
 //! wanted to know. When another writer was first, the whole work is repeated on what that writer
 //! left, with back-off, so that it decides again; it never overwrites.
+//!
+//! A refused act leaves nothing behind, with one exception: that it was told of somebody whose file the
+//! member does not see is on record, without saying of whom.
 
 use std::{
     sync::Arc,
@@ -19,7 +22,7 @@ use mongodb::{
     options::{Acknowledgment, ReadConcern, WriteConcern},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tavolo_schema::{Actor, DateTime, Day, Facility, Findings, Member, id::ActId};
+use tavolo_schema::{Actor, Code, DateTime, Day, Facility, Findings, Member, id::ActId};
 
 use crate::{
     Order, Outcome, Store, StoreError,
@@ -39,6 +42,8 @@ pub(crate) struct Transaction {
     pub(crate) actor: Actor,
     pub(crate) now: DateTime,
     pub(crate) found: Findings,
+    /// What is found of people whose files the member does not see: to be recorded, whatever comes of the act.
+    pub(crate) out_of_sight: Vec<Code>,
     pub(crate) within_reach: Reach<Facility>,
 }
 
@@ -102,11 +107,12 @@ impl Store {
         let irregularities = irregularities.into_vec();
         match answer.filter(|_| !blocked && !order.validate_only) {
             None => {
-                transaction.abort().await;
+                self.refuse(order, transaction).await?;
                 Ok(Outcome { answer: None, irregularities, act: None })
             }
             Some(answer) => {
-                let record = ActRecord::new(order, transaction.act, &answer, &irregularities);
+                let told = std::mem::take(&mut transaction.out_of_sight);
+                let record = ActRecord::new(order, transaction.act, &answer, &irregularities).telling(told);
                 transaction.insert::<ActRecord>(&record).await?;
                 let act = transaction.act;
                 match transaction.commit().await {
@@ -120,6 +126,17 @@ impl Store {
 }
 
 impl Store {
+    /// Undoes an act. Nothing is answered before it is on record what the member is told of people out of sight.
+    async fn refuse(&self, order: &Order, mut transaction: Transaction) -> Result<(), StoreError> {
+        let told = std::mem::take(&mut transaction.out_of_sight);
+        let refusal = ActRecord::refusal(order, transaction.act, told);
+        transaction.abort().await;
+        if let Some(record) = refusal {
+            collection::<ActRecord>(self.database()).insert_one(write::<ActRecord>(&record)?).await?;
+        }
+        Ok(())
+    }
+
     /// Whether an act is in the books after all. That it is not there yet proves nothing.
     async fn was_written(&self, act: ActId) -> bool {
         let acts = collection::<ActRecord>(self.database());
@@ -159,6 +176,7 @@ impl Transaction {
             actor: order.actor.clone(),
             now: order.now,
             found: Findings::default(),
+            out_of_sight: Vec::new(),
             within_reach: Reach::clone(&order.within_reach),
         })
     }

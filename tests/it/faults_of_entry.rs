@@ -1,5 +1,6 @@
 //! Faults of entry: what is refused, with which code, and that nothing was written then.
 
+mod duplicates;
 mod reach;
 
 use serde_json::{Value, json};
@@ -522,21 +523,21 @@ async fn a_guest_is_checked_as_a_whole_and_every_problem_told_at_once() {
     ];
     refused(&world, &hub, "operator", "registerGuest", all, &expected).await;
 
-    // The same person: by a code it is refused, by particulars it is marked; whose guest it is, is not told.
+    // The same person: by a code it is refused, by particulars it is marked.
     let known = changed(json!({ "taxCode": provisional_tax_code(1), "cuiCode": "CUI1", "vestanetCode": "KR1" }));
     accepted(&hub, "registerGuest", "guest", known.clone()).await;
     for (field, value) in
         [("taxCode", json!(provisional_tax_code(1))), ("cuiCode", json!("cui1 ")), ("vestanetCode", json!("KR1"))]
     {
         let same = changed(json!({ field: value }));
-        let payload = refused(&world, &hub, "other_operator", "registerGuest", same, &["DUPLICATE_PERSON"]).await;
+        let payload = refused(&world, &hub, "province", "registerGuest", same, &["DUPLICATE_PERSON"]).await;
         assert_eq!(findings(&payload), pairs(&[("DUPLICATE_PERSON", &format!("input.{field}"))]));
     }
     let mut alike = known;
     for field in ["taxCode", "cuiCode", "vestanetCode"] {
         alike[field] = Value::Null;
     }
-    let payload = hub.act("operator", "registerGuest", "guest { id }", alike).await;
+    let payload = hub.act("province", "registerGuest", "guest { id }", alike).await;
     assert_eq!(findings(&payload), pairs(&[("POSSIBLE_DUPLICATE", "input")]));
     assert!(payload["guest"]["id"].is_string());
 
