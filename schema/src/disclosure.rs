@@ -14,7 +14,20 @@
 //!    periods are whole months that are over: the difference of two answers is uncertain by four either way, as much as
 //!    what was left out. No filter goes closer than a municipality or a category.
 //!
-//! Zero is shown: that nobody is there says nothing about a person.
+//! Zero is shown where nothing beside it is left out; in a row with something left out it is left out too, so that what
+//! is left out may be nobody.
+//!
+//! Who sees the persons of some facilities and not of others knows a part of every count exactly, and subtracts it. So
+//! the rest alone is protected, as if there were nothing else, and the known part is added to what may be published of
+//! the rest ([`beside`]): subtracting it gives back what anybody may know. Where the rest is left out, the whole is.
+//!
+//! Mean and median have no cells to leave out. They are told of more than twenty stays as published ([`averaged`]), and
+//! never of known and protected ones together: with all but one of the stays known, a median is the length of that one.
+//!
+//! What remains possible. A longer period counts everybody of a shorter one within it, and more. Where nothing was left
+//! out of a row of the shorter one, a value that was zero there and is left out in the longer is likely that of somebody
+//! who came in between, and so with a total of zero; whatever is left out already shields who comes later. Rounding
+//! hides a few, not a trend. And whoever knows all of a cell but one person by other means may learn of that one.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +36,9 @@ pub const BASE: i32 = 5;
 
 /// People of whom nothing is told are fewer than this.
 pub const THRESHOLD: i32 = 5;
+
+/// Mean and median are told of more than so many, as published.
+const AVERAGED: i32 = 20;
 
 /// The nearest multiple of [`BASE`].
 #[must_use]
@@ -107,15 +123,16 @@ impl Draft {
         Self { cells, hidden }
     }
 
-    /// Leaves out enough of a table that its total does not tell the rest.
+    /// Leaves out enough of a table that its total does not tell the rest, and with anything every zero.
     fn complete(&mut self, group: usize) {
+        if !self.hidden[group].contains(&true) {
+            return;
+        }
+        self.hidden[group].iter_mut().zip(&self.cells[group]).for_each(|(hidden, cell)| *hidden |= *cell == 0);
         loop {
-            let (mut left_out, mut people) = (0, 0);
-            for (cell, hidden) in self.cells[group].iter().zip(&self.hidden[group]) {
-                left_out += i32::from(*hidden);
-                people += if *hidden { *cell } else { 0 };
-            }
-            if left_out == 0 || (left_out > 1 && people >= THRESHOLD.max(left_out + 1)) {
+            let left_out = self.cells[group].iter().zip(&self.hidden[group]).filter(|(_, hidden)| **hidden);
+            let (cells, people) = left_out.fold((0, 0), |(cells, people), (cell, _)| (cells + 1, people + cell));
+            if cells > 1 && people >= THRESHOLD {
                 return;
             }
             if !self.leave_out_smallest(group) {
@@ -173,7 +190,7 @@ impl Draft {
         sums.into_iter().all(|((group, value), by)| {
             let (before, after) = (self.cells[group][value], self.cells[group][value] + by);
             match self.hidden[group][value] {
-                true => after >= i32::from(!self.all_hidden(group)),
+                true => after >= 0,
                 false => by == 0 || (before >= THRESHOLD && after >= THRESHOLD && rounded(before) == rounded(after)),
             }
         })
@@ -210,9 +227,20 @@ impl Draft {
     }
 }
 
-/// A total as it may be published beside its table: left out with it, or when it is small itself.
+/// A total as it may be published: left out when it is small itself.
 #[must_use]
-pub fn total(count: i32, row: &[Option<i32>]) -> Option<i32> {
-    let alone = row.iter().all(Option::is_none);
-    (count == 0 || (count >= THRESHOLD && !alone)).then(|| rounded(count))
+pub fn total(count: i32) -> Option<i32> {
+    (count == 0 || count >= THRESHOLD).then(|| rounded(count))
+}
+
+/// What may be told to whoever knows a part of a count exactly: that part with what may be published of the rest.
+#[must_use]
+pub fn beside(known: i32, rest: Option<i32>) -> Option<i32> {
+    rest.map(|rest| known + rest)
+}
+
+/// Whether mean and median of so many may be told. It follows from the count as published, so that it tells nothing else.
+#[must_use]
+pub fn averaged(count: i32) -> bool {
+    rounded(count) > AVERAGED
 }

@@ -98,13 +98,13 @@ impl LengthBand {
     }
 }
 
-/// How many. Whoever may not see persons is told multiples of five, and nothing of fewer than five people.
+/// How many. Of persons that the viewer may not see, multiples of five are told, and nothing of fewer than five people.
 #[derive(SimpleObject, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// How many; null where it is suppressed.
     #[graphql(directive = data_class::apply(Operational))]
     pub count: Option<i32>,
-    /// Left out, because it is from 1 to 4 or would tell such a number by subtraction.
+    /// Left out, because it is from 1 to 4, would tell such a number by subtraction, or is a zero beside one left out.
     #[graphql(directive = data_class::apply(Operational))]
     pub suppressed: bool,
 }
@@ -190,10 +190,12 @@ pub struct LengthOfStay {
     /// Stays that ended.
     #[graphql(directive = data_class::apply(Operational))]
     pub exits: Count,
-    /// Their mean length in days; null when there are none, or suppressed. In whole days for whoever may not see persons.
+    /// Their mean length in days; null when there are none, or suppressed. Of persons that the viewer may not see, in
+    /// whole days, of more than twenty stays as published, and not together with others.
     #[graphql(directive = data_class::apply(Operational))]
     pub mean_days: Option<f64>,
-    /// Their median length in days; null when there are none, or suppressed. In whole days for whoever may not see persons.
+    /// Their median length in days; null when there are none, or suppressed. Of persons that the viewer may not see, in
+    /// whole days, of more than twenty stays as published, and not together with others.
     #[graphql(directive = data_class::apply(Operational))]
     pub median_days: Option<f64>,
     /// Their lengths by band.
@@ -204,9 +206,11 @@ pub struct LengthOfStay {
 /// People and stays of a period, counted. Only facilities that the viewer sees are counted.
 ///
 /// Whoever may see the persons of all these facilities is told exact numbers. Everybody else is told multiples of five;
-/// cells from 1 to 4, and as many others as it takes to prevent their being told by subtraction, are suppressed; the
-/// period is taken to whole calendar months that are over; and nothing is told closer than one municipality or one
-/// category.
+/// cells from 1 to 4, and as many others as it takes to prevent their being told by subtraction, are suppressed, zeros
+/// beside them included; the period is taken to whole calendar months that are over; and nothing is told closer than one
+/// municipality or one category. Whoever may see the persons of some facilities is told their exact numbers together
+/// with those of the others, protected in this way: what is suppressed of the others is suppressed as a whole, and
+/// somebody who was in both is counted in both.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct Statistics {
     /// First day that is counted.
@@ -215,7 +219,7 @@ pub struct Statistics {
     /// Last day that is counted.
     #[graphql(directive = data_class::apply(Operational))]
     pub to: Day,
-    /// Counts are rounded to multiples of this: 1 when they are exact.
+    /// What may not be told exactly is rounded to multiples of this: 1 when all is exact.
     #[graphql(directive = data_class::apply(Operational))]
     pub rounded_to: i32,
     /// People who had a place on at least one day.

@@ -38,17 +38,22 @@ const fn guest(facility: usize, sex: &'static str, citizenship: &'static str, ar
     Guest { facility, sex, citizenship, birth: "1996-03-12", arrives, leaves: None }
 }
 
-/// Two facilities of two operators, accredited since August, and their guests. The clock stands at 23 November.
-async fn autumn(guests: Vec<Guest>) -> (World, Client, [String; 2]) {
+/// Three facilities, accredited since August, and their guests: of two operators, held by the Province, and one that the
+/// municipality of the first holds. The clock stands at 23 November.
+async fn autumn(guests: Vec<Guest>) -> (World, Client, [String; 3]) {
     let world = World::new().await;
     let hub = world.hub().await;
     let bodies = &world.bodies;
     let mut facilities = Vec::new();
-    for (operator, town, code) in [(bodies.operator, "101010", "88900"), (bodies.other_operator, "101012", "88842")] {
+    for (operator, holder, town, code) in [
+        (bodies.operator, bodies.province, "101010", "88900"),
+        (bodies.other_operator, bodies.province, "101012", "88842"),
+        (bodies.operator, bodies.municipality, "101010", "88900"),
+    ] {
         let input = json!({
             "name": format!("Casa {town}"), "type": "APARTMENT", "municipality": town,
             "address": { "street": format!("Via {town}"), "number": "1", "postalCode": code },
-            "operator": operator.encode(), "holder": bodies.province.encode(),
+            "operator": operator.encode(), "holder": holder.encode(),
         });
         let facility = accepted(&hub, "registerFacility", "facility", input).await;
         let input = json!({ "facility": facility, "category": "ORDINARY", "installed": 40 });
@@ -75,7 +80,7 @@ async fn autumn(guests: Vec<Guest>) -> (World, Client, [String; 2]) {
             accepted(&hub, "dischargeGuest", "stay", input).await;
         }
     }
-    let facilities = [facilities.remove(0), facilities.remove(0)];
+    let facilities = facilities.try_into().unwrap();
     (world, hub, facilities)
 }
 
@@ -188,6 +193,53 @@ async fn a_municipality_is_told_exactly_of_what_it_holds_and_roughly_of_the_rest
     };
     assert_eq!(ask(&held).await["hosted"], json!({ "count": 1, "suppressed": false }));
     assert_eq!(ask(&there).await["hosted"], json!({ "count": null, "suppressed": true }));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_municipality_cannot_subtract_its_own_guests_from_what_it_is_told_of_all() {
+    let guests = |facility, sex, citizenship, people: usize| {
+        (0..people).map(move |_| guest(facility, sex, citizenship, "2026-09-10"))
+    };
+    let held = guests(2, "F", "MLI", 12).chain(guests(2, "M", "MLI", 7));
+    let others = guests(0, "F", "NGA", 2).chain(guests(0, "M", "NGA", 21)).chain(guests(0, "X", "NGA", 6));
+    let (world, hub, facilities) = autumn(held.chain(others).collect()).await;
+    let count = |count: i64| json!({ "count": count, "suppressed": false });
+    for filter in [Value::Null, json!({ "municipality": "101010" }), json!({ "category": "ORDINARY" })] {
+        let all = ask(&hub, "municipality", filter, "2026-09-01", "2026-10-31").await;
+        assert_eq!(all["roundedTo"], 5);
+        assert_eq!(all["hosted"], count(19 + 30));
+        assert_eq!(counts(&all["byCitizenship"], "citizenship"), json!([["MLI", 19], ["NGA", 30]]));
+        // Two women of the others are left out, and the own ones with them.
+        assert_eq!(counts(&all["bySex"], "sex"), json!([["F", null], ["M", 7 + 20], ["X", null]]));
+        assert_eq!(all["movementsByMonth"][0]["entries"]["count"], 19 + 30);
+    }
+    let own = ask(&hub, "municipality", json!({ "facility": facilities[2] }), "2026-09-01", "2026-10-31").await;
+    assert_eq!((&own["roundedTo"], &own["hosted"]), (&json!(1), &count(19)));
+    assert_eq!(counts(&own["bySex"], "sex"), json!([["F", 12], ["M", 7]]));
+    // Whoever sees nobody is told of everybody as one.
+    let all = ask(&hub, "analyst", Value::Null, "2026-09-01", "2026-10-31").await;
+    assert_eq!(all["hosted"], count(50));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn means_are_told_of_many_alone_and_never_of_known_and_others_together() {
+    let left =
+        |facility, day| Guest { leaves: Some((day, "TERM_EXPIRED")), ..guest(facility, "M", "NGA", "2026-09-01") };
+    let mut guests: Vec<Guest> = (0..22).map(|_| left(0, "2026-09-21")).collect();
+    guests.extend([left(0, "2026-10-11"), left(2, "2026-10-11")]);
+    let (world, hub, facilities) = autumn(guests).await;
+    let lengths = async |subject, filter, to| {
+        let told = ask(&hub, subject, filter, "2026-09-01", to).await["lengthOfStay"].take();
+        json!([told["exits"]["count"], told["meanDays"], told["medianDays"]])
+    };
+    let there = || json!({ "municipality": "101010" });
+    assert_eq!(lengths("analyst", there(), "2026-09-30").await, json!([20, null, null]));
+    assert_eq!(lengths("analyst", there(), "2026-10-31").await, json!([25, 22.0, 20.0]));
+    assert_eq!(lengths("municipality", there(), "2026-10-31").await, json!([26, null, null]));
+    let own = json!({ "facility": facilities[2] });
+    assert_eq!(lengths("municipality", own, "2026-10-31").await, json!([1, 40.0, 40.0]));
     world.end().await;
 }
 
