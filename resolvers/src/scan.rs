@@ -4,13 +4,16 @@
 
 use async_graphql::ServerError;
 
-use crate::{guard::Limits, guard::within};
+use crate::{
+    error::{self, ErrorCode},
+    guard::{Limits, within},
+};
 
 /// Refuses a text whose brackets go too deep, or that has too many tokens.
 ///
 /// # Errors
 ///
-/// Which limit it breaks.
+/// Which limit it breaks, or that a block string does not end.
 pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), ServerError> {
     let mut rest = text.as_bytes();
     let (mut depth, mut tokens, mut in_word) = (0_u64, 0_u64, false);
@@ -20,7 +23,7 @@ pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), ServerError> {
         tokens += u64::from(begins);
         in_word = letter;
         rest = match byte {
-            b'"' => after_string(rest),
+            b'"' => after_string(rest)?,
             b'#' => after_line(after),
             _ => after,
         };
@@ -40,22 +43,25 @@ fn after_line(rest: &[u8]) -> &[u8] {
     end.map_or(&[], |end| &rest[end..])
 }
 
-/// What follows a string; nothing when it does not end, which the parser refuses.
-fn after_string(rest: &[u8]) -> &[u8] {
+/// What follows a string. One of a single line that does not end there goes no further than the parser, which refuses it.
+/// A block string without an end is refused here: the parser would take it for an empty string and read on.
+fn after_string(rest: &[u8]) -> Result<&[u8], ServerError> {
     let (mut rest, block) = match rest.strip_prefix(b"\"\"\"") {
         Some(rest) => (rest, true),
         None => (&rest[1..], false),
     };
     loop {
         rest = match rest {
-            [b'"', b'"', b'"', after @ ..] if block => return after,
+            [b'"', b'"', b'"', after @ ..] if block => return Ok(after),
             [b'\\', b'"', b'"', b'"', after @ ..] if block => after,
-            [b'"', after @ ..] if !block => return after,
+            [] if block => return Err(error::server_error(ErrorCode::BadRequest, "a block string does not end")),
+            [] => return Ok(rest),
+            [b'"', after @ ..] if !block => return Ok(after),
             // No string goes on in the next line.
-            [b'\n' | b'\r', ..] if !block => return rest,
-            [b'\\', _, after @ ..] if !block => after,
+            [b'\n' | b'\r', ..] if !block => return Ok(rest),
+            // Nor does what is escaped lie there.
+            [b'\\', next, after @ ..] if !block && !matches!(next, b'\n' | b'\r') => after,
             [_, after @ ..] => after,
-            [] => return rest,
         };
     }
 }
@@ -83,6 +89,8 @@ mod tests {
             format!("{{ # ]\n a(b: {deep}"),
             "{ a".repeat(200),
             "{ a(b: {c: ".repeat(200),
+            format!("{{ a(b: \"broken\n {deep}"),
+            format!("{{ a(b: \"broken\\\n {deep}"),
         ] {
             assert!(refused(&text), "{text}");
         }
@@ -95,6 +103,22 @@ mod tests {
             assert!(!refused(&text), "{text}");
             assert!(parse_query(&text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_block_string_hides_nothing_behind_it() {
+        let things = "c ".repeat(10_000);
+        for text in [
+            format!("{{ a(b: [\"\"\"x\"]) {things} }}"),
+            format!("{{ a(b: [\"\"\"x\\\"\"\" \"]) {things} }}"),
+            format!("{{ a(b: \"\"\"x\\\"\"\" \"\"\") {things} }}"),
+            format!("{{ a(b: \"\"\"\"x\"\"\") {things} }}"),
+        ] {
+            assert!(refused(&text), "{}", &text[..40]);
+        }
+        let open = "{ a(b: [\"\"\"x\"]) { c } }";
+        assert!(parse_query(open).is_ok(), "the parser takes it for two strings");
+        assert!(refused(open), "the specification has no such text");
     }
 
     #[test]
