@@ -3,12 +3,12 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
 };
 
 use async_graphql::{
     MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ServerError,
-    ValidationResult, Variables,
+    ValidationResult, Value, Variables,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
     parser::{
         parse_query,
@@ -16,14 +16,15 @@ use async_graphql::{
     },
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use tavolo_subscriptions::Board;
 
 use crate::{
     Hub, Viewer, accreditation, capacity,
     error::{self, ErrorCode},
     facility,
     gate::Redactions,
-    guard::{self, Toll},
-    guest, history,
+    guard, guest, history,
+    lists::CONTRACT,
     live::{Performance, Stage},
     loaders::Loaders,
     municipality, node, occupancy, organisation, scan,
@@ -106,6 +107,8 @@ impl Graph {
     /// The graph of a hub.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
+        // Before the first request waits for it.
+        LazyLock::force(&CONTRACT);
         Self { schema: build(), documents: Documents::default(), stage: Stage::new(&hub), hub }
     }
 
@@ -158,7 +161,7 @@ impl Graph {
         let schema = builder().extension(OnlyValidates).finish();
         let checked = scan::check(document, &guard::LIMITS).and_then(|()| {
             let parsed = parse_query(document)?;
-            guard::check(&parsed, &Variables::default(), &guard::LIMITS)
+            guard::check(&parsed, &Variables::default(), &guard::LIMITS, &Board::default())
         });
         let found = match checked {
             Ok(_) => schema.execute(document).await.errors.into_iter().next(),
@@ -192,6 +195,12 @@ fn build() -> Schema<Query, Mutation, Subscription> {
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
+}
+
+/// What the contract says about itself.
+pub(crate) fn introspected(question: &str) -> Value {
+    // Nothing of it waits for anything.
+    build().execute(question).now_or_never().unwrap_or_else(panicked).data
 }
 
 /// Ends a request when its document has been validated.
@@ -268,45 +277,52 @@ pub struct Prepared {
 
 /// Documents that have been read lately: a client sends the same few again and again.
 #[derive(Clone, Default)]
-struct Documents(Arc<RwLock<HashMap<String, Known>>>);
+struct Documents(Arc<RwLock<Generations>>);
 
-/// A document that has been read, with its toll when that is always the same.
-#[derive(Clone)]
-struct Known {
-    document: ExecutableDocument,
-    toll: Option<Toll>,
+/// Those that came lately and those before them: what is not asked for again goes with its generation.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<String, ExecutableDocument>,
+    old: HashMap<String, ExecutableDocument>,
 }
 
-/// Documents kept at most.
-const KEPT: usize = 500;
+/// Documents of a generation at most.
+const KEPT: usize = 250;
 /// Bytes of a document that is kept at most.
 const KEPT_BYTES: usize = 8 * 1024;
 
 impl Documents {
-    /// Reads the document of a request, unless it has been read, and tells its toll when that is known.
-    fn read(&self, request: &mut Request) -> Result<Option<Toll>, ServerError> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&request.query).cloned();
-        if let Some(known) = known {
-            request.set_parsed_query(known.document);
-            return Ok(known.toll);
+    /// Reads the document of a request, unless it has been read lately, and tells whether it has to be kept.
+    fn read(&self, request: &mut Request) -> Result<bool, ServerError> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let young = kept.young.get(&request.query);
+        let (known, old) = (young.or_else(|| kept.old.get(&request.query)).cloned(), young.is_none());
+        drop(kept);
+        match known {
+            Some(document) => {
+                request.set_parsed_query(document);
+                Ok(old)
+            }
+            None => {
+                scan::check(&request.query, &guard::LIMITS)?;
+                request.parsed_query()?;
+                Ok(may_be_kept(&request.query))
+            }
         }
-        scan::check(&request.query, &guard::LIMITS)?;
-        request.parsed_query()?;
-        Ok(None)
     }
 
     /// Keeps a document that has been read and measured.
-    fn keep(&self, query: &str, document: &ExecutableDocument, toll: Toll) {
-        let known = Known { document: document.clone(), toll: Some(toll).filter(|toll| toll.constant) };
+    fn keep(&self, query: String, document: ExecutableDocument) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
+        let mut gone = HashMap::new();
+        if kept.young.len() >= KEPT {
+            let old = std::mem::take(&mut kept.young);
+            gone = std::mem::replace(&mut kept.old, old);
         }
-        kept.insert(query.to_owned(), known);
-    }
-
-    fn keeps(&self, query: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(query)
+        kept.young.insert(query, document);
+        drop(kept);
+        // Nobody waits while hundreds of documents are taken apart.
+        drop(gone);
     }
 }
 
@@ -320,24 +336,18 @@ impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
     fn guarded(&self, mut request: Request) -> Result<Prepared, ServerError> {
         guard::few(&request.variables, &guard::LIMITS)?;
-        let known = self.documents.read(&mut request)?;
+        let keep = self.documents.read(&mut request)?;
         let name = request.operation_name.clone();
         let (query, variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
         let document = request.parsed_query()?;
-        let toll = match known {
-            Some(toll) => toll,
-            None => {
-                let toll = guard::check(document, &variables, &guard::LIMITS)?;
-                if may_be_kept(&query) && !self.documents.keeps(&query) {
-                    self.documents.keep(&query, document, toll);
-                }
-                toll
-            }
-        };
+        let cost = guard::check(document, &variables, &guard::LIMITS, &self.hub.table.board())?;
+        if keep {
+            self.documents.keep(query.clone(), document.clone());
+        }
         let kind = kind(document, name.as_deref());
         request.query = query;
         request.variables = variables;
-        Ok(Prepared { request, kind, cost: toll.cost })
+        Ok(Prepared { request, kind, cost })
     }
 }
 

@@ -2,19 +2,24 @@
 //!
 //! The library's own limits expand fragments as they count, so a document of a kilobyte that spreads
 //! them sixty times on four levels keeps it busy for seconds. Here each fragment is measured once,
-//! and its measure is added wherever it is spread: the time is proportional to the document. What is measured of a
-//! document that stays in memory is measured once, unless the length of a list hangs on a variable.
+//! and its measure is added wherever it is spread; so is the weight of each variable wherever it stands. The time is
+//! proportional to the document and its variables. What is measured hangs on the variables and on how many facilities
+//! there are now, so it is measured again for each request, also of a document that stays in memory.
 
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Positioned, ServerError, Value as ConstValue, Variables,
+    Name, Positioned, Request, ServerError, Variables,
     parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet},
 };
+use async_graphql_value::Value;
+use tavolo_subscriptions::Board;
 
-use tavolo_schema::history::MOST_POINTS;
-
-use crate::error::{self, ErrorCode};
+use crate::{
+    error::{self, ErrorCode},
+    lists::{ANY, CONTRACT, LONGEST_PAGE, Told, groups},
+    weight::{Given, Inputs, Weight},
+};
 
 /// What a document may have at most.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +40,10 @@ pub struct Limits {
     pub variables: usize,
     /// Operations and fragments.
     pub definitions: usize,
-    /// Lists of the introspection within each other: types have fields, interfaces, other types, and these again.
-    pub introspection: u64,
+    /// Values in the arguments after expansion of fragments, with each variable wherever it stands.
+    pub values: u64,
+    /// Bytes of text in these.
+    pub text: u64,
     /// Brackets within each other, before the document is parsed.
     pub brackets: u64,
     /// Words, strings and brackets that open, before the document is parsed.
@@ -53,7 +60,8 @@ pub const LIMITS: Limits = Limits {
     directives: 100,
     variables: 100,
     definitions: 100,
-    introspection: 2,
+    values: 20_000,
+    text: 1024 * 1024,
     brackets: 64,
     tokens: 3_000,
 };
@@ -61,20 +69,15 @@ pub const LIMITS: Limits = Limits {
 /// Levels of fields and fragments that are looked into; beyond them a document is too deep in any case.
 const RECURSION: u64 = 64;
 
-/// Lists that are paged, and how long a page is when the document does not say.
-const PAGED: [&str; 5] = ["facilities", "organisations", "accreditations", "guests", "stays"];
-const PAGE: u64 = 20;
+/// What a request costs before anything of it is read.
+pub const ENTRANCE: u64 = 100;
 
 /// What an act costs beside its fields: it is a transaction of the database.
 const ACT: u64 = 1_000;
 /// Fields that add up the ledger or the stays of a period, by the argument that makes them do so, and what that costs
-/// beside the fields of the answer. A history is as long as it may be.
+/// beside the fields of the answer.
 const ADDED_UP: [(&str, &str, u64); 3] =
     [("occupancy", "at", 5_000), ("occupancyHistory", "from", 5_000), ("statistics", "from", 10_000)];
-const HISTORY: (&str, u64) = ("occupancyHistory", MOST_POINTS as u64);
-
-/// Lists of the introspection that lead from a type to other types.
-const INTROSPECTION: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
 /// What a selection measures, once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,10 +86,41 @@ struct Measure {
     /// Fields of this very level.
     width: u64,
     fields: u64,
-    cost: u64,
+    cost: Cost,
     aliases: u64,
     directives: u64,
-    introspection: u64,
+    weight: Weight,
+}
+
+/// Fields, each as often as the lists around it may be long. The introspection tells everything of the contract in a few
+/// lists: what it costs to tell it of all elements of a kind is far less than of the longest list of each type.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    /// For one element, whichever it is.
+    one: u64,
+    /// For every element of its kind together, this much for each ...
+    each: u64,
+    /// ... and this much for all.
+    rest: u64,
+}
+
+impl Cost {
+    /// The same for whatever element.
+    fn of(one: u64) -> Self {
+        Self { one, each: one, rest: 0 }
+    }
+
+    fn of_all(self, elements: u64) -> u64 {
+        self.each.saturating_mul(elements).saturating_add(self.rest)
+    }
+
+    fn beside(self, other: Self) -> Self {
+        Self {
+            one: self.one.saturating_add(other.one),
+            each: self.each.saturating_add(other.each),
+            rest: self.rest.saturating_add(other.rest),
+        }
+    }
 }
 
 impl Measure {
@@ -96,63 +130,66 @@ impl Measure {
             depth: self.depth.max(other.depth),
             width: self.width.saturating_add(other.width),
             fields: self.fields.saturating_add(other.fields),
-            cost: self.cost.saturating_add(other.cost),
+            cost: self.cost.beside(other.cost),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
-            introspection: self.introspection.max(other.introspection),
+            weight: self.weight.and(other.weight),
         }
     }
 }
 
-/// What an operation costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Toll {
-    /// Fields after expansion of fragments, each as often as the lists around it may be long.
-    pub cost: u64,
-    /// Whether it is the same whatever the variables are.
-    pub constant: bool,
+/// What it costs to read a request: one for each sixteen bytes of its text, and for each sixteen values in it.
+#[must_use]
+pub fn reading(request: &Request) -> u64 {
+    Weight::of_request(&request.query, &request.variables).units() + 1
 }
 
-/// Refuses a document that would cost too much, and tells what the costliest of its operations costs.
+/// Refuses a document that would cost too much, and tells what the costliest of its operations costs: fields after
+/// expansion of fragments, each as often as the lists around it may be long by what is on the board.
 ///
 /// # Errors
 ///
 /// Which limit it breaks.
-pub fn check(document: &ExecutableDocument, variables: &Variables, limits: &Limits) -> Result<Toll, ServerError> {
+pub fn check(
+    document: &ExecutableDocument,
+    variables: &Variables,
+    limits: &Limits,
+    board: &Board,
+) -> Result<u64, ServerError> {
     few(variables, limits)?;
     let definitions = document.operations.iter().count() + document.fragments.len();
     within("definitions", definitions as u64, limits.definitions as u64)?;
     let mut gauge = Gauge {
         fragments: &document.fragments,
-        variables,
-        defaults: defaults(document),
+        inputs: Inputs::new(document, variables),
+        board,
         measured: HashMap::new(),
-        constant: true,
     };
-    let (mut fields, mut cost) = (0_u64, 0_u64);
+    let (mut all, mut cost) = (Measure::default(), 0_u64);
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         within("variables", operation.variable_definitions.len() as u64, limits.variables as u64)?;
-        let mut measure = gauge.selection(&operation.selection_set.node, 0)?.beside(directives(&operation.directives));
-        if operation.ty == OperationType::Mutation {
-            measure.cost = measure.cost.saturating_add(measure.width.saturating_mul(ACT));
-        }
+        let selected = gauge.selection(&operation.selection_set.node, root(operation.ty), 0)?;
+        let measure = selected.beside(gauge.directives(&operation.directives));
         within("root fields", measure.width, limits.root_fields)?;
         if operation.ty == OperationType::Subscription && measure.width != 1 {
             return Err(error::server_error(ErrorCode::BadRequest, "a subscription has exactly one field at its root"));
         }
+        let acts = if operation.ty == OperationType::Mutation { measure.width.saturating_mul(ACT) } else { 0 };
+        cost = cost.max(measure.cost.one.saturating_add(acts));
         bounded(measure, limits)?;
-        fields = fields.saturating_add(measure.fields);
-        cost = cost.max(measure.cost);
+        within("fields, counting the length of lists", cost, limits.cost)?;
+        all = all.beside(measure);
     }
     // Those that nobody spreads as well: they are validated like the others.
-    for name in document.fragments.keys() {
-        let measure = gauge.fragment(name, 0)?;
+    for (name, fragment) in &document.fragments {
+        let measure = gauge.fragment(name, fragment, 0)?;
         bounded(measure, limits)?;
-        fields = fields.saturating_add(measure.fields);
+        all = all.beside(measure);
     }
-    within("fields", fields, limits.fields)?;
-    Ok(Toll { cost, constant: gauge.constant })
+    within("fields", all.fields, limits.fields)?;
+    light(all.weight, limits)?;
+    Ok(cost)
 }
 
 /// Refuses more variables than any document may declare.
@@ -164,26 +201,11 @@ pub fn few(variables: &Variables, limits: &Limits) -> Result<(), ServerError> {
     within("variables", variables.len() as u64, limits.variables as u64)
 }
 
-/// The numbers that variables have when they are not sent; where operations differ, the largest.
-fn defaults(document: &ExecutableDocument) -> HashMap<&Name, u64> {
-    let mut defaults = HashMap::new();
-    for (_, operation) in document.operations.iter() {
-        for variable in &operation.node.variable_definitions {
-            let value = variable.node.default_value.as_ref().and_then(|value| length(&value.node));
-            if let Some(value) = value {
-                let known = defaults.entry(&variable.node.name.node).or_insert(value);
-                *known = value.max(*known);
-            }
-        }
-    }
-    defaults
-}
-
-/// A value as the length of a list. A negative number is refused by the field itself.
-fn length(value: &ConstValue) -> Option<u64> {
-    match value {
-        ConstValue::Number(number) => number.as_i64().map(|number| u64::try_from(number).unwrap_or(1)),
-        _ => None,
+fn root(ty: OperationType) -> &'static str {
+    match ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
     }
 }
 
@@ -192,8 +214,12 @@ fn bounded(measure: Measure, limits: &Limits) -> Result<(), ServerError> {
     within("fields", measure.fields, limits.fields)?;
     within("aliases", measure.aliases, limits.aliases)?;
     within("directives", measure.directives, limits.directives)?;
-    within("lists of types within each other", measure.introspection, limits.introspection)?;
-    within("fields, counting the length of lists", measure.cost, limits.cost)
+    light(measure.weight, limits)
+}
+
+fn light(weight: Weight, limits: &Limits) -> Result<(), ServerError> {
+    within("values in its arguments", weight.values, limits.values)?;
+    within("bytes of text in its arguments", weight.text, limits.text)
 }
 
 pub(crate) fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerError> {
@@ -203,36 +229,37 @@ pub(crate) fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerErr
     Err(error::server_error(ErrorCode::TooCostly, format!("the document has more than {limit} {what}")))
 }
 
-fn directives(directives: &[Positioned<Directive>]) -> Measure {
-    Measure { directives: directives.len() as u64, ..Measure::default() }
-}
-
 struct Gauge<'d> {
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
-    variables: &'d Variables,
-    defaults: HashMap<&'d Name, u64>,
+    inputs: Inputs<'d>,
+    board: &'d Board,
     /// The measure of each fragment; `None` while it is being taken.
     measured: HashMap<&'d Name, Option<Measure>>,
-    /// Whether no variable has been looked at.
-    constant: bool,
 }
 
 impl<'d> Gauge<'d> {
-    fn selection(&mut self, set: &'d SelectionSet, level: u64) -> Result<Measure, ServerError> {
+    /// Measures what is selected of a type.
+    fn selection(&mut self, set: &'d SelectionSet, on: &'d str, level: u64) -> Result<Measure, ServerError> {
         within("levels", level, RECURSION)?;
         let mut sum = Measure::default();
         for item in &set.items {
             let measure = match &item.node {
-                Selection::Field(field) => self.field(&field.node, level)?,
+                Selection::Field(field) => self.field(&field.node, on, level)?,
                 Selection::InlineFragment(fragment) => {
                     let fragment = &fragment.node;
-                    self.selection(&fragment.selection_set.node, level + 1)?.beside(directives(&fragment.directives))
+                    let on = fragment.type_condition.as_ref().map_or(on, |condition| condition.node.on.node.as_str());
+                    let selected = self.selection(&fragment.selection_set.node, on, level + 1)?;
+                    selected.beside(self.directives(&fragment.directives))
                 }
                 Selection::FragmentSpread(spread) => {
                     let spread = &spread.node;
                     // A spread costs the library time even where the fragment is empty or unknown.
-                    let itself = Measure { fields: 1, ..directives(&spread.directives) };
-                    self.fragment(&spread.fragment_name.node, level)?.beside(itself)
+                    let itself = Measure { fields: 1, ..self.directives(&spread.directives) };
+                    match self.fragments.get_key_value(&spread.fragment_name.node) {
+                        Some((name, fragment)) => self.fragment(name, fragment, level)?.beside(itself),
+                        // A name nobody defined is the validation's to refuse.
+                        None => itself,
+                    }
                 }
             };
             sum = sum.beside(measure);
@@ -240,193 +267,105 @@ impl<'d> Gauge<'d> {
         Ok(sum)
     }
 
-    fn field(&mut self, field: &'d Field, level: u64) -> Result<Measure, ServerError> {
-        let below = self.selection(&field.selection_set.node, level + 1)?;
+    fn field(&mut self, field: &'d Field, on: &'d str, level: u64) -> Result<Measure, ServerError> {
+        let name = field.name.node.as_str();
+        let below = self.selection(&field.selection_set.node, CONTRACT.leads_to(on, name), level + 1)?;
+        let handed = field.arguments.iter().map(|(_, value)| self.inputs.weigh(&value.node));
+        let handed = handed.fold(Weight::default(), Weight::and);
         let itself = Measure {
             depth: below.depth.saturating_add(1),
             width: 1,
             fields: 1,
-            cost: below.cost.saturating_mul(self.length(field)).saturating_add(Self::price(field)),
+            cost: self.cost(field, on, below.cost, price(field).saturating_add(handed.units())),
             aliases: u64::from(field.alias.is_some()),
-            directives: field.directives.len() as u64,
-            introspection: below.introspection + u64::from(INTROSPECTION.contains(&field.name.node.as_str())),
+            weight: handed,
+            directives: 0,
         };
-        Ok(Measure { depth: 0, width: 0, cost: 0, ..below }.beside(itself))
+        let below = Measure { depth: 0, width: 0, cost: Cost::default(), ..below };
+        Ok(below.beside(itself).beside(self.directives(&field.directives)))
     }
 
-    fn fragment(&mut self, name: &'d Name, level: u64) -> Result<Measure, ServerError> {
+    fn fragment(
+        &mut self,
+        name: &'d Name,
+        fragment: &'d Positioned<FragmentDefinition>,
+        level: u64,
+    ) -> Result<Measure, ServerError> {
         match self.measured.get(name) {
             Some(Some(measure)) => return Ok(*measure),
             Some(None) => return Err(error::server_error(ErrorCode::BadRequest, "a fragment spreads itself")),
             None => {}
         }
-        // A name nobody defined is the validation's to refuse.
-        let Some(fragment) = self.fragments.get(name) else { return Ok(Measure::default()) };
         self.measured.insert(name, None);
         let fragment = &fragment.node;
-        let measure = self.selection(&fragment.selection_set.node, level + 1)?.beside(directives(&fragment.directives));
+        let selected =
+            self.selection(&fragment.selection_set.node, &fragment.type_condition.node.on.node, level + 1)?;
+        let measure = selected.beside(self.directives(&fragment.directives));
         self.measured.insert(name, Some(measure));
         Ok(measure)
     }
 
+    fn directives(&self, directives: &'d [Positioned<Directive>]) -> Measure {
+        let weight = self.inputs.of_directives(directives.iter().map(|directive| &directive.node));
+        Measure { directives: directives.len() as u64, weight, ..Measure::default() }
+    }
+
+    /// What a field costs with what is below it.
+    fn cost(&self, field: &Field, on: &str, below: Cost, price: u64) -> Cost {
+        let name = field.name.node.as_str();
+        let times = |length: u64| below.one.saturating_mul(length).saturating_add(price);
+        match CONTRACT.told(on, name) {
+            Some(Told::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),
+            Some(Told::Part { most, all }) => Cost { one: times(most), each: price, rest: below.of_all(all) },
+            Some(Told::Links(most)) => Cost::of(times(most)),
+            None => Cost::of(times(self.length(field, on))),
+        }
+    }
+
     /// How often what is below a field may come.
-    fn length(&mut self, field: &Field) -> u64 {
-        let asked = ["first", "last"].into_iter().find_map(|argument| self.number(field, argument));
-        let ids = match self.argument(field, "ids") {
-            Some(ConstValue::List(ids)) => Some(ids.len() as u64),
-            _ => None,
-        };
-        let name = field.name.node.as_str();
-        let paged = PAGED.contains(&name).then_some(PAGE);
-        let history = (name == HISTORY.0).then_some(HISTORY.1);
-        asked.or(ids).or(paged).or(history).unwrap_or(1).max(1)
+    fn length(&self, field: &Field, on: &str) -> u64 {
+        let argument = |name: &str| field.get_argument(name).map(|value| &value.node);
+        let pages = ["first", "last"].into_iter().filter_map(argument).filter_map(|value| self.page(value)).max();
+        let ids = || argument("ids").map(|value| self.items(value));
+        let groups = || argument("groupBy").map(|value| self.groups(value));
+        let usual = || CONTRACT.length(on, field.name.node.as_str(), self.board);
+        pages.or_else(ids).or_else(groups).unwrap_or_else(usual).max(1)
     }
 
-    /// What a field costs by itself.
-    fn price(field: &Field) -> u64 {
-        let name = field.name.node.as_str();
-        let added_up = ADDED_UP.iter().find(|(own, by, _)| *own == name && field.get_argument(by).is_some());
-        added_up.map_or(1, |(_, _, price)| *price)
-    }
-
-    fn number(&mut self, field: &Field, argument: &str) -> Option<u64> {
-        length(&self.argument(field, argument)?)
-    }
-
-    /// An argument's value, with the request's variables in it.
-    fn argument(&mut self, field: &Field, name: &str) -> Option<ConstValue> {
-        let (_, value) = field.arguments.iter().find(|(argument, _)| argument.node == name)?;
-        let (sent, defaults, mut constant) = (self.variables, &self.defaults, true);
-        let value = value.node.clone().into_const_with(|name| {
-            constant = false;
-            let default = || defaults.get(&name).map(|length| ConstValue::from(*length));
-            sent.get(&name).cloned().or_else(default).ok_or(())
+    /// How long a page is asked to be. A negative number is refused by the field itself.
+    fn page(&self, value: &Value) -> Option<u64> {
+        let given = self.inputs.given(value).into_iter();
+        let pages = given.filter_map(|given| match given {
+            Given::Nothing => None,
+            Given::Number(number) => {
+                Some(number.as_i64().map_or(LONGEST_PAGE, |number| u64::try_from(number).unwrap_or(1)))
+            }
+            _ => Some(LONGEST_PAGE),
         });
-        self.constant &= constant;
-        value.ok()
+        pages.max()
     }
+
+    /// How many items a list has.
+    fn items(&self, value: &Value) -> u64 {
+        let given = self.inputs.given(value).into_iter();
+        let items = given.map(|given| if let Given::List(items) = given { items } else { LONGEST_PAGE });
+        items.max().unwrap_or(LONGEST_PAGE)
+    }
+
+    /// How many groups there can be.
+    fn groups(&self, value: &Value) -> u64 {
+        let given = self.inputs.given(value).into_iter();
+        let by = given.map(|given| if let Given::Word(by) = given { by } else { ANY });
+        by.map(|by| groups(by, self.board)).max().unwrap_or_else(|| groups(ANY, self.board))
+    }
+}
+
+/// What a field costs by itself.
+fn price(field: &Field) -> u64 {
+    let name = field.name.node.as_str();
+    let added_up = ADDED_UP.iter().find(|(own, by, _)| *own == name && field.get_argument(by).is_some());
+    added_up.map_or(1, |(_, _, price)| *price)
 }
 
 #[cfg(test)]
-mod tests {
-    use async_graphql::parser::parse_query;
-    use serde_json::json;
-
-    use super::*;
-
-    fn refusal(document: &str) -> Option<String> {
-        let document = parse_query(document).unwrap();
-        check(&document, &Variables::default(), &LIMITS).err().map(|error| error.message)
-    }
-
-    fn nested(levels: usize) -> String {
-        "{a".repeat(levels) + &"}".repeat(levels)
-    }
-
-    fn added_up(times: usize) -> String {
-        (0..times).map(|n| format!("s{n}: statistics(from: \"2026-01-01\", to: \"2026-12-31\") {{ from }} ")).collect()
-    }
-
-    #[test]
-    fn ordinary_documents_pass() {
-        assert_eq!(refusal(include_str!("../testdata/introspection.graphql")), None);
-        assert_eq!(refusal("{ facilities(first: 50) { nodes { id capacity { category free } } } }"), None);
-        assert_eq!(refusal(&nested(16)), None);
-        assert_eq!(refusal(&format!("{{ {} }}", added_up(12))), None);
-        let history = "{ occupancyHistory(from: \"2025-01-01T00:00:00Z\") { at capacity { free occupied } } }";
-        assert_eq!(refusal(history), None);
-    }
-
-    #[test]
-    fn each_limit_refuses_what_breaks_it() {
-        let aliases: String = (0..201).map(|number| format!("a{number}: role ")).collect();
-        let roots = "viewer ".repeat(51);
-        let many = "role ".repeat(4_001);
-        let variables: Vec<String> = (0..101).map(|number| format!("$v{number}: Int")).collect();
-        let directives = "@skip(if: true)".repeat(101);
-        let fragments: String = (0..101).map(|number| format!("fragment f{number} on Viewer {{ role }} ")).collect();
-        for (document, limit) in [
-            (nested(17), "levels"),
-            (format!("{{ viewer {{ {aliases} }} }}"), "aliases"),
-            (format!("{{ {roots} }}"), "root fields"),
-            (format!("{{ viewer {{ {many} }} }}"), "fields"),
-            (format!("query({}) {{ viewer }}", variables.join(",")), "variables"),
-            (format!("{{ viewer {{ role {directives} }} }}"), "directives"),
-            (format!("{{ viewer {{ role }} }} {fragments}"), "definitions"),
-            (format!("{{ viewer {{ role }} }} fragment a on Viewer {{ {many} }}"), "fields"),
-            ("{ __schema { types { interfaces { possibleTypes { fields { name } } } } } }".into(), "lists of types"),
-            ("{ a(first: 100) { b(last: 100) { c(first: 100) { d } } } }".into(), "length of lists"),
-            (format!("{{ {} }}", added_up(16)), "length of lists"),
-        ] {
-            let refusal = refusal(&document).unwrap_or_default();
-            assert!(refusal.contains(limit), "{limit}: {refusal}");
-        }
-    }
-
-    #[test]
-    fn fragments_that_spread_each_other_sixty_times_are_measured_once_each() {
-        let mut document = String::from("{ viewer { ...f0 } }");
-        for level in 0..8 {
-            let spreads = format!("...f{} ", level + 1).repeat(60);
-            document += &format!(" fragment f{level} on Viewer {{ {spreads} }}");
-        }
-        document += " fragment f8 on Viewer { role }";
-        assert!(refusal(&document).unwrap_or_default().contains("fields"));
-    }
-
-    fn toll(document: &str, variables: serde_json::Value) -> Toll {
-        check(&parse_query(document).unwrap(), &Variables::from_json(variables), &LIMITS).unwrap()
-    }
-
-    #[test]
-    fn the_cost_counts_each_field_as_often_as_it_may_come() {
-        let list = "query($n: Int = 7) { facilities(first: $n) { nodes { id } } }";
-        let constant = "{ facilities(first: 7) { nodes { id } } }";
-        assert_eq!(toll(constant, json!({})), Toll { cost: 15, constant: true });
-        assert_eq!(toll(list, json!({})), Toll { cost: 15, constant: false }, "the default of a variable counts");
-        assert_eq!(toll(list, json!({ "n": 3 })).cost, 7);
-        assert_eq!(toll("{ facilities { nodes { id } } }", json!({})).cost, 41, "a page is as long as it is");
-        assert_eq!(toll(list, json!({ "n": -5 })).cost, 3, "nothing wraps around");
-        assert_eq!(toll("{ facilities(first: -9223372036854775808) { nodes { id } } }", json!({})).cost, 3);
-        assert_eq!(toll("mutation { a: act { id } b: act { id } }", json!({})).cost, 2_004);
-        assert_eq!(toll("query($x: String) { facilities(after: $x) { nodes { id } } }", json!({})).cost, 41);
-    }
-
-    #[test]
-    fn more_variables_than_may_be_declared_may_not_be_sent_either() {
-        let sent: serde_json::Map<_, _> = (0..100_000).map(|number| (format!("v{number}"), json!(1))).collect();
-        let document = parse_query("{ viewer { role } }").unwrap();
-        let refused = check(&document, &Variables::from_json(sent.into()), &LIMITS).unwrap_err();
-        assert!(refused.message.contains("variables"), "{}", refused.message);
-    }
-
-    #[test]
-    fn a_subscription_has_exactly_one_field_at_its_root() {
-        let one = "subscription { occupancyChanged { kind } }";
-        assert_eq!(refusal(one), None);
-        for more in [
-            "subscription { a: occupancyChanged { kind } b: occupancyChanged { kind } }",
-            "subscription { ...f } fragment f on Subscription { a: occupancyChanged { kind } b: accreditationChanged { kind } }",
-        ] {
-            assert!(refusal(more).unwrap_or_default().contains("exactly one field"), "{more}");
-        }
-    }
-
-    #[test]
-    fn a_fragment_that_spreads_itself_is_refused() {
-        let document = "{ viewer { ...f } } fragment f on Viewer { ...g } fragment g on Viewer { ...f }";
-        assert!(refusal(document).unwrap_or_default().contains("spreads itself"));
-        assert!(refusal("{ ...f } fragment f on Query { ...f }").is_some());
-    }
-
-    #[test]
-    fn fragments_that_lead_nowhere_cost_no_time_either() {
-        let mut document = String::from("{ ...f0 }");
-        for level in 0..12 {
-            let spreads = format!("...f{} ", level + 1).repeat(60);
-            document += &format!(" fragment f{level} on Query {{ {spreads} }}");
-        }
-        // Nobody defines the last one, so there is no field at all.
-        assert!(refusal(&document).unwrap_or_default().contains("fields"));
-    }
-}
+mod tests;

@@ -38,6 +38,7 @@ mod facility;
 mod guest;
 mod history;
 mod irregularity;
+mod lists;
 mod municipality;
 mod node;
 mod occupancy;
@@ -46,6 +47,7 @@ mod scan;
 mod statistics;
 mod stay;
 mod viewer;
+mod weight;
 
 pub use graph::{Graph, Kind, Prepared};
 pub use hub::{Hub, Viewer};

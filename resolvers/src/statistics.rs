@@ -17,7 +17,8 @@ use tavolo_schema::{
 };
 use tavolo_subscriptions::Place;
 
-use self::tally::{Found, Period, Places, SEXES, Tally, WHOLE, mean, median};
+use self::tally::{Found, Period, Places, Tally, WHOLE, mean, median};
+pub(crate) use self::tally::{LONGEST, SEXES};
 use crate::{
     error::{bad_request, fault},
     gate,

@@ -22,7 +22,15 @@ fn hostile() -> Vec<(&'static str, Value, &'static str)> {
     let declared: String = (0..8_000).map(|number| format!("${}:Int", short(number))).collect();
     let sent: Map<String, Value> = (0..5_000).map(|number| (short(number), json!(1))).collect();
     let document = |text: String| json!({ "query": text });
+    let names = "name ".repeat(2_900);
     vec![
+        ("a variable again and again", repeated_variable(), "TOO_COSTLY"),
+        (
+            "types of fields of types",
+            document(format!("{{__schema{{types{{fields{{type{{fields{{{names}}}}}}}}}}}}}")),
+            "TOO_COSTLY",
+        ),
+        ("behind an open string", document(format!("{{a(b:[\"\"\"x\"]) {}}}", "c ".repeat(30_000))), "BAD_REQUEST"),
         ("spreads", document(bomb()), "TOO_COSTLY"),
         ("aliases", document(format!("{{viewer{{{}}}}}", &aliases[..60_000])), "TOO_COSTLY"),
         ("declared variables", document(format!("query({declared}){{viewer{{role}}}}")), "TOO_COSTLY"),
@@ -39,6 +47,12 @@ fn hostile() -> Vec<(&'static str, Value, &'static str)> {
             "BAD_REQUEST",
         ),
     ]
+}
+
+/// A variable of 29,000 values in 2,900 places: 84 million values, were it copied.
+fn repeated_variable() -> Value {
+    let query = format!("query($i:[Int]){{nodes(ids:[{}]){{id}}}}", "$i".repeat(2_900));
+    json!({ "query": query, "variables": { "i": vec![0; 29_000] } })
 }
 
 /// Variables that the JSON of the body nests without end.

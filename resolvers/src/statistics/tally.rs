@@ -17,12 +17,12 @@ use tavolo_subscriptions::Place;
 use crate::{error::bad_request, graph::Desk, sheet::Sheet};
 
 /// Months of a period at most.
-const LONGEST: usize = 120;
+pub(crate) const LONGEST: usize = 120;
 
 /// The group of everybody.
 pub(super) const WHOLE: usize = 0;
 
-pub(super) const SEXES: [Sex; 3] = [Sex::F, Sex::M, Sex::X];
+pub(crate) const SEXES: [Sex; 3] = [Sex::F, Sex::M, Sex::X];
 
 /// Days from the first to the last; none when the last is earlier.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,273 @@
+//! How long the lists of the contract may be where a document does not say it: what is below one comes as often.
+//!
+//! The contract tells which fields are lists; it is asked once, by the introspection that it has for everybody.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
+
+use async_graphql::from_value;
+use serde::Deserialize;
+use tavolo_schema::{
+    ExitReason, PlaceCategory, Relation,
+    history::MOST_POINTS,
+    statistics::{AgeBand, LengthBand},
+};
+use tavolo_subscriptions::Board;
+
+use crate::{graph, statistics};
+
+/// How long a page is when nobody says so, and what any other list is taken for.
+pub(crate) const PAGE: u64 = 20;
+
+/// The longest page.
+pub(crate) const LONGEST_PAGE: u64 = 100;
+
+/// Countries that somebody may be a citizen of, the stateless and the unknown among them.
+const CITIZENSHIPS: u64 = 260;
+
+/// Lists with a length of their own. A document says how long pages and groups are at the field around them.
+const LISTS: [(&str, &str, u64); 12] = [
+    ("Query", "occupancyHistory", MOST_POINTS as u64),
+    ("TotalsEvent", "groups", 1),
+    ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
+    ("Accreditation", "requested", PlaceCategory::ALL.len() as u64),
+    ("Accreditation", "granted", PlaceCategory::ALL.len() as u64),
+    ("Viewer", "sight", Relation::ALL.len() as u64),
+    ("Statistics", "exitsByReason", ExitReason::ALL.len() as u64),
+    ("Statistics", "movementsByMonth", statistics::LONGEST as u64),
+    ("Statistics", "byCitizenship", CITIZENSHIPS),
+    ("Statistics", "bySex", statistics::SEXES.len() as u64),
+    ("Statistics", "byAgeBand", AgeBand::ALL.len() as u64),
+    ("LengthOfStay", "bands", LengthBand::ALL.len() as u64),
+];
+
+/// How the names of pages end.
+const CONNECTION: &str = "Connection";
+
+/// The contract of every hub.
+pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
+    let answer: Answer = from_value(graph::introspected(QUESTION)).expect("the contract answers what it consists of");
+    Contract::new(answer.schema)
+});
+
+/// Where the fields lead to, and how much the introspection has to tell.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    types: HashMap<String, HashMap<String, Edge>>,
+    told: [(&'static str, &'static str, Told); 9],
+}
+
+/// Where a field leads to.
+#[derive(Debug)]
+struct Edge {
+    to: String,
+    list: bool,
+}
+
+/// How long a list of the introspection is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    /// There is one such list, with everything of its kind.
+    Whole(u64),
+    /// Each element belongs to one such list: how long the longest is, and all of them together.
+    Part { most: u64, all: u64 },
+    /// Elements are found in other lists as well: how long the longest is.
+    Links(u64),
+}
+
+impl Contract {
+    fn new(schema: Asked) -> Self {
+        let types = || schema.types.iter();
+        let fields = || types().flat_map(|own| own.fields.iter().flatten());
+        let told = [
+            ("__Schema", "types", Told::Whole(schema.types.len() as u64)),
+            ("__Schema", "directives", Told::Whole(schema.directives.len() as u64)),
+            ("__Directive", "args", part(schema.directives.iter().map(|own| own.args.len()))),
+            ("__Field", "args", part(fields().map(|field| field.args.len()))),
+            ("__Type", "fields", part(types().map(|own| len(&own.fields)))),
+            ("__Type", "inputFields", part(types().map(|own| len(&own.input_fields)))),
+            ("__Type", "enumValues", part(types().map(|own| len(&own.enum_values)))),
+            ("__Type", "interfaces", links(types().map(|own| len(&own.interfaces)))),
+            ("__Type", "possibleTypes", links(types().map(|own| len(&own.possible_types)))),
+        ];
+        let types = schema.types.into_iter().map(|own| (own.name, edges(own.fields.unwrap_or_default())));
+        Self { types: types.collect(), told }
+    }
+
+    /// The type that a field leads to; none for a field that there is not.
+    pub(crate) fn leads_to(&self, on: &str, field: &str) -> &str {
+        match field {
+            // What every query has, and no type tells.
+            "__schema" => "__Schema",
+            "__type" => "__Type",
+            _ => self.edge(on, field).map_or("", |edge| &edge.to),
+        }
+    }
+
+    fn edge(&self, on: &str, field: &str) -> Option<&Edge> {
+        self.types.get(on)?.get(field)
+    }
+
+    /// How long a list of the introspection is; `None` for any other field.
+    pub(crate) fn told(&self, on: &str, field: &str) -> Option<Told> {
+        self.told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told)
+    }
+
+    /// How long what a field leads to is taken to be when its arguments do not say it.
+    pub(crate) fn length(&self, on: &str, field: &str, board: &Board) -> u64 {
+        if let Some((_, _, length)) = LISTS.iter().find(|(of, own, _)| (*of, *own) == (on, field)) {
+            return *length;
+        }
+        if (on, field) == ("Query", "municipalities") {
+            return board.municipalities().count() as u64;
+        }
+        match self.edge(on, field) {
+            Some(edge) if edge.to.ends_with(CONNECTION) || edge.list && !on.ends_with(CONNECTION) => PAGE,
+            _ => 1,
+        }
+    }
+}
+
+/// Any grouping.
+pub(crate) const ANY: &str = "";
+
+/// How many groups there can be now; of any grouping, of whichever has most.
+pub(crate) fn groups(by: &str, board: &Board) -> u64 {
+    let provinces = || board.municipalities().map(|municipality| &municipality.province).collect::<BTreeSet<_>>().len();
+    let groups = match by {
+        "MUNICIPALITY" => board.municipalities().count(),
+        "OPERATOR" => board.organisations().count(),
+        "CATEGORY" => PlaceCategory::ALL.len(),
+        "FACILITY" => board.facilities(),
+        "PROVINCE" => provinces(),
+        _ => board.facilities().max(board.organisations().count()).max(board.municipalities().count()),
+    };
+    groups as u64
+}
+
+fn part(lengths: impl Iterator<Item = usize> + Clone) -> Told {
+    Told::Part { most: lengths.clone().max().unwrap_or_default() as u64, all: lengths.sum::<usize>() as u64 }
+}
+
+fn links(lengths: impl Iterator<Item = usize>) -> Told {
+    Told::Links(lengths.max().unwrap_or_default() as u64)
+}
+
+fn len<T>(list: &Option<Vec<T>>) -> usize {
+    list.as_ref().map_or(0, Vec::len)
+}
+
+fn edges(fields: Vec<AskedField>) -> HashMap<String, Edge> {
+    fields.into_iter().map(|field| (field.name, field.kind.edge(false))).collect()
+}
+
+/// What the contract is asked.
+const QUESTION: &str = "{ __schema {
+    types { name fields(includeDeprecated: true) { name args(includeDeprecated: true) { name } type { ...Kind } }
+        inputFields(includeDeprecated: true) { name } enumValues(includeDeprecated: true) { name }
+        interfaces { name } possibleTypes { name } }
+    directives { args(includeDeprecated: true) { name } } } }
+    fragment Kind on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "__schema")]
+    schema: Asked,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    types: Vec<AskedType>,
+    directives: Vec<AskedDirective>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AskedType {
+    name: String,
+    fields: Option<Vec<AskedField>>,
+    input_fields: Option<Vec<Named>>,
+    enum_values: Option<Vec<Named>>,
+    interfaces: Option<Vec<Named>>,
+    possible_types: Option<Vec<Named>>,
+}
+
+#[derive(Deserialize)]
+struct AskedDirective {
+    args: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct AskedField {
+    name: String,
+    args: Vec<Named>,
+    #[serde(rename = "type")]
+    kind: AskedKind,
+}
+
+#[derive(Deserialize)]
+struct Named {}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AskedKind {
+    kind: String,
+    name: Option<String>,
+    of_type: Option<Box<AskedKind>>,
+}
+
+impl AskedKind {
+    fn edge(self, list: bool) -> Edge {
+        let list = list || self.kind == "LIST";
+        match self.of_type {
+            Some(inner) => inner.edge(list),
+            None => Edge { to: self.name.unwrap_or_default(), list },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_knows_its_own_lists() {
+        for (on, field, _) in LISTS {
+            let edge = CONTRACT.edge(on, field);
+            assert!(edge.is_some_and(|edge| edge.list), "{on}.{field} is no list of the contract");
+        }
+        let board = Board::default();
+        for (on, field, length) in [
+            ("Query", "facilities", PAGE),
+            ("FacilityConnection", "nodes", 1),
+            ("FacilityConnection", "edges", 1),
+            ("Guest", "stays", PAGE),
+            ("Facility", "rooms", PAGE),
+            ("Facility", "capacity", 3),
+            ("OccupancyGroup", "capacity", 1),
+            ("Facility", "name", 1),
+            ("Query", "nothing", 1),
+        ] {
+            assert_eq!(CONTRACT.length(on, field, &board), length, "{on}.{field}");
+        }
+    }
+
+    #[test]
+    fn the_contract_knows_what_the_introspection_has_to_tell() {
+        assert_eq!(CONTRACT.leads_to("Query", "__schema"), "__Schema");
+        for (on, field, _) in &CONTRACT.told {
+            assert!(CONTRACT.edge(on, field).is_some_and(|edge| edge.list), "{on}.{field}");
+        }
+        assert!(matches!(CONTRACT.told("__Schema", "types"), Some(Told::Whole(100..))));
+        assert!(matches!(CONTRACT.told("__Type", "fields"), Some(Told::Part { most: 15..=100, all: 250.. })));
+        assert!(matches!(CONTRACT.told("__Type", "possibleTypes"), Some(Told::Links(2..))));
+        // Every list of the introspection that leads to something with fields is known.
+        let ours = CONTRACT.types.iter().filter(|(on, _)| on.starts_with("__"));
+        for (on, (field, edge)) in ours.flat_map(|(on, edges)| edges.iter().map(move |edge| (on, edge))) {
+            let scalar = CONTRACT.types.get(&edge.to).is_none_or(HashMap::is_empty);
+            assert!(!edge.list || scalar || CONTRACT.told(on, field).is_some(), "{on}.{field}");
+        }
+    }
+}
