@@ -1,5 +1,8 @@
 //! What members and addresses may spend: a budget of cost for each minute, saved up for one minute at most.
 //!
+//! A request is paid for in parts, each before what it pays for: to be let in, to be read, to be executed. What is
+//! refused on the way has cost what it was paid for until then.
+//!
 //! A member pays wherever it asks from; who has no token pays by address. An IPv6 client has a whole /64 to choose its
 //! addresses from, so that is what pays.
 
@@ -23,6 +26,9 @@ use crate::auth::Admitted;
 
 type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
+/// For so long a budget lasts.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// The budgets of one hub.
 #[derive(Debug)]
 pub struct Budgets {
@@ -30,10 +36,24 @@ pub struct Budgets {
     addresses: Account<IpAddr>,
 }
 
+/// What one request is charged, part after part.
+#[derive(Debug)]
+pub(super) struct Bill<'b> {
+    budgets: &'b Budgets,
+    payer: Payer,
+    requested: u64,
+}
+
+#[derive(Debug)]
+enum Payer {
+    Member(String),
+    Address(IpAddr),
+}
+
 /// What is left after a request, in the order in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Balance {
-    /// What the request cost.
+    /// What the request has cost.
     pub requested: u64,
     /// What may be spent in a minute.
     pub budget: u32,
@@ -71,16 +91,13 @@ impl Budgets {
         Self { members: Account::new(settings.member_budget), addresses: Account::new(settings.address_budget) }
     }
 
-    /// Takes the cost of a request from whoever sends it: the member, or the address of somebody without a token.
-    ///
-    /// # Errors
-    ///
-    /// When there is not enough left.
-    pub fn charge(&self, admitted: Option<&Admitted>, address: IpAddr, cost: u64) -> Result<Balance, Exhausted> {
-        match admitted {
-            Some(admitted) => self.members.charge(&admitted.member.subject, cost),
-            None => self.addresses.charge(&payer(address), cost),
-        }
+    /// The bill of a request, which whoever sends it pays: the member, or the address of somebody without a token.
+    pub(super) fn bill(&self, admitted: Option<&Admitted>, address: IpAddr) -> Bill<'_> {
+        let payer = match admitted {
+            Some(admitted) => Payer::Member(admitted.member.subject.clone()),
+            None => Payer::Address(payer(address)),
+        };
+        Bill { budgets: self, payer, requested: 0 }
     }
 
     /// Forgets those who have their whole budget again, so that memory is bounded by who asks in a minute.
@@ -98,16 +115,41 @@ impl<K: Hash + Eq + Clone> Account<K> {
         Self { budget, limiter: RateLimiter::keyed(quota).with_middleware() }
     }
 
-    fn charge(&self, payer: &K, cost: u64) -> Result<Balance, Exhausted> {
+    /// Takes a cost from somebody who has paid some of it already.
+    fn charge(&self, payer: &K, paid: u64, cost: u64) -> Result<Balance, Exhausted> {
+        let requested = paid.saturating_add(cost);
+        if requested > u64::from(self.budget) {
+            return Err(Exhausted::ForEver);
+        }
         let cells = u32::try_from(cost.max(1)).ok().and_then(NonZeroU32::new).ok_or(Exhausted::ForEver)?;
         match self.limiter.check_key_n(payer, cells) {
             Ok(Ok(state)) => {
                 let remaining = Some(state.remaining_burst_capacity());
-                Ok(Balance { requested: cost, budget: self.budget, remaining })
+                Ok(Balance { requested, budget: self.budget, remaining })
             }
-            Ok(Err(not_until)) => Err(Exhausted::For(not_until.wait_time_from(self.limiter.clock().now()))),
+            Ok(Err(not_until)) => {
+                // Whoever comes back pays from the beginning.
+                let again = MINUTE.mul_f64(paid as f64 / f64::from(self.budget));
+                Err(Exhausted::For(not_until.wait_time_from(self.limiter.clock().now()) + again))
+            }
             Err(_) => Err(Exhausted::ForEver),
         }
+    }
+}
+
+impl Bill<'_> {
+    /// Takes a part of the cost.
+    ///
+    /// # Errors
+    ///
+    /// When there is not enough left.
+    pub(super) fn charge(&mut self, cost: u64) -> Result<Balance, Exhausted> {
+        let balance = match &self.payer {
+            Payer::Member(subject) => self.budgets.members.charge(subject, self.requested, cost),
+            Payer::Address(address) => self.budgets.addresses.charge(address, self.requested, cost),
+        }?;
+        self.requested = balance.requested;
+        Ok(balance)
     }
 }
 
@@ -130,7 +172,7 @@ mod tests {
     #[test]
     fn a_budget_is_spent_told_and_exhausted_by_address() {
         let budgets = budgets(100);
-        let ask = |address: &str, cost| budgets.charge(None, address.parse().unwrap(), cost);
+        let ask = |address: &str, cost| budgets.bill(None, address.parse().unwrap()).charge(cost);
         assert_eq!(ask("192.0.2.1", 60), Ok(Balance { requested: 60, budget: 100, remaining: Some(40) }));
         match ask("192.0.2.1", 60) {
             Err(Exhausted::For(time)) => assert!((1..=12).contains(&time.as_secs()), "{time:?}"),
@@ -141,9 +183,26 @@ mod tests {
     }
 
     #[test]
+    fn a_request_pays_in_parts_and_is_told_when_it_could_pay_them_all() {
+        let budgets = budgets(100);
+        let bill = || budgets.bill(None, "192.0.2.1".parse().unwrap());
+        let mut first = bill();
+        assert_eq!(first.charge(20), Ok(Balance { requested: 20, budget: 100, remaining: Some(80) }));
+        assert_eq!(first.charge(50), Ok(Balance { requested: 70, budget: 100, remaining: Some(30) }));
+        let mut second = bill();
+        assert!(second.charge(20).is_ok());
+        match second.charge(50) {
+            // 40 are missing now, and 20 are asked for anew.
+            Err(Exhausted::For(time)) => assert!((35..=36).contains(&time.as_secs()), "{time:?}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(second.charge(81), Err(Exhausted::ForEver), "both together");
+    }
+
+    #[test]
     fn the_addresses_of_one_ipv6_network_share_a_budget() {
         let budgets = budgets(100);
-        let ask = |address: &str| budgets.charge(None, address.parse().unwrap(), 60).is_ok();
+        let ask = |address: &str| budgets.bill(None, address.parse().unwrap()).charge(60).is_ok();
         assert!(ask("2001:db8:0:1::1") && !ask("2001:db8:0:1:ffff::2") && ask("2001:db8:0:2::1"));
     }
 
@@ -151,7 +210,7 @@ mod tests {
     fn nobody_is_remembered_who_has_spent_nothing_lately() {
         let budgets = budgets(u32::MAX);
         for last in 0..100 {
-            assert!(budgets.charge(None, Ipv6Addr::from_bits(last << 64).into(), 1).is_ok());
+            assert!(budgets.bill(None, Ipv6Addr::from_bits(last << 64).into()).charge(1).is_ok());
         }
         assert_eq!(budgets.addresses.limiter.len(), 100);
         // One of four thousand million is back at once.

@@ -115,7 +115,7 @@ async fn begin(
     let Wanted { subject, ending, mut parameters } = wanted;
     let format = format(ending, parameters.remove("dialect").as_deref())?;
     let admitted = edge.admit(authorization(headers)).await?;
-    edge.budgets.charge(admitted.as_ref(), client.address, COST)?;
+    edge.budgets.bill(admitted.as_ref(), client.address).charge(COST)?;
     let place = place(&places, admitted.as_ref(), client)?;
     let within = edge.settings.export_within;
     let viewer = viewer(admitted.as_ref(), headers);

@@ -14,7 +14,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tavolo_resolvers::{Kind, Prepared, Viewer, error::ErrorCode};
+use tavolo_resolvers::{
+    Kind, Prepared, Viewer,
+    error::ErrorCode,
+    guard::{ENTRANCE, reading},
+};
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -138,8 +142,11 @@ impl Call<'_> {
     ) -> Result<Executed, Refused> {
         let edge = self.edge;
         let admitted = edge.admit(authorization(self.headers)).await?;
+        let mut bill = edge.budgets.bill(admitted.as_ref(), self.address);
+        bill.charge(ENTRANCE)?;
         let resolved = edge.resolve(operation.await?, admitted.as_ref())?;
         record.document = resolved.document;
+        bill.charge(reading(&resolved.request))?;
         let viewer = viewer(admitted.as_ref(), self.headers);
         let prepared = match edge.graph.prepare(resolved.request, &viewer) {
             Ok(prepared) => prepared,
@@ -149,7 +156,7 @@ impl Call<'_> {
         if self.method == Method::Get {
             no_mutation(prepared.kind)?;
         }
-        let balance = edge.budgets.charge(admitted.as_ref(), self.address, prepared.cost)?;
+        let balance = bill.charge(prepared.cost)?;
         let response = edge.perform(prepared, viewer).await?;
         Ok(Executed { response, balance: Some(balance) })
     }

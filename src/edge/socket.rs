@@ -318,7 +318,7 @@ impl<'s> Session<'s> {
 
     async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), End> {
         let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
-        let answers = match self.edge.answers(operation, &self.caller) {
+        let answers = match self.edge.answers(Ok(operation), &self.caller) {
             Ok(answers) => answers,
             Err(refused) => {
                 let errors = refused.errors(self.caller.viewer.correlation.as_deref());

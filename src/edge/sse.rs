@@ -75,7 +75,7 @@ async fn open(
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
     let caller = Caller { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
-    let answers = edge.answers(operation?, &caller)?;
+    let answers = edge.answers(operation, &caller)?;
     let seat = edge.seat(&caller, Transport::Events).map_err(|full| match full {
         Full::Hub => Refused::unavailable("this hub has as many streams as it can hold"),
         Full::Holder => Refused::too_many("you have as many streams as one may have"),

@@ -7,7 +7,10 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use metrics::{Counter, counter};
-use tavolo_resolvers::{Answer, Kind, Viewer};
+use tavolo_resolvers::{
+    Answer, Kind, Viewer,
+    guard::{ENTRANCE, reading},
+};
 
 use super::{
     Edge,
@@ -63,15 +66,22 @@ impl Edge {
     }
 
     /// Answers an operation on a stream: a subscription until it ends, a query once, a mutation never.
-    pub(super) fn answers(&self, operation: Operation, caller: &Caller) -> Result<BoxStream<'static, Answer>, Refused> {
-        let request = self.resolve(operation, caller.admitted.as_ref())?.request;
+    pub(super) fn answers(
+        &self,
+        operation: Result<Operation, Refused>,
+        caller: &Caller,
+    ) -> Result<BoxStream<'static, Answer>, Refused> {
+        let mut bill = self.budgets.bill(caller.admitted.as_ref(), caller.address);
+        bill.charge(ENTRANCE)?;
+        let request = self.resolve(operation?, caller.admitted.as_ref())?.request;
+        bill.charge(reading(&request))?;
         let viewer = caller.viewer.clone();
         let prepared = match self.graph.prepare(request, &viewer) {
             Ok(prepared) => prepared,
             Err(response) => return Ok(stream::iter([Answer::of(&response)]).boxed()),
         };
         no_mutation(prepared.kind)?;
-        self.budgets.charge(caller.admitted.as_ref(), caller.address, prepared.cost)?;
+        bill.charge(prepared.cost)?;
         if prepared.kind == Kind::Subscription {
             return Ok(self.graph.watch(prepared, viewer).boxed());
         }

@@ -236,7 +236,7 @@ async fn an_event_stream_ends_with_a_membership_and_says_nothing_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_on_a_stream_is_paid_for() {
     let world = World::new().await;
-    let hub = world.hub_with(Settings { member_budget: 10, ..Settings::default() }).await;
+    let hub = world.hub_with(Settings { member_budget: 300, ..Settings::default() }).await;
     let mut socket = hub.socket("operator").await;
     let dear = "{ facilities(first: 100) { nodes { id code name } } }";
     socket.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": dear } })).await;
