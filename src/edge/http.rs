@@ -40,6 +40,9 @@ pub(super) const GRAPHQL_JSON: &str = "application/graphql-response+json; charse
 /// For whoever does not ask for it by name.
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 
+/// Seconds after which somebody who has enough may look whether there is room again.
+const ENOUGH_FOR: &str = "10";
+
 /// What an answer depends on beside its address. The compression adds the encoding.
 const VARY: HeaderValue = HeaderValue::from_static("authorization, accept, accept-language");
 
@@ -209,9 +212,10 @@ impl Refused {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.into())
     }
 
-    /// Whoever asks has enough.
+    /// Whoever asks has enough, until something of that ends.
     pub(super) fn too_many(message: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Unavailable, message.into())
+            .with(header::RETRY_AFTER, HeaderValue::from_static(ENOUGH_FOR))
     }
 
     pub(super) fn new(status: StatusCode, code: ErrorCode, message: String) -> Self {

@@ -8,7 +8,7 @@ mod doze;
 mod protocol;
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -83,7 +83,14 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
 
 async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
-    let opened = Box::pin(open(&edge, named, visitor, &mut socket)).await;
+    let opened = Box::pin(async {
+        tokio::select! {
+            biased;
+            () = edge.stop.cancelled() => Err(End::Stopping),
+            opened = open(&edge, named, visitor, &mut socket) => opened,
+        }
+    });
+    let opened = opened.await;
     let end = match opened {
         Ok((caller, mut seat)) => {
             let end = Session::new(&edge, caller, &mut socket).run().await;
@@ -126,7 +133,7 @@ async fn open(
         Full::Hub => End::HubFull,
         Full::Holder => End::TooManySockets,
     })?;
-    send(edge, socket, ToClient::ConnectionAck.message()).await?;
+    taken(edge, pending(), SinkExt::send(socket, ToClient::ConnectionAck.message())).await?;
     Ok((caller, seat))
 }
 
@@ -134,7 +141,7 @@ async fn open(
 async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Result<Option<Admitted>, End> {
     loop {
         let received = socket.recv().await;
-        match hear(edge, socket, received).await? {
+        match hear(edge, pending(), socket, received).await? {
             None | Some(FromClient::Pong {}) => {}
             Some(FromClient::ConnectionInit { payload }) => {
                 let in_payload = payload.as_ref().and_then(|payload| {
@@ -144,7 +151,9 @@ async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Res
                 });
                 return edge.admit(in_payload.or(named.as_deref())).await.map_err(End::Refused);
             }
-            Some(FromClient::Ping { payload }) => send(edge, socket, ToClient::Pong { payload }.message()).await?,
+            Some(FromClient::Ping { payload }) => {
+                taken(edge, pending(), SinkExt::send(socket, ToClient::Pong { payload }.message())).await?;
+            }
             Some(FromClient::Subscribe { .. } | FromClient::Complete { .. }) => return Err(End::Unacknowledged),
         }
     }
@@ -154,25 +163,30 @@ async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Res
 /// for a client that sends pings and takes nothing.
 async fn hear(
     edge: &Edge,
+    ends: impl Future<Output = End>,
     socket: &mut WebSocket,
     received: Option<Result<Message, axum::Error>>,
 ) -> Result<Option<FromClient>, End> {
     if matches!(received, Some(Ok(Message::Ping(_)))) {
-        taken(edge, SinkExt::flush(socket)).await?;
+        taken(edge, ends, SinkExt::flush(socket)).await?;
     }
     receive(received)
 }
 
-async fn send(edge: &Edge, socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    taken(edge, SinkExt::send(socket, message)).await
-}
-
-/// Waits until a client has taken what it is sent, if it does in time.
-async fn taken(edge: &Edge, mut sending: impl Future<Output = Result<(), axum::Error>> + Unpin) -> Result<(), End> {
+/// Waits until a client has taken what it is sent, if it does in time, and before it has to be left.
+async fn taken(
+    edge: &Edge,
+    ends: impl Future<Output = End>,
+    mut sending: impl Future<Output = Result<(), axum::Error>> + Unpin,
+) -> Result<(), End> {
     // Nearly always the system takes it at once, and no timer is needed.
     let sent = match poll!(&mut sending) {
         Poll::Ready(sent) => Ok(sent),
-        Poll::Pending => timeout(edge.settings.take_within, sending).await,
+        Poll::Pending => tokio::select! {
+            biased;
+            end = ends => return Err(end),
+            sent = timeout(edge.settings.take_within, sending) => sent,
+        },
     };
     match sent {
         Ok(Ok(())) => Ok(()),
@@ -283,7 +297,7 @@ impl<'s> Session<'s> {
             Event::Ended(message) => self.send(message).await,
             Event::Received(received) => {
                 self.heard = Instant::now();
-                match hear(self.edge, self.socket, received).await? {
+                match hear(self.edge, ended(&mut self.ends, &mut self.others), self.socket, received).await? {
                     Some(message) => self.handle(message).await,
                     None => Ok(()),
                 }
@@ -330,8 +344,14 @@ impl<'s> Session<'s> {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        send(self.edge, self.socket, message).await
+        taken(self.edge, ended(&mut self.ends, &mut self.others), SinkExt::send(self.socket, message)).await
     }
+}
+
+/// Waits for the end elsewhere than among the others, who have to look for themselves again afterwards.
+async fn ended(ends: &mut BoxFuture<'static, End>, others: &mut Doze) -> End {
+    *others = Doze::default();
+    ends.await
 }
 
 /// The running operations of a socket. There are few, and nearly always one, so they are polled one after the other.

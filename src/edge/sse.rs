@@ -112,6 +112,8 @@ impl Events {
             return None;
         }
         let event = tokio::select! {
+            // Nothing is delivered after the end.
+            biased;
             reason = &mut self.ends => {
                 self.seat.ends(reason);
                 return None;

@@ -197,6 +197,7 @@ async fn a_member_has_so_many_streams_and_the_hub_so_many_in_all() {
     };
     let refused = asked("operator").send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "10");
     assert_eq!(refused.json::<Value>().await.unwrap()["errors"][0]["extensions"]["code"], "UNAVAILABLE");
     let streaming = asked("").send().await.unwrap();
     assert_eq!(streaming.status(), StatusCode::OK);
@@ -230,6 +231,32 @@ async fn an_event_stream_ends_with_a_membership_and_says_nothing_more() {
     assert!(world.store.remove_member("analyst").await.unwrap());
     assert!(response.chunk().await.unwrap().is_none(), "no farewell that would keep a client from coming back");
     assert!(ended(&hub, "no member").await > before);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_ends_is_not_waited_for_until_a_client_reads() {
+    let world = World::new().await;
+    let long = Duration::from_secs(600);
+    let patient =
+        Settings { sockets: 1, take_within: long, write_within: long, ping_every: long, ..Settings::default() };
+    let hub = world.hub_with(patient).await;
+    let facility = house(&world, &hub).await;
+    let mut deaf = narrow_watcher(&hub, &facility).await;
+    assert_eq!(deaf.event().await["kind"], "CURRENT");
+    // More than the system keeps for it.
+    for change in 1..=40 {
+        install(&hub, &facility, change % 9).await;
+    }
+    assert!(world.store.remove_member("operator").await.unwrap());
+    until("its seat is another's", async || {
+        let Ok(mut other) = hub.socket_with(&[("sec-websocket-protocol", "graphql-transport-ws")]).await else {
+            return false;
+        };
+        other.send(json!({ "type": "connection_init" })).await;
+        other.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
+    })
+    .await;
     world.end().await;
 }
 
