@@ -25,7 +25,7 @@ use crate::{
     gate::Redactions,
     guard, guest, history,
     lists::CONTRACT,
-    live::{Performance, Stage},
+    live::{self, Performance, Stage},
     loaders::Loaders,
     municipality, node, occupancy, organisation, scan,
     sheet::{Sheet, standing},
@@ -273,6 +273,8 @@ pub struct Prepared {
     pub kind: Kind,
     /// What it costs, as the guard measures it.
     pub cost: u64,
+    /// How many messages of that cost the state of a subscription may have.
+    pub(crate) messages: u64,
 }
 
 /// Documents that have been read lately: a client sends the same few again and again.
@@ -338,16 +340,23 @@ impl Graph {
         guard::few(&request.variables, &guard::LIMITS)?;
         let keep = self.documents.read(&mut request)?;
         let name = request.operation_name.clone();
-        let (query, variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
+        let (query, mut variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
         let document = request.parsed_query()?;
         let cost = guard::check(document, &variables, &guard::LIMITS, &self.hub.table.board())?;
         if keep {
             self.documents.keep(query.clone(), document.clone());
         }
         let kind = kind(document, name.as_deref());
+        let mut messages = 1;
+        if let Some(operation) = live::operation(document, name.as_deref()) {
+            live::keep_declared(operation, &mut variables);
+            if kind == Kind::Subscription {
+                messages = live::pools(operation, &variables, &self.hub.table.board());
+            }
+        }
         request.query = query;
         request.variables = variables;
-        Ok(Prepared { request, kind, cost })
+        Ok(Prepared { request, kind, cost, messages })
     }
 }
 

@@ -9,6 +9,8 @@
 //! stands at the table in another way than a moment ago leaves for another channel, and begins there
 //! with a `RESYNC`.
 
+mod plea;
+
 use std::{
     collections::VecDeque,
     pin::Pin,
@@ -16,22 +18,18 @@ use std::{
     task::{self, Poll, ready},
 };
 
-use async_graphql::{
-    Context, Name, Request, Response, Result, ServerError, Value as ConstValue, Variables,
-    parser::types::{ExecutableDocument, OperationDefinition, Selection},
-};
+use async_graphql::{Context, Request, Response, Result, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 use serde::Serialize;
 use tavolo_schema::{Position, Standing, id::fresh, irregularity::Language};
-use tavolo_subscriptions::{
-    Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed,
-};
+use tavolo_subscriptions::{Channel, Channels, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::plea::Plea;
+pub(crate) use self::plea::{keep_declared, operation, pools};
 use crate::{
-    Graph, Hub, Viewer,
-    error::{self, ErrorCode},
+    Graph, Hub, Viewer, error,
     graph::{self, Prepared, desk},
     sheet::standing,
 };
@@ -85,36 +83,6 @@ struct Programme {
     plea: Plea,
     standing: Standing,
     language: Language,
-}
-
-/// A request that can be executed again and again.
-#[derive(Clone)]
-struct Plea {
-    query: String,
-    document: ExecutableDocument,
-    operation: Option<String>,
-    variables: Variables,
-}
-
-impl Plea {
-    /// What a request asks for, and where its client begins.
-    fn read(mut request: Request) -> Result<(Self, Option<Cursor>), ServerError> {
-        let document = request.parsed_query()?.clone();
-        let Request { query, operation_name: operation, mut variables, .. } = request;
-        let after = self::operation(&document, operation.as_deref())
-            .and_then(|subscription| after(subscription, &mut variables, &query))
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub"))?;
-        Ok((Self { query, document, operation, variables }, after))
-    }
-
-    fn request(&self) -> Request {
-        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
-        request.operation_name.clone_from(&self.operation);
-        request.set_parsed_query(self.document.clone());
-        request
-    }
 }
 
 /// What the resolver of a subscription is asked for, and how it answers beside its events.
@@ -196,45 +164,6 @@ impl Graph {
             opened.map_or_else(Watch::refused, Watch::Open)
         })
     }
-}
-
-/// The operation that would be executed.
-fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
-    let mut operations = document.operations.iter();
-    let named = operations.find(|(own, _)| name.is_none() || own.map(Name::as_str) == name);
-    named.map(|(_, operation)| &operation.node)
-}
-
-/// Where the client wants to go on. A variable that serves for nothing else is taken out, so that
-/// whoever begins elsewhere asks for the same.
-fn after(operation: &OperationDefinition, variables: &mut Variables, query: &str) -> Option<String> {
-    let root = operation.selection_set.node.items.first()?;
-    let Selection::Field(field) = &root.node else { return None };
-    let value = field.node.get_argument("after")?.node.clone();
-    let mut variable = None;
-    let value = value.into_const_with(|name| {
-        let mut definitions = operation.variable_definitions.iter().map(|definition| &definition.node);
-        let default = || definitions.find(|definition| definition.name.node == name)?.default_value().cloned();
-        let given = variables.get(&name).cloned().or_else(default);
-        variable = Some(name);
-        given.ok_or(())
-    });
-    // Once where it is defined and once here.
-    if let Some(name) = variable.filter(|name| mentions(query, name) == 2) {
-        variables.remove(&name);
-    }
-    match value.ok()? {
-        ConstValue::Null => None,
-        ConstValue::String(text) => Some(text),
-        // No cursor looks like this.
-        other => Some(other.to_string()),
-    }
-}
-
-fn mentions(query: &str, variable: &str) -> usize {
-    let continues = |rest: &str| rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric());
-    let named = query.split('$').skip(1).filter_map(|rest| rest.trim_start().strip_prefix(variable));
-    named.filter(|rest| !continues(rest)).count()
 }
 
 impl Programme {
@@ -368,41 +297,5 @@ impl Viewing {
                 Err(_) => Watch::Closing(None),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use async_graphql::parser::parse_query;
-
-    use super::*;
-
-    fn begins(query: &str, variables: serde_json::Value) -> (Option<String>, usize) {
-        let document = parse_query(query).unwrap();
-        let mut variables = Variables::from_json(variables);
-        let found = after(operation(&document, None).unwrap(), &mut variables, query);
-        (found, variables.len())
-    }
-
-    #[test]
-    fn where_somebody_begins_is_taken_out_of_what_is_asked_for() {
-        let document = "subscription($after: String) { occupancyChanged(after: $after) { kind } }";
-        assert_eq!(begins(document, serde_json::json!({ "after": "x" })), (Some("x".into()), 0));
-        assert_eq!(begins(document, serde_json::json!({})), (None, 0));
-        assert_eq!(begins(document, serde_json::json!({ "after": null })), (None, 0));
-        let literal = "subscription { occupancyChanged(after: \"x\") { kind } }";
-        assert_eq!(begins(literal, serde_json::json!({})), (Some("x".into()), 0));
-        let default = "subscription($after: String = \"y\") { occupancyChanged(after: $after) { kind } }";
-        assert_eq!(begins(default, serde_json::json!({})), (Some("y".into()), 0));
-    }
-
-    #[test]
-    fn a_variable_that_serves_for_something_else_as_well_stays() {
-        let twice =
-            "subscription($x: String, $xy: ID) { occupancyChanged(filter: {municipality: $x}, after: $x) { kind } }";
-        assert_eq!(begins(twice, serde_json::json!({ "x": "x" })), (Some("x".into()), 1));
-        let other =
-            "subscription($x: String, $xy: ID) { occupancyChanged(filter: {facility: $xy}, after: $x) { kind } }";
-        assert_eq!(begins(other, serde_json::json!({ "x": "x", "xy": "z" })), (Some("x".into()), 1));
     }
 }

@@ -55,6 +55,15 @@ impl OccupancyFilter {
         self.facility.is_some() || self.operator.is_some()
     }
 
+    /// How many pools of the board it is about, whoever sees them.
+    pub(crate) fn reach(&self, board: &Board) -> usize {
+        let wanted = |place: &Arc<Place>| place.pools.iter().filter(|pool| self.wants(place, pool.category)).count();
+        match self.facility {
+            Some(facility) => board.place(facility).map_or(0, wanted),
+            None => board.places(self.municipality.as_deref()).map(wanted).sum(),
+        }
+    }
+
     /// The pools it is about, with their places; of closer looks, only those of facilities that the viewer sees.
     pub(crate) fn pools<'s>(
         &'s self,

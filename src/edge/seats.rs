@@ -1,22 +1,37 @@
-//! Seats: who holds a stream of answers open, how many there may be, and why each one ended.
+//! Seats: who holds a stream of answers open, how many there may be, what runs on them, and why each one ended.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use metrics::{counter, gauge};
 
 use super::Settings;
 
-/// For whom a stream is held open.
+/// Bytes that an operation keeps without counting for more than one.
+const LIGHT: usize = 1024;
+
+/// For whom a stream is held open. An address is one that pays, for IPv6 a whole network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Holder {
     /// A member, by subject.
     Member(String),
     /// Somebody without a token, by address.
     Address(IpAddr),
+    /// Somebody who has yet to say who it is, by address.
+    Unnamed(IpAddr),
+}
+
+impl Holder {
+    /// Seats of the hub that are open to it. The last tenth is not for those without a token.
+    fn reach(&self, settings: &Settings) -> usize {
+        match self {
+            Self::Member(_) | Self::Unnamed(_) => settings.sockets,
+            Self::Address(_) => settings.sockets - settings.sockets / 10,
+        }
+    }
 }
 
 /// What holds a stream open.
@@ -50,23 +65,47 @@ pub struct Seats(Arc<Mutex<Taken>>);
 
 #[derive(Debug, Default)]
 struct Taken {
-    all: usize,
-    by: HashMap<Holder, usize>,
+    seats: usize,
+    by: HashMap<Holder, Held>,
+}
+
+/// What one holder has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Held {
+    seats: usize,
+    operations: usize,
+}
+
+impl Taken {
+    /// Whether there is a seat for this holder, when so many are taken by others.
+    fn room(&self, others: usize, holder: &Holder, settings: &Settings) -> Result<(), Full> {
+        if others >= holder.reach(settings) {
+            return Err(Full::Hub);
+        }
+        let own = self.by.get(holder).copied().unwrap_or_default();
+        if own.seats >= settings.sockets_per_member { Err(Full::Holder) } else { Ok(()) }
+    }
+
+    fn give_back(&mut self, holder: &Holder, less: impl FnOnce(&mut Held)) {
+        let Some(own) = self.by.get_mut(holder) else { return };
+        less(own);
+        if *own == Held::default() {
+            self.by.remove(holder);
+        }
+    }
 }
 
 impl Seats {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a seat for as long as the value lives.
     pub(super) fn take(&self, holder: Holder, transport: Transport, settings: &Settings) -> Result<Seat, Full> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.all >= settings.sockets {
-            return Err(Full::Hub);
-        }
-        let own = taken.by.get(&holder).copied().unwrap_or_default();
-        if own >= settings.sockets_per_member {
-            return Err(Full::Holder);
-        }
-        taken.all += 1;
-        taken.by.insert(holder.clone(), own + 1);
+        let mut taken = self.taken();
+        taken.room(taken.seats, &holder, settings)?;
+        taken.seats += 1;
+        taken.by.entry(holder.clone()).or_default().seats += 1;
         gauge!("tavolo_streams", "transport" => transport.name()).increment(1);
         Ok(Seat { seats: self.clone(), holder, transport, ended: "gone" })
     }
@@ -82,6 +121,28 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// Makes it the seat of whom its holder has turned out to be.
+    pub(super) fn pass_to(&mut self, holder: Holder, settings: &Settings) -> Result<(), Full> {
+        let mut taken = self.seats.taken();
+        taken.room(taken.seats - 1, &holder, settings)?;
+        taken.give_back(&self.holder, |own| own.seats -= 1);
+        taken.by.entry(holder.clone()).or_default().seats += 1;
+        self.holder = holder;
+        Ok(())
+    }
+
+    /// A place for an operation that keeps so many bytes, if its holder has one left. A heavy one takes several.
+    pub(super) fn place(&self, bytes: usize, settings: &Settings) -> Option<Place> {
+        let weight = bytes.div_ceil(LIGHT).max(1);
+        let mut taken = self.seats.taken();
+        let own = taken.by.entry(self.holder.clone()).or_default();
+        if own.operations + weight > settings.operations_per_member() {
+            return None;
+        }
+        own.operations += weight;
+        Some(Place { seats: self.seats.clone(), holder: self.holder.clone(), weight })
+    }
+
     /// Says why the stream ends; without a word the client has gone.
     pub(super) fn ends(&mut self, reason: &'static str) {
         self.ended = reason;
@@ -90,17 +151,26 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.all -= 1;
-        if let Entry::Occupied(mut own) = taken.by.entry(self.holder.clone()) {
-            *own.get_mut() -= 1;
-            if *own.get() == 0 {
-                own.remove();
-            }
-        }
+        let mut taken = self.seats.taken();
+        taken.seats -= 1;
+        taken.give_back(&self.holder, |own| own.seats -= 1);
         let transport = self.transport.name();
         gauge!("tavolo_streams", "transport" => transport).decrement(1);
         counter!("tavolo_streams_ended_total", "transport" => transport, "reason" => self.ended).increment(1);
+    }
+}
+
+/// The place of an operation that runs.
+#[derive(Debug)]
+pub(super) struct Place {
+    seats: Seats,
+    holder: Holder,
+    weight: usize,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.seats.taken().give_back(&self.holder, |own| own.operations -= self.weight);
     }
 }
 
@@ -108,11 +178,15 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    fn member(subject: &str) -> Holder {
+        Holder::Member(subject.into())
+    }
+
     #[test]
     fn a_seat_is_free_again_when_its_stream_has_ended() {
         let settings = Settings { sockets: 3, sockets_per_member: 2, ..Settings::default() };
         let seats = Seats::default();
-        let take = |subject: &str| seats.take(Holder::Member(subject.into()), Transport::Socket, &settings);
+        let take = |subject: &str| seats.take(member(subject), Transport::Socket, &settings);
         let (one, _two) = (take("a").unwrap(), take("a").unwrap());
         assert_eq!(take("a").unwrap_err(), Full::Holder);
         let _three = take("b").unwrap();
@@ -120,5 +194,53 @@ mod tests {
         drop(one);
         assert!(take("c").is_ok());
         assert!(take("a").is_ok());
+    }
+
+    #[test]
+    fn the_last_tenth_is_for_members() {
+        let settings = Settings { sockets: 10, sockets_per_member: 20, ..Settings::default() };
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let seats = Seats::default();
+        let take = |holder: Holder| seats.take(holder, Transport::Socket, &settings);
+        let held: Vec<Seat> = (0..9).map(|_| take(Holder::Address(address)).unwrap()).collect();
+        assert_eq!(take(Holder::Address(address)).unwrap_err(), Full::Hub);
+        let mut unnamed = take(Holder::Unnamed(address)).unwrap();
+        assert_eq!(take(Holder::Unnamed(address)).unwrap_err(), Full::Hub);
+        assert_eq!(unnamed.pass_to(Holder::Address(address), &settings), Err(Full::Hub));
+        assert_eq!(unnamed.pass_to(member("a"), &settings), Ok(()));
+        drop((unnamed, held));
+        let taken = seats.taken();
+        assert_eq!((taken.seats, taken.by.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_seat_that_is_passed_on_counts_for_its_new_holder() {
+        let settings = Settings { sockets_per_member: 1, ..Settings::default() };
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let seats = Seats::default();
+        let unnamed = || seats.take(Holder::Unnamed(address), Transport::Socket, &settings);
+        let mut one = unnamed().unwrap();
+        assert_eq!(unnamed().unwrap_err(), Full::Holder);
+        assert_eq!(one.pass_to(member("a"), &settings), Ok(()));
+        let mut two = unnamed().unwrap();
+        assert_eq!(two.pass_to(member("a"), &settings), Err(Full::Holder));
+        assert_eq!(two.pass_to(Holder::Address(address), &settings), Ok(()));
+    }
+
+    #[test]
+    fn the_operations_of_all_seats_of_a_holder_have_places_by_weight() {
+        let settings = Settings { sockets_per_member: 2, ..Settings::default() };
+        let seats = Seats::default();
+        let [one, two] = [(); 2].map(|()| seats.take(member("a"), Transport::Socket, &settings).unwrap());
+        let light: Vec<Option<Place>> = (0..6).map(|_| one.place(LIGHT, &settings)).collect();
+        assert!(light.iter().all(Option::is_some));
+        assert!(two.place(4 * LIGHT + 1, &settings).is_none());
+        let heavy = two.place(4 * LIGHT, &settings);
+        assert!(heavy.is_some() && one.place(0, &settings).is_none());
+        drop((one, two));
+        let three = seats.take(member("a"), Transport::Socket, &settings).unwrap();
+        assert!(three.place(0, &settings).is_none(), "what still runs counts");
+        drop(heavy);
+        assert!(three.place(0, &settings).is_some());
     }
 }

@@ -37,10 +37,11 @@ pub struct Settings {
     /// Connections of the hub at most, sockets included.
     #[arg(long, env = "TAVOLO_CONNECTIONS", default_value_t = DEFAULT.connections)]
     pub connections: usize,
-    /// Sockets and event streams of the hub at most.
+    /// Sockets and event streams of the hub at most. The last tenth is for members.
     #[arg(long, env = "TAVOLO_SOCKETS", default_value_t = DEFAULT.sockets)]
     pub sockets: usize,
-    /// Sockets and event streams of one member at most; of one address, from those without a token.
+    /// Sockets and event streams of one member at most; of one address (IPv6: one /64), from those without a token.
+    /// On all of them together run five times as many operations at most.
     #[arg(long, env = "TAVOLO_SOCKETS_PER_MEMBER", default_value_t = DEFAULT.sockets_per_member)]
     pub sockets_per_member: usize,
     /// Operations of one socket at most.
@@ -58,6 +59,9 @@ pub struct Settings {
     /// How often a silent client is asked whether it is there.
     #[arg(skip = DEFAULT.ping_every)]
     pub ping_every: Duration,
+    /// How often what somebody watches has to be paid for again.
+    #[arg(skip = DEFAULT.due_every)]
+    pub due_every: Duration,
     /// Bytes of a request's body at most.
     #[arg(skip = DEFAULT.body_bytes)]
     pub body_bytes: usize,
@@ -93,6 +97,7 @@ const DEFAULT: Settings = Settings {
     init_within: Duration::from_secs(10),
     take_within: Duration::from_secs(10),
     ping_every: Duration::from_secs(20),
+    due_every: Duration::from_secs(60),
     body_bytes: 64 * 1024,
     head_within: Duration::from_secs(10),
     body_within: Duration::from_secs(10),
@@ -100,6 +105,16 @@ const DEFAULT: Settings = Settings {
     request_within: Duration::from_secs(30),
     export_within: Duration::from_secs(600),
 };
+
+/// Operations of a member for each socket that it may have.
+const USUAL_OPERATIONS: usize = 5;
+
+impl Settings {
+    /// Operations of one member at most, on all its sockets and event streams together; of one address, likewise.
+    pub(super) fn operations_per_member(&self) -> usize {
+        self.sockets_per_member.saturating_mul(USUAL_OPERATIONS)
+    }
+}
 
 impl Default for Settings {
     fn default() -> Self {

@@ -5,6 +5,7 @@
 //! message in time. What a subscription answers is shared with everybody who watches the same.
 
 mod doze;
+mod operations;
 mod protocol;
 
 use std::{
@@ -22,12 +23,13 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, poll, stream::BoxStream};
-use tavolo_resolvers::{Answer, error::ErrorCode};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, poll};
+use tavolo_resolvers::error::ErrorCode;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use self::{
     doze::Doze,
+    operations::Operations,
     protocol::{End, Frame, FromClient, PROTOCOL, ToClient, receive},
 };
 use super::{
@@ -36,13 +38,16 @@ use super::{
     http::{JSON, Refused, rejected},
     operation::Operation,
     seats::{Full, Seat, Transport},
-    streams::{Caller, Deliveries},
+    streams::{Caller, Deliveries, Unanswered},
     viewer,
 };
 use crate::auth::Admitted;
 
 /// Bytes of a socket's read buffer: clients send little, and there are many of them.
 const READ_BUFFER: usize = 1024;
+
+/// Bytes of an operation's id at most: it stands before each of its answers.
+const LONGEST_ID: usize = 128;
 
 /// How long a farewell may take.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
@@ -67,10 +72,14 @@ pub(super) async fn upgrade(
         .max_frame_size(edge.settings.message_bytes)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0);
+    let seat = match edge.seat_at_the_door(client.address, Transport::Socket) {
+        Ok(seat) => seat,
+        Err(full) => return Refused::from(full).answer(&headers, JSON),
+    };
     let named = authorization(&headers).map(str::to_owned);
     let visitor = Caller { admitted: None, address: client.address, viewer: viewer(None, &headers) };
     let sockets = edge.sockets.clone();
-    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, socket)))
+    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, seat, socket)))
 }
 
 /// A page may open a socket to its own hub and to hubs that list its origin. Whoever sends no origin is no page.
@@ -81,24 +90,22 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
     own || edge.origins.iter().any(|listed| listed == origin)
 }
 
-async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut socket: WebSocket) {
+async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut seat: Seat, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
     let opened = Box::pin(async {
         tokio::select! {
             biased;
             () = edge.stop.cancelled() => Err(End::Stopping),
-            opened = open(&edge, named, visitor, &mut socket) => opened,
+            opened = open(&edge, named, visitor, &mut seat, &mut socket) => opened,
         }
     });
     let opened = opened.await;
     let end = match opened {
-        Ok((caller, mut seat)) => {
-            let end = Session::new(&edge, caller, &mut socket).run().await;
-            seat.ends(end.name());
-            end
-        }
+        Ok(caller) => Session::new(&edge, caller, &seat, &mut socket).run().await,
         Err(end) => end,
     };
+    seat.ends(end.name());
+    drop(seat);
     // A client that has gone or does not read is not waited for.
     let _ = timeout(FAREWELL_WITHIN, part(socket, end.frame())).await;
 }
@@ -121,20 +128,21 @@ async fn open(
     edge: &Edge,
     named: Option<String>,
     mut caller: Caller,
+    seat: &mut Seat,
     socket: &mut WebSocket,
-) -> Result<(Caller, Seat), End> {
+) -> Result<Caller, End> {
     if socket.protocol().is_none_or(|chosen| chosen != PROTOCOL) {
         return Err(End::Unprotocolled);
     }
     let initialised = timeout(edge.settings.init_within, init(edge, named, socket));
     caller.admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
     caller.viewer.member = caller.admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
-    let seat = edge.seat(&caller, Transport::Socket).map_err(|full| match full {
+    seat.pass_to(caller.holder(), &edge.settings).map_err(|full| match full {
         Full::Hub => End::HubFull,
         Full::Holder => End::TooManySockets,
     })?;
     taken(edge, pending(), SinkExt::send(socket, ToClient::ConnectionAck.message())).await?;
-    Ok((caller, seat))
+    Ok(caller)
 }
 
 /// Waits for `connection_init` and finds out whom it names.
@@ -199,6 +207,7 @@ async fn taken(
 struct Session<'s> {
     edge: &'s Edge,
     caller: Caller,
+    seat: &'s Seat,
     socket: &'s mut WebSocket,
     operations: Operations,
     ping: Interval,
@@ -227,7 +236,7 @@ enum Event {
 }
 
 impl<'s> Session<'s> {
-    fn new(edge: &'s Edge, caller: Caller, socket: &'s mut WebSocket) -> Self {
+    fn new(edge: &'s Edge, caller: Caller, seat: &'s Seat, socket: &'s mut WebSocket) -> Self {
         let every = edge.settings.ping_every;
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -241,6 +250,7 @@ impl<'s> Session<'s> {
         Self {
             edge,
             caller,
+            seat,
             socket,
             operations: Operations::default(),
             ping,
@@ -305,6 +315,7 @@ impl<'s> Session<'s> {
             Event::Ping if self.heard.elapsed() > 2 * self.edge.settings.ping_every => Err(End::Silent),
             Event::Ping => {
                 self.deliveries.tell();
+                self.operations.collect(self.edge, &self.caller);
                 self.send(Message::Ping(Default::default())).await
             }
             Event::End(end) => Err(end),
@@ -321,9 +332,9 @@ impl<'s> Session<'s> {
                 self.operations.end(&id);
                 Ok(())
             }
-            FromClient::Subscribe { id, .. } if id.is_empty() => Err(End::Invalid),
+            FromClient::Subscribe { id, .. } if id.is_empty() || id.len() > LONGEST_ID => Err(End::Invalid),
             FromClient::Subscribe { id, .. } if self.operations.has(&id) => Err(End::Duplicate(id)),
-            FromClient::Subscribe { .. } if self.operations.0.len() >= self.edge.settings.operations_per_socket => {
+            FromClient::Subscribe { .. } if self.operations.len() >= self.edge.settings.operations_per_socket => {
                 Err(End::Crowded)
             }
             FromClient::Subscribe { id, payload } => self.subscribe(id, payload).await,
@@ -332,14 +343,15 @@ impl<'s> Session<'s> {
 
     async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), End> {
         let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
-        let answers = match self.edge.answers(Ok(operation), &self.caller) {
+        let answers = match self.edge.answers(Ok(operation), &self.caller, self.seat) {
             Ok(answers) => answers,
-            Err(refused) => {
+            Err(Unanswered::Crowded) => return Err(End::Crowded),
+            Err(Unanswered::Refused(refused)) => {
                 let errors = refused.errors(self.caller.viewer.correlation.as_deref());
                 return self.send(Frame::error(&id).around(&errors)).await;
             }
         };
-        self.operations.0.push(Running { next: Frame::next(&id), id, answers });
+        self.operations.begin(id, answers);
         Ok(())
     }
 
@@ -352,44 +364,4 @@ impl<'s> Session<'s> {
 async fn ended(ends: &mut BoxFuture<'static, End>, others: &mut Doze) -> End {
     *others = Doze::default();
     ends.await
-}
-
-/// The running operations of a socket. There are few, and nearly always one, so they are polled one after the other.
-#[derive(Default)]
-struct Operations(Vec<Running>);
-
-struct Running {
-    id: String,
-    /// What stands around its answers.
-    next: Frame,
-    answers: BoxStream<'static, Answer>,
-}
-
-impl Operations {
-    fn has(&self, id: &str) -> bool {
-        self.0.iter().any(|operation| operation.id == id)
-    }
-
-    fn end(&mut self, id: &str) {
-        self.0.retain(|operation| operation.id != id);
-    }
-
-    /// The next event of any of them. Whoever has had its turn comes last.
-    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        for (at, operation) in self.0.iter_mut().enumerate() {
-            let Poll::Ready(answer) = operation.answers.poll_next_unpin(context) else { continue };
-            let event = match answer {
-                Some(Answer::Next(answer)) => {
-                    let message = operation.next.around(&answer);
-                    self.0[at..].rotate_left(1);
-                    Event::Answer(message)
-                }
-                // An error ends an operation without another word.
-                Some(Answer::Refused(errors)) => Event::Ended(Frame::error(&self.0.remove(at).id).around(&errors)),
-                None => Event::Ended(ToClient::Complete { id: &self.0.remove(at).id }.message()),
-            };
-            return Poll::Ready(event);
-        }
-        Poll::Pending
-    }
 }

@@ -10,11 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderName, Request as HttpRequest, Uri, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{
-    Stream, StreamExt,
-    future::BoxFuture,
-    stream::{self, BoxStream},
-};
+use futures_util::{Stream, StreamExt, future::BoxFuture, stream};
 use tavolo_resolvers::Answer;
 use tokio::time::{Instant, Interval, interval_at};
 
@@ -23,8 +19,8 @@ use super::{
     envelope::Client,
     http::{self, Refused},
     operation::Operation,
-    seats::{Full, Seat, Transport},
-    streams::{Caller, Deliveries},
+    seats::{Seat, Transport},
+    streams::{Answers, Caller, Deliveries, Unanswered},
     viewer,
 };
 
@@ -75,27 +71,30 @@ async fn open(
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
     let caller = Caller { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
-    let answers = edge.answers(operation, &caller)?;
-    let seat = edge.seat(&caller, Transport::Events).map_err(|full| match full {
-        Full::Hub => Refused::unavailable("this hub has as many streams as it can hold"),
-        Full::Holder => Refused::too_many("you have as many streams as one may have"),
+    let seat = edge.seat(&caller, Transport::Events)?;
+    let answers = edge.answers(operation, &caller, &seat).map_err(|unanswered| match unanswered {
+        Unanswered::Refused(refused) => refused,
+        Unanswered::Crowded => Refused::too_many("you have as many operations as one may have"),
     })?;
     let comment_every = edge.settings.ping_every;
     let comment = interval_at(Instant::now() + comment_every, comment_every);
+    let (own, admitted) = (edge.clone(), caller.admitted.clone());
     let ends = Box::pin(async move {
         tokio::select! {
-            refusal = edge.entitlement_ends(caller.admitted) => refusal.name(),
-            () = edge.stop.cancelled() => "stopping",
+            refusal = own.entitlement_ends(admitted) => refusal.name(),
+            () = own.stop.cancelled() => "stopping",
         }
     });
     let deliveries = Deliveries::new(Transport::Events);
-    let events = Events { answers, comment, ends, seat, deliveries, completed: false };
+    let events = Events { edge, caller, answers, comment, ends, seat, deliveries, completed: false };
     Ok(stream::unfold(events, Events::next))
 }
 
 /// What is sent on one connection.
 struct Events {
-    answers: BoxStream<'static, Answer>,
+    edge: Edge,
+    caller: Caller,
+    answers: Answers,
     comment: Interval,
     /// Resolves when the client has to be left, and says why.
     ends: BoxFuture<'static, &'static str>,
@@ -118,7 +117,7 @@ impl Events {
                 self.seat.ends(reason);
                 return None;
             }
-            answer = self.answers.next() => match answer {
+            answer = self.answers.stream.next() => match answer {
                 Some(answer) => {
                     self.deliveries.count();
                     next(answer)
@@ -130,6 +129,7 @@ impl Events {
             },
             _ = self.comment.tick() => {
                 self.deliveries.tell();
+                self.edge.collect(&mut self.answers, &self.caller);
                 COMMENT
             }
         };

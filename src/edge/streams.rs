@@ -1,4 +1,5 @@
-//! What sockets and event streams have in common: who may hold one open, and how an operation is answered on it.
+//! What sockets and event streams have in common: who may hold one open, how an operation is answered on it,
+//! and that it is paid for as long as it runs.
 
 use std::net::IpAddr;
 
@@ -11,12 +12,14 @@ use tavolo_resolvers::{
     Answer, Kind, Viewer,
     guard::{ENTRANCE, reading},
 };
+use tokio::time::Instant;
 
 use super::{
     Edge,
+    budget::payer,
     http::{Refused, no_mutation},
     operation::Operation,
-    seats::{Full, Holder, Seat, Transport},
+    seats::{Full, Holder, Place, Seat, Transport},
 };
 use crate::auth::Admitted;
 
@@ -27,6 +30,16 @@ pub(super) struct Caller {
     pub(super) admitted: Option<Admitted>,
     pub(super) address: IpAddr,
     pub(super) viewer: Viewer,
+}
+
+impl Caller {
+    /// For whom its streams are held open.
+    pub(super) fn holder(&self) -> Holder {
+        match &self.admitted {
+            Some(admitted) => Holder::Member(admitted.member.subject.clone()),
+            None => Holder::Address(payer(self.address)),
+        }
+    }
 }
 
 /// Counts what a stream of answers brings. All streams count into one place, so each tells it from time to time.
@@ -55,14 +68,59 @@ impl Drop for Deliveries {
     }
 }
 
+/// An operation that runs.
+pub(super) struct Answers {
+    pub(super) stream: BoxStream<'static, Answer>,
+    /// What it costs to go on watching.
+    dues: Option<Dues>,
+    _place: Option<Place>,
+}
+
+/// What has to be paid from time to time.
+struct Dues {
+    amount: u64,
+    next: Instant,
+}
+
+/// Why an operation is not answered on a stream.
+pub(super) enum Unanswered {
+    Refused(Refused),
+    /// Its holder has as many as one may have.
+    Crowded,
+}
+
+impl From<Refused> for Unanswered {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Hub => Self::unavailable("this hub has as many streams as it can hold"),
+            Full::Holder => Self::too_many("you have as many streams as one may have"),
+        }
+    }
+}
+
+impl Answers {
+    /// Says why they end, and nothing after it.
+    pub(super) fn end(&mut self, refused: &Refused, correlation: Option<&str>) {
+        self.stream = stream::iter([Answer::Refused(refused.errors(correlation))]).boxed();
+        self.dues = None;
+    }
+}
+
 impl Edge {
+    /// A seat for a stream of somebody who has yet to say who it is.
+    pub(super) fn seat_at_the_door(&self, address: IpAddr, transport: Transport) -> Result<Seat, Full> {
+        self.seats.take(Holder::Unnamed(payer(address)), transport, &self.settings)
+    }
+
     /// A seat for a stream.
     pub(super) fn seat(&self, caller: &Caller, transport: Transport) -> Result<Seat, Full> {
-        let holder = match &caller.admitted {
-            Some(admitted) => Holder::Member(admitted.member.subject.clone()),
-            None => Holder::Address(caller.address),
-        };
-        self.seats.take(holder, transport, &self.settings)
+        self.seats.take(caller.holder(), transport, &self.settings)
     }
 
     /// Answers an operation on a stream: a subscription until it ends, a query once, a mutation never.
@@ -70,20 +128,27 @@ impl Edge {
         &self,
         operation: Result<Operation, Refused>,
         caller: &Caller,
-    ) -> Result<BoxStream<'static, Answer>, Refused> {
+        seat: &Seat,
+    ) -> Result<Answers, Unanswered> {
         let mut bill = self.budgets.bill(caller.admitted.as_ref(), caller.address);
-        bill.charge(ENTRANCE)?;
+        bill.charge(ENTRANCE).map_err(Refused::from)?;
         let request = self.resolve(operation?, caller.admitted.as_ref())?.request;
-        bill.charge(reading(&request))?;
+        bill.charge(reading(&request)).map_err(Refused::from)?;
         let viewer = caller.viewer.clone();
         let prepared = match self.graph.prepare(request, &viewer) {
             Ok(prepared) => prepared,
-            Err(response) => return Ok(stream::iter([Answer::of(&response)]).boxed()),
+            Err(response) => {
+                let stream = stream::iter([Answer::of(&response)]).boxed();
+                return Ok(Answers { stream, dues: None, _place: None });
+            }
         };
         no_mutation(prepared.kind)?;
-        bill.charge(prepared.cost)?;
+        let place = Some(seat.place(prepared.bytes(), &self.settings).ok_or(Unanswered::Crowded)?);
+        let amount = prepared.price();
+        bill.charge(amount).map_err(Refused::from)?;
         if prepared.kind == Kind::Subscription {
-            return Ok(self.graph.watch(prepared, viewer).boxed());
+            let dues = Some(Dues { amount, next: Instant::now() + self.settings.due_every });
+            return Ok(Answers { stream: self.graph.watch(prepared, viewer).boxed(), dues, _place: place });
         }
         let (edge, mark) = (self.clone(), viewer.correlation.clone());
         let answer = async move {
@@ -92,6 +157,17 @@ impl Edge {
                 Err(refused) => Answer::Refused(refused.errors(mark.as_deref())),
             }
         };
-        Ok(answer.into_stream().boxed())
+        Ok(Answers { stream: answer.into_stream().boxed(), dues: None, _place: place })
+    }
+
+    /// Ends an operation that can no longer be paid for.
+    pub(super) fn collect(&self, answers: &mut Answers, caller: &Caller) {
+        let now = Instant::now();
+        let Some(dues) = answers.dues.as_mut().filter(|dues| dues.next <= now) else { return };
+        dues.next += self.settings.due_every;
+        let mut bill = self.budgets.bill(caller.admitted.as_ref(), caller.address);
+        if let Err(exhausted) = bill.charge(dues.amount) {
+            answers.end(&exhausted.into(), caller.viewer.correlation.as_deref());
+        }
     }
 }

@@ -391,6 +391,7 @@ async fn whoever_breaks_the_protocol_is_sent_away_with_its_code() {
         (json!({ "type": "nonsense" }), 4400),
         (json!({ "id": "1", "type": "subscribe" }), 4400),
         (json!({ "id": "", "type": "subscribe", "payload": { "query": "{ viewer { role } }" } }), 4400),
+        (json!({ "id": "x".repeat(129), "type": "subscribe", "payload": { "query": "{ viewer { role } }" } }), 4400),
         (json!({ "id": "2", "type": "ping", "payload": { "long": "x".repeat(64 * 1024) } }), 1009),
         (json!({ "id": "2", "type": "subscribe", "payload": { "variables": {} } }), 4400),
         (subscribe.clone(), 4409),
