@@ -27,7 +27,8 @@
 //! What remains possible. A longer period counts everybody of a shorter one within it, and more. Where nothing was left
 //! out of a row of the shorter one, a value that was zero there and is left out in the longer is likely that of somebody
 //! who came in between, and so with a total of zero; whatever is left out already shields who comes later. Rounding
-//! hides a few, not a trend. And whoever knows all of a cell but one person by other means may learn of that one.
+//! hides a few, not a trend. And whoever knows all of a cell but one person by other means may learn of that one: so may
+//! a municipality that is given what an analyst is told, where its own guests are counted among all.
 
 use std::collections::BTreeMap;
 
