@@ -211,21 +211,24 @@ impl Transaction {
 
     /// Looks for the same person among the files out of the member's sight, and has it recorded when there is one.
     async fn out_of_sight(&mut self, guest: &Guest, scope: &GuestScope) -> Result<OutOfSight, StoreError> {
-        let hidden = doc! { "$nor": [scope.filter()] };
-        let mut found = OutOfSight::default();
-        for (field, code) in
-            [("taxCode", &guest.tax_code), ("cuiCode", &guest.cui_code), ("vestanetCode", &guest.vestanet_code)]
-        {
-            found.same_code |= self.another_has(field, code.as_ref(), &hidden).await?;
+        if *scope == GuestScope::All {
+            return Ok(OutOfSight::default());
         }
-        found.same_likeness = self.another_has("likeness", Some(&guest.likeness()), &hidden).await?;
-        if found.same_code {
+        let hidden = doc! { "$nor": [scope.filter()] };
+        let codes =
+            [("taxCode", &guest.tax_code), ("cuiCode", &guest.cui_code), ("vestanetCode", &guest.vestanet_code)];
+        let codes = codes.into_iter().filter_map(|(field, code)| code.as_ref().map(|code| doc! { field: code }));
+        let codes: Vec<Filter> = codes.collect();
+        let same_code =
+            !codes.is_empty() && self.exists::<GuestDoc>(doc! { "$or": codes, "$and": [hidden.clone()] }).await?;
+        let same_likeness = self.another_has("likeness", Some(&guest.likeness()), &hidden).await?;
+        if same_code {
             self.out_of_sight.push(Code::DuplicatePerson);
         }
-        if found.same_likeness {
+        if same_likeness {
             self.out_of_sight.push(Code::PossibleDuplicate);
         }
-        Ok(found)
+        Ok(OutOfSight { same_code, same_likeness })
     }
 
     async fn another_has(&mut self, field: &str, value: Option<&String>, among: &Filter) -> Result<bool, StoreError> {
