@@ -20,7 +20,7 @@ use super::{
     http::{self, Refused},
     operation::Operation,
     seats::{Seat, Transport},
-    streams::{Answers, Caller, Deliveries, Unanswered},
+    streams::{Answers, Caller, Deliveries},
     viewer,
 };
 
@@ -71,11 +71,8 @@ async fn open(
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
     let caller = Caller { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
-    let seat = edge.seat(&caller, Transport::Events)?;
-    let answers = edge.answers(operation, &caller, &seat).map_err(|unanswered| match unanswered {
-        Unanswered::Refused(refused) => refused,
-        Unanswered::Crowded => Refused::too_many("you have as many operations as one may have"),
-    })?;
+    let mut seat = edge.seat(&caller, Transport::Events)?;
+    let answers = edge.answers(operation, &caller, &seat).inspect_err(|_| seat.ends("refused"))?;
     let comment_every = edge.settings.ping_every;
     let comment = interval_at(Instant::now() + comment_every, comment_every);
     let (own, admitted) = (edge.clone(), caller.admitted.clone());
@@ -111,11 +108,16 @@ impl Events {
             return None;
         }
         let event = tokio::select! {
-            // Nothing is delivered after the end.
+            // Nothing is delivered after the end, and nobody is let off by being sent much.
             biased;
             reason = &mut self.ends => {
                 self.seat.ends(reason);
                 return None;
+            }
+            _ = self.comment.tick() => {
+                self.deliveries.tell();
+                self.edge.collect(&mut self.answers, &self.caller);
+                COMMENT
             }
             answer = self.answers.stream.next() => match answer {
                 Some(answer) => {
@@ -127,11 +129,6 @@ impl Events {
                     COMPLETE
                 }
             },
-            _ = self.comment.tick() => {
-                self.deliveries.tell();
-                self.edge.collect(&mut self.answers, &self.caller);
-                COMMENT
-            }
         };
         Some((Ok(event), self))
     }

@@ -95,6 +95,15 @@ impl From<Refused> for Unanswered {
     }
 }
 
+impl From<Unanswered> for Refused {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Refused(refused) => refused,
+            Unanswered::Crowded => Self::too_many("you have as many operations as one may have"),
+        }
+    }
+}
+
 impl From<Full> for Refused {
     fn from(full: Full) -> Self {
         match full {
@@ -106,7 +115,7 @@ impl From<Full> for Refused {
 
 impl Answers {
     /// Says why they end, and nothing after it.
-    pub(super) fn end(&mut self, refused: &Refused, correlation: Option<&str>) {
+    fn end(&mut self, refused: &Refused, correlation: Option<&str>) {
         self.stream = stream::iter([Answer::Refused(refused.errors(correlation))]).boxed();
         self.dues = None;
     }
