@@ -273,11 +273,15 @@ async fn one_member_has_two_exports_at_once_and_takes_none_from_others() {
         let path = if subject.is_empty() { "occupancy-history.csv?from=2026-11-01" } else { "facilities.csv" };
         assert_eq!(get(&hub, subject, path).await.status(), StatusCode::OK, "{subject}");
     }
-    drop(held);
+    let [_one, other] = held;
+    drop(other);
     until("whoever has gone leaves a place", || async {
         get(&hub, "operator", "facilities.csv").await.status() == StatusCode::OK
     })
     .await;
+    let (head, _packed) = slowly(&hub, "operator", "stays.xlsx").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(get(&hub, "operator", "facilities.csv").await.status(), StatusCode::OK, "what is packed takes no place");
     world.end().await;
 }
 
