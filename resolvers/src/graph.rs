@@ -1,9 +1,8 @@
 //! The graph: what it consists of, and how a request runs through it.
 
 use std::{
-    collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use async_graphql::{
@@ -20,6 +19,7 @@ use tavolo_subscriptions::Board;
 
 use crate::{
     Hub, Viewer, accreditation, capacity,
+    documents::Documents,
     error::{self, ErrorCode},
     facility,
     gate::Redactions,
@@ -277,63 +277,6 @@ pub struct Prepared {
     pub(crate) messages: u64,
 }
 
-/// Documents that have been read lately: a client sends the same few again and again.
-#[derive(Clone, Default)]
-struct Documents(Arc<RwLock<Generations>>);
-
-/// Those that came lately and those before them: what is not asked for again goes with its generation.
-#[derive(Default)]
-struct Generations {
-    young: HashMap<String, ExecutableDocument>,
-    old: HashMap<String, ExecutableDocument>,
-}
-
-/// Documents of a generation at most.
-const KEPT: usize = 250;
-/// Bytes of a document that is kept at most.
-const KEPT_BYTES: usize = 8 * 1024;
-
-impl Documents {
-    /// Reads the document of a request, unless it has been read lately, and tells whether it has to be kept.
-    fn read(&self, request: &mut Request) -> Result<bool, ServerError> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let young = kept.young.get(&request.query);
-        let (known, old) = (young.or_else(|| kept.old.get(&request.query)).cloned(), young.is_none());
-        drop(kept);
-        match known {
-            Some(document) => {
-                request.set_parsed_query(document);
-                Ok(old)
-            }
-            None => {
-                scan::check(&request.query, &guard::LIMITS)?;
-                request.parsed_query()?;
-                Ok(may_be_kept(&request.query))
-            }
-        }
-    }
-
-    /// Keeps a document that has been read and measured.
-    fn keep(&self, query: String, document: ExecutableDocument) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let mut gone = HashMap::new();
-        if kept.young.len() >= KEPT {
-            let old = std::mem::take(&mut kept.young);
-            gone = std::mem::replace(&mut kept.old, old);
-        }
-        kept.young.insert(query, document);
-        drop(kept);
-        // Nobody waits while hundreds of documents are taken apart.
-        drop(gone);
-    }
-}
-
-/// Whether a document may stay in memory. Not one that could name a person: a literal beside guests.
-fn may_be_kept(query: &str) -> bool {
-    let names_somebody = query.contains('"') && query.to_ascii_lowercase().contains("guest");
-    query.len() <= KEPT_BYTES && !names_somebody
-}
-
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
     fn guarded(&self, mut request: Request) -> Result<Prepared, ServerError> {
@@ -383,18 +326,4 @@ fn complete(mut response: Response, desk: &Desk) -> Response {
 /// What the request works with. [`Graph`] puts it there before anything is resolved.
 pub(crate) fn desk<'c>(ctx: &async_graphql::Context<'c>) -> &'c Arc<Desk> {
     ctx.data_unchecked::<Arc<Desk>>()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::may_be_kept;
-
-    #[test]
-    fn a_document_that_could_name_a_person_is_not_kept() {
-        assert!(may_be_kept("{ facilities(filter: {municipality: \"101010\"}) { nodes { id } } }"));
-        assert!(may_be_kept("query($surname: String) { guests(filter: {surname: $surname}) { nodes { id } } }"));
-        assert!(!may_be_kept("{ guests(filter: {surname: \"Rossi\"}) { nodes { id } } }"));
-        assert!(!may_be_kept("mutation { registerGuest(input: {surname: \"Rossi\"}) { guest { id } } }"));
-        assert!(!may_be_kept(&"x".repeat(9_000)));
-    }
 }

@@ -17,7 +17,7 @@ use tavolo_subscriptions::Board;
 
 use crate::{
     error::{self, ErrorCode},
-    lists::{ANY, CONTRACT, LONGEST_PAGE, Told, groups},
+    lists::{CONTRACT, LONGEST_PAGE, Lists, Told},
     weight::{Given, Inputs, Weight},
 };
 
@@ -138,10 +138,10 @@ impl Measure {
     }
 }
 
-/// What it costs to read a request: one for each sixteen bytes of its text, and for each sixteen values in it.
+/// What it costs to read a request: one, and 64 for each KiB of its text and its variables.
 #[must_use]
 pub fn reading(request: &Request) -> u64 {
-    Weight::of_request(&request.query, &request.variables).units() + 1
+    Weight::of_request(&request.query, &request.variables).price() + 1
 }
 
 /// Refuses a document that would cost too much, and tells what the costliest of its operations costs: fields after
@@ -162,7 +162,7 @@ pub fn check(
     let mut gauge = Gauge {
         fragments: &document.fragments,
         inputs: Inputs::new(document, variables),
-        board,
+        lists: Lists::new(board),
         measured: HashMap::new(),
     };
     let (mut all, mut cost) = (Measure::default(), 0_u64);
@@ -232,7 +232,7 @@ pub(crate) fn within(what: &str, found: u64, limit: u64) -> Result<(), ServerErr
 struct Gauge<'d> {
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
     inputs: Inputs<'d>,
-    board: &'d Board,
+    lists: Lists<'d>,
     /// The measure of each fragment; `None` while it is being taken.
     measured: HashMap<&'d Name, Option<Measure>>,
 }
@@ -276,7 +276,7 @@ impl<'d> Gauge<'d> {
             depth: below.depth.saturating_add(1),
             width: 1,
             fields: 1,
-            cost: self.cost(field, on, below.cost, price(field).saturating_add(handed.units())),
+            cost: self.cost(field, on, below.cost, handed),
             aliases: u64::from(field.alias.is_some()),
             weight: handed,
             directives: 0,
@@ -311,13 +311,15 @@ impl<'d> Gauge<'d> {
     }
 
     /// What a field costs with what is below it.
-    fn cost(&self, field: &Field, on: &str, below: Cost, price: u64) -> Cost {
-        let name = field.name.node.as_str();
+    fn cost(&self, field: &Field, on: &str, below: Cost, handed: Weight) -> Cost {
+        let (name, price) = (field.name.node.as_str(), price(field).saturating_add(handed.price()));
         let times = |length: u64| below.one.saturating_mul(length).saturating_add(price);
         match CONTRACT.told(on, name) {
             Some(Told::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),
             Some(Told::Part { most, all }) => Cost { one: times(most), each: price, rest: below.of_all(all) },
             Some(Told::Links(most)) => Cost::of(times(most)),
+            // An entry is irregular in as many ways as it has values.
+            None if on == root(OperationType::Mutation) => Cost::of(times(1 + handed.values / LONGEST_PAGE)),
             None => Cost::of(times(self.length(field, on))),
         }
     }
@@ -328,7 +330,7 @@ impl<'d> Gauge<'d> {
         let pages = ["first", "last"].into_iter().filter_map(argument).filter_map(|value| self.page(value)).max();
         let ids = || argument("ids").map(|value| self.items(value));
         let groups = || argument("groupBy").map(|value| self.groups(value));
-        let usual = || CONTRACT.length(on, field.name.node.as_str(), self.board);
+        let usual = || self.lists.length(on, field.name.node.as_str());
         pages.or_else(ids).or_else(groups).unwrap_or_else(usual).max(1)
     }
 
@@ -355,8 +357,8 @@ impl<'d> Gauge<'d> {
     /// How many groups there can be.
     fn groups(&self, value: &Value) -> u64 {
         let given = self.inputs.given(value).into_iter();
-        let by = given.map(|given| if let Given::Word(by) = given { by } else { ANY });
-        by.map(|by| groups(by, self.board)).max().unwrap_or_else(|| groups(ANY, self.board))
+        let by = given.map(|given| if let Given::Word(by) = given { Some(by) } else { None });
+        by.map(|by| self.lists.groups(by)).max().unwrap_or_else(|| self.lists.groups(None))
     }
 }
 

@@ -34,6 +34,7 @@ mod accreditation;
 mod act;
 mod capacity;
 mod connection;
+mod documents;
 mod facility;
 mod guest;
 mod history;

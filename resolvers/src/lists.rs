@@ -3,6 +3,7 @@
 //! The contract tells which fields are lists; it is asked once, by the introspection that it has for everybody.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeSet, HashMap},
     sync::LazyLock,
 };
@@ -18,20 +19,21 @@ use tavolo_subscriptions::Board;
 
 use crate::{graph, statistics};
 
-/// How long a page is when nobody says so, and what any other list is taken for.
-pub(crate) const PAGE: u64 = 20;
+/// How long a page is when nobody says so.
+const PAGE: u64 = 20;
 
-/// The longest page.
+/// The longest page, and what a list is taken for of which nobody knows how long it is.
 pub(crate) const LONGEST_PAGE: u64 = 100;
 
 /// Countries that somebody may be a citizen of, the stateless and the unknown among them.
 const CITIZENSHIPS: u64 = 260;
 
 /// Lists with a length of their own. A document says how long pages and groups are at the field around them.
-const LISTS: [(&str, &str, u64); 12] = [
+const LISTS: [(&str, &str, u64); 13] = [
     ("Query", "occupancyHistory", MOST_POINTS as u64),
     ("TotalsEvent", "groups", 1),
     ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
+    ("Facility", "irregularities", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "requested", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "granted", PlaceCategory::ALL.len() as u64),
     ("Viewer", "sight", Relation::ALL.len() as u64),
@@ -114,37 +116,78 @@ impl Contract {
     pub(crate) fn told(&self, on: &str, field: &str) -> Option<Told> {
         self.told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told)
     }
+}
 
-    /// How long what a field leads to is taken to be when its arguments do not say it.
-    pub(crate) fn length(&self, on: &str, field: &str, board: &Board) -> u64 {
-        if let Some((_, _, length)) = LISTS.iter().find(|(of, own, _)| (*of, *own) == (on, field)) {
-            return *length;
-        }
-        if (on, field) == ("Query", "municipalities") {
-            return board.municipalities().count() as u64;
-        }
-        match self.edge(on, field) {
-            Some(edge) if edge.to.ends_with(CONNECTION) || edge.list && !on.ends_with(CONNECTION) => PAGE,
-            _ => 1,
+/// The lists of the contract, as long as they may be by what is on a board.
+#[derive(Debug)]
+pub(crate) struct Lists<'b> {
+    board: &'b Board,
+    census: OnceCell<Census>,
+}
+
+/// How many there are now.
+#[derive(Debug)]
+struct Census {
+    facilities: usize,
+    operators: usize,
+    municipalities: usize,
+    provinces: usize,
+    /// Of one facility at most.
+    accreditations: usize,
+}
+
+impl Census {
+    fn of(board: &Board) -> Self {
+        let provinces: BTreeSet<&str> = board.municipalities().map(|found| found.province.as_str()).collect();
+        Self {
+            facilities: board.places(None).count(),
+            operators: board.organisations().count(),
+            municipalities: board.municipalities().count(),
+            provinces: provinces.len(),
+            accreditations: board.places(None).map(|place| place.accreditations.len()).max().unwrap_or_default(),
         }
     }
 }
 
-/// Any grouping.
-pub(crate) const ANY: &str = "";
+impl<'b> Lists<'b> {
+    pub(crate) fn new(board: &'b Board) -> Self {
+        Self { board, census: OnceCell::new() }
+    }
 
-/// How many groups there can be now; of any grouping, of whichever has most.
-pub(crate) fn groups(by: &str, board: &Board) -> u64 {
-    let provinces = || board.municipalities().map(|municipality| &municipality.province).collect::<BTreeSet<_>>().len();
-    let groups = match by {
-        "MUNICIPALITY" => board.municipalities().count(),
-        "OPERATOR" => board.organisations().count(),
-        "CATEGORY" => PlaceCategory::ALL.len(),
-        "FACILITY" => board.facilities(),
-        "PROVINCE" => provinces(),
-        _ => board.facilities().max(board.organisations().count()).max(board.municipalities().count()),
-    };
-    groups as u64
+    fn census(&self) -> &Census {
+        self.census.get_or_init(|| Census::of(self.board))
+    }
+
+    /// How often what is below a field comes when its arguments do not say it.
+    pub(crate) fn length(&self, on: &str, field: &str) -> u64 {
+        if let Some((_, _, length)) = LISTS.iter().find(|(of, own, _)| (*of, *own) == (on, field)) {
+            return *length;
+        }
+        match (on, field) {
+            ("Query", "municipalities") => self.census().municipalities as u64,
+            // An operator drafts as many as it likes, and each leads to its facility again.
+            ("Facility", "accreditations") => LONGEST_PAGE.max(self.census().accreditations as u64),
+            _ => match CONTRACT.edge(on, field) {
+                Some(edge) if edge.to.ends_with(CONNECTION) => PAGE,
+                Some(edge) if edge.list && !on.ends_with(CONNECTION) => LONGEST_PAGE,
+                _ => 1,
+            },
+        }
+    }
+
+    /// How many groups there can be; of a grouping that nobody knows, of whichever has most.
+    pub(crate) fn groups(&self, by: Option<&str>) -> u64 {
+        let census = self.census();
+        let groups = match by {
+            Some("FACILITY") => census.facilities,
+            Some("OPERATOR") => census.operators,
+            Some("MUNICIPALITY") => census.municipalities,
+            Some("CATEGORY") => PlaceCategory::ALL.len(),
+            Some("PROVINCE") => census.provinces,
+            _ => census.facilities.max(census.operators).max(census.municipalities),
+        };
+        groups as u64
+    }
 }
 
 fn part(lengths: impl Iterator<Item = usize> + Clone) -> Told {
@@ -239,18 +282,20 @@ mod tests {
             assert!(edge.is_some_and(|edge| edge.list), "{on}.{field} is no list of the contract");
         }
         let board = Board::default();
+        let lists = Lists::new(&board);
         for (on, field, length) in [
             ("Query", "facilities", PAGE),
             ("FacilityConnection", "nodes", 1),
             ("FacilityConnection", "edges", 1),
             ("Guest", "stays", PAGE),
-            ("Facility", "rooms", PAGE),
+            ("Facility", "rooms", LONGEST_PAGE),
+            ("Facility", "accreditations", LONGEST_PAGE),
             ("Facility", "capacity", 3),
             ("OccupancyGroup", "capacity", 1),
             ("Facility", "name", 1),
             ("Query", "nothing", 1),
         ] {
-            assert_eq!(CONTRACT.length(on, field, &board), length, "{on}.{field}");
+            assert_eq!(lists.length(on, field), length, "{on}.{field}");
         }
     }
 

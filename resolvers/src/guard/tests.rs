@@ -1,3 +1,5 @@
+//! What the guard refuses, and what it lets through at which cost.
+
 use std::path::Path;
 
 use async_graphql::parser::parse_query;
@@ -170,9 +172,11 @@ fn a_list_is_as_long_as_its_variable_or_its_default() {
 #[test]
 fn lists_that_are_not_paged_are_counted_as_well() {
     let months = "{ statistics(from: \"2020-01-01\", to: \"2026-12-31\") { movementsByMonth { month } } }";
-    assert_eq!(cost(months, json!({})), 10_000 + 120 + 1 + 1, "of a text of 20 bytes");
+    assert_eq!(cost(months, json!({})), 10_000 + 1 + 120);
     let capacity = "{ facility(by: { code: \"KR-F-0001\" }) { capacity { free } } }";
     assert_eq!(cost(capacity, json!({})), 1 + 1 + 3);
+    let nested = "accreditations { facility { ".repeat(3) + "code" + &" } }".repeat(3);
+    assert!(refusal(&format!("{{ facility(by: {{ code: \"KR-F-0001\" }}) {{ {nested} }} }}")).is_some());
     assert_eq!(cost("{ occupancy(groupBy: CATEGORY) { capacity { free } } }", json!({})), 1 + 3 * 2);
 }
 
@@ -231,6 +235,15 @@ fn our_own_documents_pass_in_a_province_of_two_thousand_facilities() {
             assert!(check(&parsed, &variables, &LIMITS, &board).is_ok(), "{document}");
         }
     }
+}
+
+#[test]
+fn an_entry_may_be_irregular_in_as_many_ways_as_it_has_values() {
+    let document =
+        "mutation($rooms: [RoomInput!]) { registerFacility(input: { rooms: $rooms }) { irregularities { code } } }";
+    let cost = |rooms: usize| cost(document, json!({ "rooms": vec![json!({ "letter": "", "beds": 1 }); rooms] }));
+    assert_eq!(cost(2), 1_000 + 1 + 101);
+    assert!((2_500 + 1_000..5_000).contains(&cost(500)), "{}", cost(500));
 }
 
 /// A board with so many facilities and municipalities.
@@ -293,7 +306,7 @@ fn a_default_and_a_text_weigh_as_well() {
     assert!(refusal(&format!("query($i: [Int] = [{zeros}]) {{ a(ids: [{}]) }}", "$i ".repeat(50))).is_some());
     let document = "query($s: String) { a(x: $s, y: { z: [$s] }) }";
     let long = json!({ "s": "x".repeat(400_000) });
-    assert_eq!(cost(document, long), 1 + 2 * 400_000 / 16, "{document}");
+    assert_eq!(cost(document, long), 1 + 2 * 400_000 / 1_024 * 64, "{document}");
     let longer = Variables::from_json(json!({ "s": "x".repeat(600_000) }));
     let refused = check(&parse_query(document).unwrap(), &longer, &LIMITS, &Board::default()).unwrap_err();
     assert!(refused.message.contains("bytes of text"), "{}", refused.message);

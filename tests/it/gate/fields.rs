@@ -121,10 +121,10 @@ async fn nothing_hidden_is_anywhere_in_what_lists_and_edges_answer() {
     let province = Province::new().await;
     let guest = "id surname givenNames birthDate citizenships taxCode cuiCode vestanetCode specialNeedDocumented";
     let document = format!(
-        "{{ facilities(first: 100) {{ totalCount nodes {{ id code name projectCode address {{ street number postalCode }}
+        "{{ facilities(first: 10) {{ totalCount nodes {{ id code name projectCode address {{ street number postalCode }}
             capacity {{ blocks {{ id note }} }} accreditations {{ id reason actNumber facility {{ name }} }}
-            stays {{ nodes {{ id exitReason guest {{ {guest} household {{ id members {{ {guest} }} }} }} }} }} }} }}
-        guests(first: 100) {{ totalCount nodes {{ {guest} facility {{ name address {{ street }} }}
+            stays(first: 5) {{ nodes {{ id exitReason guest {{ {guest} household {{ id members {{ {guest} }} }} }} }} }} }} }}
+        guests(first: 20) {{ totalCount nodes {{ {guest} facility {{ name address {{ street }} }}
             stays {{ nodes {{ id facility {{ code }} }} }} household {{ id members {{ {guest} }} }} }} }}
         accreditations(first: 100) {{ totalCount nodes {{ id facility {{ name address {{ street }} }} }} }}
         organisations(first: 100) {{ nodes {{ id name taxCode }} }}
