@@ -49,6 +49,10 @@ const READ_BUFFER: usize = 1024;
 /// Bytes of an operation's id at most: it stands before each of its answers.
 const LONGEST_ID: usize = 128;
 
+/// A client that has let so many pings go by in silence is not there. Counted, not timed: should the hub itself have
+/// stood still, what has come meanwhile is heard between two pings.
+const MOST_UNHEARD: u8 = 2;
+
 /// How long a farewell may take.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
@@ -217,7 +221,8 @@ struct Session<'s> {
     others: Doze,
     /// An operation has had its turn.
     others_first: bool,
-    heard: Instant,
+    /// Pings since the client was last heard.
+    unheard: u8,
     deliveries: Deliveries,
 }
 
@@ -257,7 +262,7 @@ impl<'s> Session<'s> {
             ends: ends.boxed(),
             others: Doze::default(),
             others_first: false,
-            heard: Instant::now(),
+            unheard: 0,
             deliveries: Deliveries::new(Transport::Socket),
         }
     }
@@ -290,11 +295,11 @@ impl<'s> Session<'s> {
             if let Poll::Ready(end) = self.ends.poll_unpin(context) {
                 return Poll::Ready(Event::End(end));
             }
-            // Before it is asked whether it is there, a client is heard.
-            if let Poll::Ready(received) = self.socket.poll_next_unpin(context) {
-                return Poll::Ready(Event::Received(received));
+            // Before the client: with the ping comes what is due, and nobody is let off by talking without end.
+            if self.ping.poll_tick(context).is_ready() {
+                return Poll::Ready(Event::Ping);
             }
-            self.ping.poll_tick(context).map(|_| Event::Ping)
+            self.socket.poll_next_unpin(context).map(Event::Received)
         })
     }
 
@@ -306,14 +311,15 @@ impl<'s> Session<'s> {
             }
             Event::Ended(message) => self.send(message).await,
             Event::Received(received) => {
-                self.heard = Instant::now();
+                self.unheard = 0;
                 match hear(self.edge, ended(&mut self.ends, &mut self.others), self.socket, received).await? {
                     Some(message) => self.handle(message).await,
                     None => Ok(()),
                 }
             }
-            Event::Ping if self.heard.elapsed() > 2 * self.edge.settings.ping_every => Err(End::Silent),
+            Event::Ping if self.unheard == MOST_UNHEARD => Err(End::Silent),
             Event::Ping => {
+                self.unheard += 1;
                 self.deliveries.tell();
                 self.operations.collect(self.edge, &self.caller);
                 self.send(Message::Ping(Default::default())).await
