@@ -30,6 +30,7 @@ use crate::{
     municipality, node, occupancy, organisation, scan,
     sheet::{Sheet, standing},
     statistics, stay, viewer,
+    weight::Weight,
 };
 
 /// What can be asked.
@@ -275,6 +276,20 @@ pub struct Prepared {
     pub cost: u64,
     /// How many messages of that cost the state of a subscription may have.
     pub(crate) messages: u64,
+}
+
+impl Prepared {
+    /// What it costs to have it answered: a subscription, for its state, and for each while that it goes on.
+    #[must_use]
+    pub fn price(&self) -> u64 {
+        self.cost.saturating_mul(self.messages)
+    }
+
+    /// Bytes of it that stay in memory for as long as it is answered.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        Weight::of_request(&self.request.query, &self.request.variables).bytes()
+    }
 }
 
 impl Graph {

@@ -41,6 +41,12 @@ impl Weight {
         (self.values.saturating_add(self.text) / size).saturating_mul(price)
     }
 
+    /// What it takes of memory.
+    pub(crate) fn bytes(self) -> usize {
+        let bytes = self.values.saturating_mul(size_of::<ConstValue>() as u64).saturating_add(self.text);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     /// What the text and the variables of a request weigh.
     pub(crate) fn of_request(text: &str, variables: &Variables) -> Self {
         let sent = variables.iter().map(|(name, value)| Self::of_text(name).and(Self::of(value)));

@@ -6,10 +6,8 @@ use async_graphql::{
 };
 use tavolo_subscriptions::{Board, Cursor};
 
-use super::json;
 use crate::{
     error::{self, ErrorCode},
-    graph::Prepared,
     occupancy::OccupancyFilter,
 };
 
@@ -40,20 +38,6 @@ impl Plea {
         request.operation_name.clone_from(&self.operation);
         request.set_parsed_query(self.document.clone());
         request
-    }
-}
-
-impl Prepared {
-    /// What it costs to have it answered: a subscription, for its state, and for each while that it goes on.
-    #[must_use]
-    pub fn price(&self) -> u64 {
-        self.cost.saturating_mul(self.messages)
-    }
-
-    /// Bytes of it that stay in memory for as long as it is answered.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.request.query.len() + json(&self.request.variables).len()
     }
 }
 
