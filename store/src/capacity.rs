@@ -161,23 +161,19 @@ impl Transaction {
         Ok(found.unwrap_or_else(|| Pool::empty(facility, category, self.now)))
     }
 
-    /// The arrivals and exits of a pool after an instant: when, and how many more there were then. A movement is
-    /// registered after it took place.
+    /// The arrivals and exits of a pool after an instant: when, and how many more there were then.
     pub(crate) async fn movements_after(
         &mut self,
         pool: &Pool,
         at: DateTime,
     ) -> Result<Vec<(DateTime, i32)>, StoreError> {
         let filter = doc! {
-            "facility": binary(pool.facility), "category": tavolo_schema::contract_name(pool.category),
-            "registeredAt": { "$gt": instant(at) }, "occurredAt": { "$gt": instant(at) },
+            "facility": binary(pool.facility), "category": contract_name(pool.category),
+            "occurredAt": { "$gt": instant(at) },
         };
         let entries = self.find::<LedgerDoc>(filter, doc! {}).await?;
-        Ok(entries
-            .iter()
-            .map(|entry| (entry.occurred_at, entry.deltas.occupied))
-            .filter(|(_, more)| *more != 0)
-            .collect())
+        let movements = entries.iter().map(|entry| (entry.occurred_at, entry.deltas.occupied));
+        Ok(movements.filter(|(_, more)| *more != 0).collect())
     }
 
     /// Claims one place: the only way `occupied` grows.
