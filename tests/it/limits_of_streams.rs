@@ -42,6 +42,13 @@ fn behind_a_proxy() -> Settings {
     Settings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Settings::default() }
 }
 
+/// Whether a member is let in on a socket, and not told that there is no room.
+async fn a_member_gets_in(hub: &Client) -> bool {
+    let Ok(mut socket) = handshake(hub, "192.0.2.1").await else { return false };
+    socket.send(init(hub, "analyst")).await;
+    socket.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_has_so_many_streams_and_the_hub_so_many_in_all() {
     let world = World::new().await;
@@ -68,12 +75,7 @@ async fn a_member_has_so_many_streams_and_the_hub_so_many_in_all() {
     assert_eq!(handshake(&hub, "192.0.2.1").await.err(), Some(StatusCode::SERVICE_UNAVAILABLE));
     assert_eq!(asked("analyst").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
     drop((streaming, held));
-    until("there is room again", async || {
-        let Ok(mut socket) = handshake(&hub, "192.0.2.1").await else { return false };
-        socket.send(init(&hub, "analyst")).await;
-        socket.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
-    })
-    .await;
+    until("there is room again", async || a_member_gets_in(&hub).await).await;
     world.end().await;
 }
 
@@ -118,12 +120,7 @@ async fn the_last_tenth_of_the_hub_is_for_members() {
     let mut anybody = hub.bare_socket().await;
     anybody.send(init(&hub, "")).await;
     assert_eq!(anybody.close_code().await, 1013, "clients come back after this");
-    until("a member has the last place", async || {
-        let Ok(mut socket) = handshake(&hub, "192.0.2.1").await else { return false };
-        socket.send(init(&hub, "analyst")).await;
-        socket.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
-    })
-    .await;
+    until("a member has the last place", async || a_member_gets_in(&hub).await).await;
     world.end().await;
 }
 
