@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tavolo_resolvers::{Graph, Hub};
 use tavolo_schema::Clock;
 use tavolo_store::{Settings, Store, StoreError};
-use tavolo_subscriptions::Follower;
+use tavolo_subscriptions::{Follower, Publisher};
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -102,6 +102,8 @@ impl Running {
         let settings = Arc::new(setup.settings);
         let budgets = Arc::new(Budgets::new(&settings));
         tasks.spawn(follower.run(halt.clone()));
+        let publisher = Publisher::new(store.clone(), Arc::clone(&table), setup.clock.clone(), settings.thresholds());
+        tasks.spawn(publisher.run(halt.clone()));
         tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
         tasks.spawn(halt.clone().run_until_cancelled_owned(edge::keep_small(Arc::clone(&budgets))));
         let graph = Graph::new(Hub { store, table, clock: setup.clock });

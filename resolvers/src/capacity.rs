@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, Object, Result, SimpleObject};
 use tavolo_schema::{
-    Act, Block, CapacityNumbers, Day, PlaceCategory, Pool,
+    Act, Block, Day, DisclosedNumbers, PlaceCategory, Pool,
     access::{
         DataClass::{Act as ActClass, Operational, Public},
         data_class,
@@ -18,6 +18,7 @@ use crate::{
     facility::{Facility, FacilityPayload},
     graph::desk,
     irregularity::Irregularity,
+    sheet::Sheet,
 };
 
 /// The places of one category in one facility.
@@ -28,19 +29,19 @@ pub(crate) struct Capacity {
     #[graphql(directive = data_class::apply(Operational))]
     category: PlaceCategory,
     #[graphql(flatten)]
-    numbers: CapacityNumbers,
+    numbers: DisclosedNumbers,
     #[graphql(skip)]
     pool: Option<(Arc<Pool>, Day)>,
 }
 
 impl Capacity {
-    pub(crate) fn of(pool: &Arc<Pool>, today: Day) -> Self {
-        Self { category: pool.category, numbers: pool.numbers_on(today), pool: Some((Arc::clone(pool), today)) }
+    pub(crate) fn of(sheet: &Sheet, pool: &Arc<Pool>) -> Self {
+        Self { category: pool.category, numbers: sheet.numbers(pool), pool: Some((Arc::clone(pool), sheet.today)) }
     }
 
     /// The numbers as a change left them, beside the pool as the board has it.
     pub(crate) fn after(
-        numbers: CapacityNumbers,
+        numbers: DisclosedNumbers,
         category: PlaceCategory,
         pool: Option<&Arc<Pool>>,
         today: Day,

@@ -4,6 +4,7 @@
 //! the membership as it is when the export begins. Rows are made as they are taken, so a table of any length needs the
 //! memory of a few of them; a fault on the way ends the stream with an error, never with a table that looks whole.
 
+mod days;
 mod rows;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -31,7 +32,7 @@ pub enum Subject {
     Facilities,
     /// Places over time, as `occupancyHistory` answers them.
     OccupancyHistory,
-    /// The entries of the ledger, in the order they occurred in.
+    /// The entries of the ledger, in the order they occurred in; to analysts, what each day changed in each pool.
     Ledger,
     /// Everything that `statistics` answers, one row for each number.
     Statistics,
@@ -230,6 +231,19 @@ async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result
         }
         Subject::Ledger => {
             let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Operational)?), &sheet)?;
+            if !sheet.counts_people() {
+                // What was registered today is told when the day is over.
+                let scope = Scope { until: scope.until.min(sheet.published_day().begins()), ..scope };
+                let entries = desk.hub.store.entries_by_pool(&scope).await.map_err(|error| fault(&error))?;
+                let days = days::days(entries);
+                let row = move |day: days::DayOfPool| rows::ledger_day_row(&sheet, &day);
+                return Ok(Export {
+                    subject,
+                    as_of: desk.sheet().now,
+                    columns: columns(&[&rows::LEDGER_DAYS]),
+                    rows: days.map(move |day| day.map(&row)).boxed(),
+                });
+            }
             let entries = desk.hub.store.entries_within(&scope).await.map_err(|error| fault(&error))?;
             (
                 columns(&[&rows::LEDGER]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
-    Act, Address, CapacityNumbers, Code, FacilityType, Findings, Party, Room, StayStatus,
+    Act, Address, Code, DisclosedNumbers, FacilityType, Findings, Party, Room, StayStatus,
     access::{
         self,
         DataClass::{Act as ActClass, Address as AddressClass, Operational, Presence, Public},
@@ -142,13 +142,13 @@ impl Facility {
     /// Its places, one entry for each category it has.
     #[graphql(directive = data_class::apply(Operational))]
     async fn capacity(&self) -> Vec<Capacity> {
-        self.place.pools.iter().map(|pool| Capacity::of(pool, self.sheet.today)).collect()
+        self.place.pools.iter().map(|pool| Capacity::of(&self.sheet, pool)).collect()
     }
 
     /// Its places of all categories together.
     #[graphql(directive = data_class::apply(Operational))]
-    async fn occupancy(&self) -> CapacityNumbers {
-        self.place.numbers_on(self.sheet.today, None)
+    async fn occupancy(&self) -> DisclosedNumbers {
+        self.sheet.numbers_of(&self.place, None)
     }
 
     /// The accreditation in force; of several, the one that began last.
@@ -178,17 +178,18 @@ impl Facility {
         Some(stay::of_facility(ctx, &self.sheet, self.place.facility.id, status, first, after).await)
     }
 
-    /// What is irregular about the facility now.
+    /// What is irregular about the facility now, as far as the numbers that you are told show it.
     #[graphql(directive = data_class::apply(Operational))]
     async fn irregularities(&self) -> Vec<Irregularity> {
         let mut found = Findings::default();
         for pool in &self.place.pools {
-            let numbers = pool.numbers_on(self.sheet.today);
+            let numbers = self.sheet.numbers(pool);
+            let (occupied, over_capacity) = (numbers.occupied.unwrap_or(0), numbers.over_capacity.unwrap_or(0));
             let category = contract_name(pool.category);
-            if numbers.accredited == 0 && numbers.occupied > 0 {
+            if numbers.accredited == 0 && occupied > 0 {
                 found.add_with(Code::HostingWithoutAccreditation, format!("capacity.{category}"), &category);
-            } else if numbers.over_capacity > 0 {
-                found.add_with(Code::OverCapacity, format!("capacity.{category}"), numbers.over_capacity);
+            } else if over_capacity > 0 {
+                found.add_with(Code::OverCapacity, format!("capacity.{category}"), over_capacity);
             }
         }
         found.into_vec().into_iter().map(Irregularity).collect()

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
-    CapacityNumbers, DateTime, HistoryStep, Pool, TimeBasis,
+    DateTime, DisclosedNumbers, HistoryStep, Pool, Precision, Publication, TimeBasis,
     access::{DataClass::Public, data_class},
     history::{MOST_POINTS, replay},
 };
@@ -11,7 +11,7 @@ use tavolo_subscriptions::Movements;
 use crate::{
     error::{bad_request, fault},
     graph::{Desk, desk},
-    occupancy::OccupancyFilter,
+    occupancy::{OccupancyFilter, end_of_last_day},
 };
 
 /// Places added up, as of one instant.
@@ -22,7 +22,7 @@ pub(crate) struct OccupancyPoint {
     pub(crate) at: DateTime,
     /// The places then; `occupancy(at:)` of the same instant adds up to the same.
     #[graphql(directive = data_class::apply(Public))]
-    pub(crate) capacity: CapacityNumbers,
+    pub(crate) capacity: DisclosedNumbers,
 }
 
 /// What the ledger says of some pools at some instants.
@@ -30,10 +30,13 @@ pub(crate) struct Past {
     movements: Movements,
     points: Vec<DateTime>,
     basis: TimeBasis,
+    /// Whether the people in protected places are left out.
+    withheld: bool,
 }
 
 impl Past {
-    /// Reads what is not known yet of the ledgers of a filter's pools.
+    /// Reads what is not known yet of the ledgers of a filter's pools. Whoever is not told of the day itself is told the
+    /// past as it was known then: a late entry would be told on the day it is made.
     pub(crate) async fn read(
         desk: &Desk,
         filter: &OccupancyFilter,
@@ -45,15 +48,22 @@ impl Past {
         if points.last().is_some_and(|last| *last > sheet.now) {
             return Err(bad_request("the future is not known: ask for an instant that has passed"));
         }
-        let pools = filter.pools(sheet, closer || filter.looks_closer()).map(|(_, pool)| &**pool);
+        let closer = closer || filter.looks_closer();
+        let pools = filter.pools(sheet, closer).map(|(_, pool)| &**pool);
         let movements = desk.hub.table.movements(&desk.hub.store, pools).await.map_err(|error| fault(&error))?;
-        Ok(Self { movements, points, basis })
+        let basis = if sheet.counts_people() { basis } else { TimeBasis::Registered };
+        Ok(Self { movements, points, basis, withheld: closer && !sheet.counts_people() })
     }
 
     /// The numbers of one pool at each instant; `None` before its first entry.
-    pub(crate) fn numbers(&self, pool: &Pool) -> Vec<Option<CapacityNumbers>> {
+    pub(crate) fn numbers(&self, pool: &Pool) -> Vec<Option<DisclosedNumbers>> {
         let movements = self.movements.get(&(pool.facility, pool.category));
-        replay(movements.map_or(&[], |movements| movements.as_slice()), &self.points, self.basis)
+        let numbers = replay(movements.map_or(&[], |movements| movements.as_slice()), &self.points, self.basis);
+        let withheld = self.withheld && pool.category.is_protected();
+        let told = |numbers: DisclosedNumbers| {
+            if withheld { numbers.with(None, Precision::Withheld) } else { numbers }
+        };
+        numbers.into_iter().map(|numbers| numbers.map(DisclosedNumbers::from).map(told)).collect()
     }
 }
 
@@ -69,20 +79,44 @@ pub(crate) struct Stretch {
 /// The places of a filter over a stretch of time.
 pub(crate) async fn history(desk: &Desk, filter: &OccupancyFilter, stretch: Stretch) -> Result<Vec<OccupancyPoint>> {
     let sheet = desk.sheet();
-    let to = stretch.to.map_or(sheet.now, |to| to.min(sheet.now));
+    let mut to = stretch.to.map_or(sheet.now, |to| to.min(sheet.now));
     if stretch.from > to {
         return Err(bad_request("from must lie before to, and neither in the future"));
+    }
+    if !sheet.counts_people() {
+        if stretch.every == HistoryStep::Hour {
+            return Err(bad_request("hours are for members of the bodies at the table: ask for days"));
+        }
+        to = end_of_last_day(to);
+        if stretch.from > to {
+            return Ok(Vec::new());
+        }
     }
     let points = stretch.every.points(stretch.from, to);
     let points = points.ok_or_else(|| bad_request(format!("a history has {MOST_POINTS} points at most")))?;
     let past = Past::read(desk, filter, false, points, stretch.basis).await?;
-    let mut sums = vec![CapacityNumbers::default(); past.points.len()];
+    let nothing: DisclosedNumbers = std::iter::empty().sum();
+    let mut sums = vec![nothing; past.points.len()];
     for (_, pool) in filter.pools(sheet, filter.looks_closer()) {
         for (sum, numbers) in sums.iter_mut().zip(past.numbers(pool)) {
-            *sum = [*sum, numbers.unwrap_or_default()].into_iter().sum();
+            *sum = [Some(*sum), numbers].into_iter().flatten().sum();
         }
     }
-    Ok(past.points.into_iter().zip(sums).map(|(at, capacity)| OccupancyPoint { at, capacity }).collect())
+    let points = past.points.into_iter().zip(sums).map(|(at, capacity)| OccupancyPoint { at, capacity });
+    if sheet.counts_people() || filter.looks_closer() {
+        return Ok(points.collect());
+    }
+    let published = desk.hub.store.published_until(&filter.cell(), to).await.map_err(|error| fault(&error))?;
+    Ok(points.map(|point| point.published(&published)).collect())
+}
+
+impl OccupancyPoint {
+    /// The same point with the people as they were told then.
+    fn published(self, publications: &[Publication]) -> Self {
+        let until = publications.partition_point(|publication| publication.at <= self.at);
+        let told = until.checked_sub(1).map(|last| &publications[last]);
+        Self { capacity: self.capacity.published(told), ..self }
+    }
 }
 
 #[derive(Default)]
@@ -94,6 +128,9 @@ impl HistoryQuery {
     /// the end of the whole. Totals by municipality and category count every facility, for anybody; a filter that names
     /// a facility or an operator counts only facilities that the viewer sees. A facility is counted where it is today.
     /// At most 1,000 points.
+    ///
+    /// Members of bodies at the table are told numbers as they were. The public and analysts are told what `occupancy`
+    /// told them then, up to the last day that is over, and no hours; `basis` says nothing to them.
     #[allow(clippy::too_many_arguments, reason = "the arguments of the contract")]
     #[graphql(directive = data_class::apply(Public))]
     async fn occupancy_history(

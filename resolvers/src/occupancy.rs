@@ -1,24 +1,26 @@
 //! Occupancy: totals by whatever one asks for, and every change as it happens.
 
 mod changes;
+mod daily;
 mod totals;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use tavolo_schema::{
-    CapacityNumbers, DateTime, PlaceCategory, Pool, TimeBasis,
+    DateTime, DisclosedNumbers, PlaceCategory, Pool, Publication, TimeBasis,
     access::{
         DataClass::{Operational, Public},
         data_class,
     },
     id::{FacilityId, OrganisationId},
+    publication::Cell,
 };
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{
-    facility::Facility, graph::desk, history::Past, municipality::Municipality, organisation::Organisation,
-    sheet::Sheet,
+    error::fault, facility::Facility, graph::desk, history::Past, municipality::Municipality,
+    organisation::Organisation, sheet::Sheet,
 };
 
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
@@ -53,6 +55,11 @@ impl OccupancyFilter {
     /// Whether it looks closer than municipality and category, which anybody may know.
     pub(crate) fn looks_closer(&self) -> bool {
         self.facility.is_some() || self.operator.is_some()
+    }
+
+    /// The cell of the places it is about, when it does not look closer.
+    pub(crate) fn cell(&self) -> Cell {
+        Cell { municipality: self.municipality.clone(), category: self.category }
     }
 
     /// How many pools of the board it is about, whoever sees them.
@@ -122,7 +129,7 @@ pub(crate) struct OccupancyGroup {
     facilities: i32,
     /// The places.
     #[graphql(directive = data_class::apply(Public))]
-    capacity: CapacityNumbers,
+    capacity: DisclosedNumbers,
 }
 
 /// By what a group is told from another, in the order groups are answered in.
@@ -149,6 +156,15 @@ impl GroupKey {
             }
         }
     }
+
+    /// The cell of the places that are counted, when nothing looks closer.
+    fn cell(&self, filter: &OccupancyFilter) -> Cell {
+        match self {
+            Self::Municipality(istat_code) => Cell { municipality: Some(istat_code.clone()), ..filter.cell() },
+            Self::Category(category) => Cell { category: Some(*category), ..filter.cell() },
+            Self::Province(_) | Self::Operator(_) | Self::Facility(..) => filter.cell(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -159,6 +175,11 @@ impl OccupancyQuery {
     /// Places added up, as of now or as of an earlier instant. Totals by municipality, category and province count every
     /// facility, for anybody; whatever looks closer counts only the facilities that the viewer sees. A facility counts
     /// from the first entry of its ledger on, in the municipality and for the operator that it has today.
+    ///
+    /// Members of bodies at the table are told numbers as they are. The public and analysts are told the people among
+    /// them as `precision` says: as multiples of five where at least three facilities have ten places together, else as
+    /// multiples of ten at the end of the day before, and not at all of a protected category in one municipality.
+    /// Earlier instants are told to them as what was told at the end of the last day that was over then.
     #[graphql(directive = data_class::apply(Public))]
     async fn occupancy(
         &self,
@@ -176,11 +197,19 @@ impl OccupancyQuery {
         let (desk, filter) = (desk(ctx), filter.unwrap_or_default());
         let sheet = desk.sheet();
         let work = async {
+            let closer = filter.looks_closer() || group_by.looks_closer();
             let totals = match at {
-                None => totals(sheet, &filter, group_by, |pool| Some(pool.numbers_on(sheet.today))),
+                None => totals_now(sheet, &filter, group_by),
                 Some(at) => {
+                    let at = if sheet.counts_people() { at } else { end_of_last_day(at) };
                     let past = Past::read(desk, &filter, group_by.looks_closer(), vec![at], basis).await?;
-                    totals(sheet, &filter, group_by, |pool| past.numbers(pool).pop().flatten())
+                    let mut totals = totals(sheet, &filter, group_by, |pool| past.numbers(pool).pop().flatten());
+                    if !sheet.counts_people() && !closer {
+                        let cells: Vec<Cell> = totals.keys().map(|key| key.cell(&filter)).collect();
+                        let published = desk.hub.store.published_at(&cells, at).await.map_err(|error| fault(&error))?;
+                        publish(&mut totals, &filter, |cell| published.get(cell));
+                    }
+                    totals
                 }
             };
             Ok(totals.into_iter().map(|(key, total)| OccupancyGroup::new(sheet, key, total)).collect())
@@ -189,11 +218,37 @@ impl OccupancyQuery {
     }
 }
 
+/// The end of the last day that is over at an instant.
+pub(crate) fn end_of_last_day(at: DateTime) -> DateTime {
+    at.plus_millis(1).day().begins().plus_millis(-1)
+}
+
 /// Places of one group.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Total {
     facilities: usize,
-    capacity: CapacityNumbers,
+    capacity: DisclosedNumbers,
+}
+
+/// The totals as they are told to the viewer now.
+fn totals_now(sheet: &Sheet, filter: &OccupancyFilter, by: OccupancyGrouping) -> BTreeMap<GroupKey, Total> {
+    if sheet.counts_people() || filter.looks_closer() || by.looks_closer() {
+        return totals(sheet, filter, by, |pool| Some(sheet.numbers(pool)));
+    }
+    let mut totals = totals(sheet, filter, by, |pool| Some(pool.numbers_on(sheet.today).into()));
+    publish(&mut totals, filter, |cell| sheet.board.publication(cell).map(|publication| &**publication));
+    totals
+}
+
+/// Replaces the people in totals by those that have been published.
+fn publish<'p>(
+    totals: &mut BTreeMap<GroupKey, Total>,
+    filter: &OccupancyFilter,
+    publication: impl Fn(&Cell) -> Option<&'p Publication>,
+) {
+    for (key, total) in totals {
+        total.capacity = total.capacity.published(publication(&key.cell(filter)));
+    }
 }
 
 /// Adds up the pools of a filter whose numbers there are. Each facility is counted once in a group, whatever its
@@ -202,10 +257,10 @@ fn totals(
     sheet: &Sheet,
     filter: &OccupancyFilter,
     by: OccupancyGrouping,
-    numbers_of: impl Fn(&Pool) -> Option<CapacityNumbers>,
+    numbers_of: impl Fn(&Pool) -> Option<DisclosedNumbers>,
 ) -> BTreeMap<GroupKey, Total> {
     let closer = filter.looks_closer() || by.looks_closer();
-    let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<CapacityNumbers>)> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<DisclosedNumbers>)> = BTreeMap::new();
     for (place, pool) in filter.pools(sheet, closer) {
         let Some(known) = numbers_of(pool) else { continue };
         let (facilities, numbers) = groups.entry(GroupKey::of(by, &sheet.board, place, pool.category)).or_default();
@@ -214,7 +269,7 @@ fn totals(
         }
         numbers.push(known);
     }
-    let total = |(facilities, numbers): (Vec<FacilityId>, Vec<CapacityNumbers>)| Total {
+    let total = |(facilities, numbers): (Vec<FacilityId>, Vec<DisclosedNumbers>)| Total {
         facilities: facilities.len(),
         capacity: numbers.into_iter().sum(),
     };

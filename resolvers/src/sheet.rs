@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use tavolo_schema::{
-    Classes, DataClass, DateTime, Day, Facility, Guest, Party, Relation, Role, Standing, access,
+    Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Guest, Party, PlaceCategory, Pool, Precision,
+    Relation, Role, Standing, access,
     id::{FacilityId, OrganisationId},
+    publication::Cell,
 };
 use tavolo_store::GuestScope;
 use tavolo_subscriptions::{Board, Place};
@@ -52,6 +54,39 @@ impl Sheet {
     #[must_use]
     pub fn may_see(&self, class: DataClass) -> bool {
         Relation::ALL.into_iter().any(|relation| access::sees(self.standing.role, relation).contains(class))
+    }
+
+    /// Whether the viewer is told the people among numbers as they are now.
+    #[must_use]
+    pub fn counts_people(&self) -> bool {
+        access::counts_people(self.standing.role)
+    }
+
+    /// The day whose beginning is the latest that is told to whoever is told nothing of the day itself.
+    #[must_use]
+    pub fn published_day(&self) -> Day {
+        self.board.publication(&Cell::default()).map_or(self.today, |publication| publication.at.day().min(self.today))
+    }
+
+    /// The numbers of a pool as the viewer is told them, who sees its facility.
+    #[must_use]
+    pub fn numbers(&self, pool: &Pool) -> DisclosedNumbers {
+        if self.counts_people() {
+            return pool.numbers_on(self.today).into();
+        }
+        let day_before = DisclosedNumbers::from(pool.day_before(self.published_day()));
+        if pool.category.is_protected() {
+            day_before.with(None, Precision::Withheld)
+        } else {
+            day_before.told(Precision::DayBefore)
+        }
+    }
+
+    /// The numbers of all categories of a place, or of one, as the viewer is told them, who sees the facility.
+    #[must_use]
+    pub fn numbers_of(&self, place: &Place, category: Option<PlaceCategory>) -> DisclosedNumbers {
+        let pools = place.pools.iter().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
+        pools.map(|pool| self.numbers(pool)).sum()
     }
 
     /// The places the viewer sees, of the province or of one municipality, by code.

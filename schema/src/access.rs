@@ -207,6 +207,13 @@ pub fn sees(role: Role, relation: Relation) -> Classes {
     }
 }
 
+/// Whether a role is told totals, and the numbers of a facility that it sees, as they are now. The bodies at the table
+/// give out the places; whoever has no body there is told what has been [published](crate::publication).
+#[must_use]
+pub fn counts_people(role: Role) -> bool {
+    !matches!(role, Role::Analyst | Role::Public)
+}
+
 /// The table of acts: whether a role may perform an act on a record it stands in this relation to.
 ///
 /// For `registerFacility` the record is the facility to be; for guest acts without a facility it is

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Code, Day, Findings,
     access::{
-        DataClass::{Operational, Public},
+        DataClass::Operational,
         data_class,
     },
     id::{AccreditationId, BlockId, FacilityId},
@@ -43,6 +43,12 @@ pub enum PlaceCategory {
 impl PlaceCategory {
     /// Every category, in the order they are shown in.
     pub const ALL: [Self; 3] = [Self::Ordinary, Self::UnaccompaniedMinor, Self::MentalHealthOrDisability];
+
+    /// Whether having such a place says something about a person that few may know.
+    #[must_use]
+    pub fn is_protected(self) -> bool {
+        self != Self::Ordinary
+    }
 }
 
 /// The five numbers that are counted. The others follow from them.
@@ -84,38 +90,29 @@ impl Counts {
     }
 }
 
-/// Places of a facility, a category or a whole territory.
-#[derive(SimpleObject, Clone, Copy, Debug, Default, PartialEq)]
+/// Places of a facility, a category or a whole territory, as they are. What of it is told to whom is decided in
+/// [`publication`](crate::publication).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CapacityNumbers {
     /// Places the accreditation in force allows; 0 when none is in force.
-    #[graphql(directive = data_class::apply(Public))]
     pub accredited: i32,
     /// Places that physically exist.
-    #[graphql(directive = data_class::apply(Public))]
     pub installed: i32,
     /// Places out of service: the sum of the blocks in force.
-    #[graphql(directive = data_class::apply(Public))]
     pub blocked: i32,
     /// Places that can be given out: max(0, min(installed − blocked, accredited)).
-    #[graphql(directive = data_class::apply(Public))]
     pub allocable: i32,
     /// Guests present.
-    #[graphql(directive = data_class::apply(Public))]
     pub occupied: i32,
     /// Reservations in force, not yet arrived.
-    #[graphql(directive = data_class::apply(Public))]
     pub reserved: i32,
     /// Free places: allocable − occupied − reserved, 0 when negative.
-    #[graphql(directive = data_class::apply(Public))]
     pub free: i32,
     /// Guests beyond the allocable places: the negative part of allocable − occupied − reserved.
-    #[graphql(directive = data_class::apply(Public))]
     pub over_capacity: i32,
     /// occupied / allocable, as a fraction; null when allocable is 0.
-    #[graphql(directive = data_class::apply(Public))]
     pub occupancy_rate: Option<f64>,
     /// occupied / installed, as a fraction; null when installed is 0.
-    #[graphql(directive = data_class::apply(Public))]
     pub utilisation_rate: Option<f64>,
 }
 
@@ -255,6 +252,8 @@ pub struct Pool {
     pub reserved: i32,
     /// What the last ledger entry left.
     pub ledgered: Counts,
+    /// What the last ledger entry of an earlier day left: the day of `registered_at` began with it.
+    pub opening: Counts,
     /// The last day whose numbers are in the ledger.
     pub settled_on: Day,
     /// Number of the last ledger entry; 0 before the first.
@@ -278,6 +277,7 @@ impl Pool {
             occupied: 0,
             reserved: 0,
             ledgered: Counts::default(),
+            opening: Counts::default(),
             settled_on: at.day(),
             revision: 0,
             occurred_at: at,
@@ -310,6 +310,13 @@ impl Pool {
     #[must_use]
     pub fn numbers_on(&self, day: Day) -> CapacityNumbers {
         self.counts_on(day).into()
+    }
+
+    /// The numbers on a day, with the people as they were known at the end of the day before.
+    #[must_use]
+    pub fn day_before(&self, today: Day) -> CapacityNumbers {
+        let then = if self.registered_at.day() < today { self.ledgered } else { self.opening };
+        Counts { occupied: then.occupied, reserved: then.reserved, ..self.counts_on(today) }.into()
     }
 
     /// The first day after `day` on which the clock alone may change the numbers.

@@ -121,6 +121,9 @@ impl Pool {
         if deltas == Counts::default() {
             return None;
         }
+        if entering.now.day() > self.registered_at.day() {
+            self.opening = self.ledgered;
+        }
         self.registered_at = entering.now;
         self.revision += 1;
         self.ledgered = after;

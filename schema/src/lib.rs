@@ -30,6 +30,7 @@ pub mod ledger;
 pub mod member;
 pub mod municipality;
 pub mod organisation;
+pub mod publication;
 pub mod statistics;
 pub mod stay;
 pub mod tax_code;
@@ -49,6 +50,7 @@ pub use ledger::{LedgerEntry, OccupancyCause, Position};
 pub use member::Member;
 pub use municipality::Municipality;
 pub use organisation::{Organisation, OrganisationKind};
+pub use publication::{DisclosedNumbers, Precision, Publication};
 pub use stay::{ExitReason, Stay, StayStatus};
 pub use time::{Clock, DateTime, Day};
 

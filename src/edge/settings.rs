@@ -10,6 +10,7 @@ use std::{
 
 use clap::Args;
 use ipnet::IpNet;
+use tavolo_schema::publication::Thresholds;
 
 /// How the edge of a hub is set.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,18 @@ pub struct Settings {
     #[arg(long, env = "TAVOLO_ADDRESS_BUDGET", default_value_t = DEFAULT.address_budget, value_name = "COST",
         value_parser = clap::value_parser!(u32).range(1..))]
     pub address_budget: u32,
+    /// Facilities with places that a total must have to be told to the public as it is now, at least three. The same on
+    /// every hub of a table, like the two that follow.
+    #[arg(long, env = "TAVOLO_PUBLIC_FACILITIES", default_value_t = DEFAULT.public_facilities, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(3..))]
+    pub public_facilities: u16,
+    /// Places that such a total must have, at least ten.
+    #[arg(long, env = "TAVOLO_PUBLIC_PLACES", default_value_t = DEFAULT.public_places, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(10..))]
+    pub public_places: u16,
+    /// Tell the public all totals as of the end of the day before.
+    #[arg(long, env = "TAVOLO_PUBLIC_DAILY")]
+    pub public_daily: bool,
     /// Proxies, as addresses or networks, whose word on the client's address is taken.
     #[arg(long, env = "TAVOLO_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS", value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
@@ -87,6 +100,9 @@ const DEFAULT: Settings = Settings {
     trusted_only: false,
     member_budget: 60_000_000,
     address_budget: 60_000_000,
+    public_facilities: 3,
+    public_places: 10,
+    public_daily: false,
     trusted_proxies: Vec::new(),
     metrics_listen: None,
     connections: 60_000,
@@ -110,6 +126,16 @@ const DEFAULT: Settings = Settings {
 const USUAL_OPERATIONS: usize = 5;
 
 impl Settings {
+    /// Which totals the public is told as they are now.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            facilities: usize::from(self.public_facilities),
+            places: i32::from(self.public_places),
+            live: !self.public_daily,
+        }
+    }
+
     /// Operations of one member at most, on all its sockets and event streams together; of one address, likewise.
     pub(super) fn operations_per_member(&self) -> usize {
         self.sockets_per_member.saturating_mul(USUAL_OPERATIONS)

@@ -53,6 +53,9 @@ pub(crate) struct PoolDoc {
     occupied: i32,
     reserved: i32,
     ledgered: Counts,
+    /// Zero where a hub of an earlier version wrote the pool.
+    #[serde(default)]
+    opening: Counts,
     settled_on: String,
     revision: i64,
     occurred_at: bson::DateTime,
@@ -88,6 +91,7 @@ impl Document for PoolDoc {
             occupied: noun.occupied,
             reserved: noun.reserved,
             ledgered: noun.ledgered,
+            opening: noun.opening,
             settled_on: noun.settled_on.to_string(),
             revision: noun.revision,
             occurred_at: instant(noun.occurred_at),
@@ -124,6 +128,7 @@ impl Document for PoolDoc {
             occupied: self.occupied,
             reserved: self.reserved,
             ledgered: self.ledgered,
+            opening: self.opening,
             settled_on: day("settledOn", &self.settled_on)?,
             revision: self.revision,
             occurred_at: date_time("occurredAt", self.occurred_at)?,

@@ -15,7 +15,7 @@ use mongodb::{
 use serde::Deserialize;
 use std::task::Poll;
 use tavolo_schema::{
-    Accreditation, Facility, LedgerEntry, Member, Municipality, Organisation, Pool, Position, id::ActId,
+    Accreditation, Facility, LedgerEntry, Member, Municipality, Organisation, Pool, Position, Publication, id::ActId,
 };
 
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     member::MemberDoc,
     municipality::MunicipalityDoc,
     organisation::OrganisationDoc,
+    publication::PublicationDoc,
 };
 
 /// Everything the board shows, as of one instant of the replica set.
@@ -48,6 +49,8 @@ pub struct Snapshot {
     pub accreditations: Vec<Accreditation>,
     /// Every member.
     pub members: Vec<Member>,
+    /// The last publication of every cell.
+    pub publications: Vec<Publication>,
     /// The latest acts: what they changed is in the snapshot.
     pub acts: Vec<ActId>,
 }
@@ -69,6 +72,8 @@ pub enum BoardChange {
     Member(Member),
     /// The membership of this subject has ended.
     MemberRemoved(String),
+    /// The public is told something else of a cell.
+    Publication(Publication),
     /// The ledger has a new entry.
     Entry(LedgerEntry),
     /// The record of this act: everything else it changed came before.
@@ -130,13 +135,14 @@ struct Namespace {
 const LATEST_ACTS: i64 = 1_000;
 
 /// The collections the feed follows.
-const FOLLOWED: [&str; 8] = [
+const FOLLOWED: [&str; 9] = [
     OrganisationDoc::COLLECTION,
     MunicipalityDoc::COLLECTION,
     FacilityDoc::COLLECTION,
     PoolDoc::COLLECTION,
     AccreditationDoc::COLLECTION,
     MemberDoc::COLLECTION,
+    PublicationDoc::COLLECTION,
     LedgerDoc::COLLECTION,
     ActRecord::COLLECTION,
 ];
@@ -156,6 +162,7 @@ impl Store {
             pools: self.read_all::<PoolDoc>(&mut session).await?,
             accreditations: self.read_all::<AccreditationDoc>(&mut session).await?,
             members: self.read_all::<MemberDoc>(&mut session).await?,
+            publications: self.published(&mut session).await?,
             acts: self.latest_acts(&mut session).await?,
             position: Position::default(),
         };
@@ -317,6 +324,7 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             PoolDoc::COLLECTION => Some(BoardChange::Pool(read::<PoolDoc>(&raw)?)),
             AccreditationDoc::COLLECTION => Some(BoardChange::Accreditation(read::<AccreditationDoc>(&raw)?)),
             MemberDoc::COLLECTION => Some(BoardChange::Member(read::<MemberDoc>(&raw)?)),
+            PublicationDoc::COLLECTION => Some(BoardChange::Publication(read::<PublicationDoc>(&raw)?)),
             LedgerDoc::COLLECTION => Some(BoardChange::Entry(read::<LedgerDoc>(&raw)?)),
             ActRecord::COLLECTION => Some(BoardChange::Act(read::<ActRecord>(&raw)?.act_id())),
             _ => None,
@@ -326,7 +334,7 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
         // Records of the past that somebody has put into an archive are still what happened.
-        ("delete", _) if [LedgerDoc::COLLECTION, ActRecord::COLLECTION].contains(&collection.as_str()) => Ok(None),
+        ("delete", _) if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActRecord::COLLECTION].contains(&collection.as_str()) => Ok(None),
         // Somebody changed the board by hand in a way that does not carry the document, or dropped
         // it: what is true now can only be read anew.
         _ => Err(StoreError::HistoryLost),

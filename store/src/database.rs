@@ -137,7 +137,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Commands sent to the database so far, without those that keep the change feed open.
+    /// Commands sent to the database so far, without those that keep the change feed open and those that publish totals.
     #[must_use]
     pub fn commands(&self) -> u64 {
         self.commands.load(Ordering::Relaxed)
@@ -246,10 +246,11 @@ pub(crate) async fn client_options(settings: &Settings) -> Result<ClientOptions,
     Ok(options)
 }
 
-/// The change feed's own waiting is no work; everything else is.
+/// The change feed's own waiting is no work, nor is what is published by the hub itself; everything else is.
 fn is_work(name: &str, command: &Bson) -> bool {
     match name {
         "getMore" => command.get_str("collection").ok() != Some("$cmd.aggregate"),
+        "insert" => command.get_str("insert").ok() != Some("publications"),
         "hello" | "ismaster" | "ping" | "killCursors" | "endSessions" => false,
         _ => true,
     }

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt;
 use mongodb::{
     Database, IndexModel,
     bson::{DateTime, Document as Filter, Uuid, doc},
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 6;
 
 /// A process that holds the lock longer than this is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -87,6 +88,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
+        6 => publications(database).await,
         _ => Ok(()),
     }
 }
@@ -223,6 +225,45 @@ async fn time(database: &Database) -> Result<(), StoreError> {
         database.collection::<Filter>(name).create_index(plain(index)).await?;
     }
     Ok(())
+}
+
+/// What the public is told of totals; and in each pool, what its day began with.
+async fn publications(database: &Database) -> Result<(), StoreError> {
+    let validator = FieldsOf(&[("at", "date"), ("precision", "string")]).validator();
+    if !database.list_collection_names().await?.iter().any(|existing| existing == "publications") {
+        database.create_collection("publications").validator(validator).await?;
+    }
+    let order = plain(doc! { "_id.cell": 1, "_id.number": -1 });
+    database.collection::<Filter>("publications").create_index(order).await?;
+    let pools = database.collection::<Filter>("pools");
+    let mut without = pools.find(doc! { "opening": { "$exists": false } }).await?;
+    while let Some(mut pool) = without.try_next().await? {
+        let id = pool.get_document("_id").cloned().unwrap_or_default();
+        pool.insert("opening", opening_of(database, &id).await?);
+        let unchanged = doc! { "_id": id, "revision": pool.get("revision") };
+        // As a whole: the change feed takes no patches.
+        pools.replace_one(unchanged, pool).await?;
+    }
+    Ok(())
+}
+
+/// What the last day of a pool's ledger began with.
+async fn opening_of(database: &Database, pool: &Filter) -> Result<Filter, StoreError> {
+    let of_pool = doc! { "facility": pool.get("facility"), "category": pool.get("category") };
+    let ledger = database.collection::<Filter>("ledger");
+    let mut entries = ledger.find(of_pool).sort(doc! { "revision": -1 }).await?;
+    let mut last = None;
+    while let Some(entry) = entries.try_next().await? {
+        let day = entry.get_datetime("registeredAt").ok().and_then(|at| at.timestamp_millis().into()).map(day_of);
+        if *last.get_or_insert(day) != day {
+            return Ok(entry.get_document("after").cloned().unwrap_or_default());
+        }
+    }
+    Ok(doc! { "accredited": 0, "installed": 0, "blocked": 0, "occupied": 0, "reserved": 0 })
+}
+
+fn day_of(millis: i64) -> Option<tavolo_schema::Day> {
+    tavolo_schema::DateTime::from_millis(millis).map(tavolo_schema::DateTime::day)
 }
 
 /// The fields a document of a collection must have, with their BSON types.

@@ -105,6 +105,20 @@ impl Store {
         self.stream::<LedgerDoc>(filter, doc! { "occurredAt": 1, "_id": 1 }).await
     }
 
+    /// The entries of the ledger that were registered within a scope, pool by pool in order.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer; in the stream, also when a document is damaged.
+    pub async fn entries_by_pool(
+        &self,
+        scope: &Scope,
+    ) -> Result<impl Stream<Item = Result<LedgerEntry, StoreError>> + Send + use<>, StoreError> {
+        let mut filter = scope.places();
+        filter.insert("registeredAt", doc! { "$gte": instant(scope.from), "$lt": instant(scope.until) });
+        self.stream::<LedgerDoc>(filter, doc! { "facility": 1, "category": 1, "revision": 1 }).await
+    }
+
     /// What is counted of these people.
     ///
     /// # Errors

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use imbl::{HashMap, OrdMap};
 use tavolo_schema::{
-    Accreditation, CapacityNumbers, Day, Facility, Member, Municipality, Organisation, PlaceCategory, Pool, Position,
+    Accreditation, Day, Facility, Member, Municipality, Organisation, PlaceCategory, Pool, Position, Publication,
     Standing,
     id::{AccreditationId, FacilityId, OrganisationId},
+    publication::Cell,
 };
 use tavolo_store::changes::{BoardChange, Snapshot};
 
@@ -29,16 +30,6 @@ impl Place {
     #[must_use]
     pub fn pool(&self, category: PlaceCategory) -> Option<&Arc<Pool>> {
         self.pools.iter().find(|pool| pool.category == category)
-    }
-
-    /// The numbers of all categories, or of one, on a day.
-    #[must_use]
-    pub fn numbers_on(&self, day: Day, category: Option<PlaceCategory>) -> CapacityNumbers {
-        self.pools
-            .iter()
-            .filter(|pool| category.is_none_or(|category| pool.category == category))
-            .map(|pool| pool.numbers_on(day))
-            .sum()
     }
 
     /// The accreditation in force on a day; of several, the one that began last.
@@ -62,6 +53,7 @@ pub struct Board {
     codes: HashMap<FacilityId, String>,
     accreditations: HashMap<AccreditationId, FacilityId>,
     members: HashMap<String, Arc<Member>>,
+    publications: OrdMap<Cell, Arc<Publication>>,
     roster: u64,
 }
 
@@ -70,11 +62,21 @@ impl Board {
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
         let mut board = Self::default();
-        let Snapshot { position, organisations, municipalities, facilities, pools, accreditations, members, acts: _ } =
-            snapshot;
+        let Snapshot {
+            position,
+            organisations,
+            municipalities,
+            facilities,
+            pools,
+            accreditations,
+            members,
+            publications,
+            acts: _,
+        } = snapshot;
         let changes = (organisations.into_iter().map(BoardChange::Organisation))
             .chain(municipalities.into_iter().map(BoardChange::Municipality))
-            .chain(members.into_iter().map(BoardChange::Member));
+            .chain(members.into_iter().map(BoardChange::Member))
+            .chain(publications.into_iter().map(BoardChange::Publication));
         changes.for_each(|change| board.apply(change));
         let mut places: std::collections::BTreeMap<FacilityId, Place> = facilities
             .into_iter()
@@ -148,6 +150,12 @@ impl Board {
             BoardChange::Accreditation(accreditation) => {
                 self.accreditations.insert(accreditation.id, accreditation.facility);
                 self.change_place(accreditation.facility, |place| place.put_accreditation(accreditation));
+            }
+            BoardChange::Publication(publication) => {
+                let known = self.publications.get(&publication.cell);
+                if known.is_none_or(|known| known.number < publication.number) {
+                    self.publications.insert(publication.cell.clone(), Arc::new(publication));
+                }
             }
             BoardChange::Entry(_) | BoardChange::Act(_) => {}
         }
@@ -229,6 +237,12 @@ impl Board {
     #[must_use]
     pub fn member(&self, subject: &str) -> Option<&Arc<Member>> {
         self.members.get(subject)
+    }
+
+    /// What the public is told of a cell.
+    #[must_use]
+    pub fn publication(&self, cell: &Cell) -> Option<&Arc<Publication>> {
+        self.publications.get(cell)
     }
 
     /// How a member stands at the table now.

@@ -42,6 +42,7 @@ pub mod cursor;
 pub mod follower;
 pub mod journal;
 pub mod occupancy;
+pub mod publisher;
 pub mod table;
 
 #[cfg(test)]
@@ -55,4 +56,5 @@ pub use follower::Follower;
 pub use journal::Movements;
 pub use log::{Mark, OccupancyChange};
 pub use occupancy::{Delivery, Interest};
+pub use publisher::Publisher;
 pub use table::{Link, Table};

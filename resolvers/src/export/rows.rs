@@ -1,15 +1,15 @@
 //! The rows of each table, and the names of their columns.
 
 use tavolo_schema::{
-    CapacityNumbers, DataClass, LedgerEntry, Stay, contract_name,
+    DataClass, DisclosedNumbers, LedgerEntry, Stay, contract_name,
     statistics::{Count, Statistics},
 };
 use tavolo_subscriptions::Place;
 
-use super::{Row, Value};
+use super::{Row, Value, days::DayOfPool};
 use crate::{occupancy::OccupancyFilter, sheet::Sheet};
 
-pub(super) const NUMBERS: [&str; 10] = [
+pub(super) const NUMBERS: [&str; 11] = [
     "accredited",
     "installed",
     "blocked",
@@ -20,9 +20,10 @@ pub(super) const NUMBERS: [&str; 10] = [
     "overCapacity",
     "occupancyRate",
     "utilisationRate",
+    "precision",
 ];
 
-pub(super) fn numbers(numbers: CapacityNumbers) -> Row {
+pub(super) fn numbers(numbers: DisclosedNumbers) -> Row {
     vec![
         numbers.accredited.into(),
         numbers.installed.into(),
@@ -34,6 +35,7 @@ pub(super) fn numbers(numbers: CapacityNumbers) -> Row {
         numbers.over_capacity.into(),
         numbers.occupancy_rate.into(),
         numbers.utilisation_rate.into(),
+        contract_name(numbers.precision).into(),
     ]
 }
 
@@ -81,7 +83,7 @@ pub(super) fn facility_rows(sheet: &Sheet, place: &Place, filter: &OccupancyFilt
     ];
     let pools = place.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
     let row = |category: Value, numbers: Row| [about.clone(), vec![category], numbers].concat();
-    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(pool.numbers_on(sheet.today))));
+    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(sheet.numbers(pool))));
     let mut rows: Vec<Row> = rows.collect();
     if rows.is_empty() && filter.category.is_none() {
         rows.push(row(Value::Empty, vec![Value::Empty; NUMBERS.len()]));
@@ -128,6 +130,43 @@ pub(super) fn ledger_row(sheet: &Sheet, entry: &LedgerEntry) -> Row {
         entry.after.installed.into(),
         entry.after.blocked.into(),
         entry.after.occupied.into(),
+    ]
+}
+
+pub(super) const LEDGER_DAYS: [&str; 13] = [
+    "day",
+    "facility",
+    "municipality",
+    "category",
+    "accreditedDelta",
+    "installedDelta",
+    "blockedDelta",
+    "occupiedDelta",
+    "reservedDelta",
+    "accredited",
+    "installed",
+    "blocked",
+    "occupied",
+];
+
+/// What a day has changed in a pool; of protected categories, without the people.
+pub(super) fn ledger_day_row(sheet: &Sheet, day: &DayOfPool) -> Row {
+    let facility = sheet.board.place(day.facility).map(|place| &place.facility);
+    let people = |count: i32| Value::from((!day.category.is_protected()).then_some(count));
+    vec![
+        day.day.into(),
+        facility.map(|facility| facility.code.clone()).into(),
+        facility.map(|facility| facility.municipality.clone()).into(),
+        contract_name(day.category).into(),
+        day.deltas.accredited.into(),
+        day.deltas.installed.into(),
+        day.deltas.blocked.into(),
+        people(day.deltas.occupied),
+        people(day.deltas.reserved),
+        day.after.accredited.into(),
+        day.after.installed.into(),
+        day.after.blocked.into(),
+        people(day.after.occupied),
     ]
 }
 

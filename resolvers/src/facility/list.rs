@@ -35,7 +35,7 @@ struct FacilityFilter {
     operator: Option<OrganisationId>,
     /// With places of this category.
     category: Option<PlaceCategory>,
-    /// With at least so many free places, of the category when one is named.
+    /// With at least so many free places, of the category when one is named, by the numbers that you are told.
     free_places_at_least: Option<i32>,
     /// With an accreditation of this status.
     accreditation_status: Option<AccreditationStatus>,
@@ -49,7 +49,9 @@ impl FacilityFilter {
         let facility = &place.facility;
         self.operator.is_none_or(|operator| operator == facility.operator)
             && self.category.is_none_or(|category| place.pool(category).is_some())
-            && self.free_places_at_least.is_none_or(|least| place.numbers_on(sheet.today, self.category).free >= least)
+            && self.free_places_at_least.is_none_or(|least| {
+                sheet.numbers_of(place, self.category).free.is_some_and(|free| free >= least)
+            })
             && self.accreditation_status.is_none_or(|status| {
                 place.accreditations.iter().any(|accreditation| accreditation.status_on(sheet.today) == status)
             })
@@ -70,9 +72,9 @@ enum FacilityOrderField {
     Code,
     /// Name.
     Name,
-    /// Free places of all categories.
+    /// Free places of all categories, by the numbers that you are told; what is withheld before all others.
     FreePlaces,
-    /// Occupancy rate; without allocable places before all others.
+    /// Occupancy rate, by the numbers that you are told; without one before all others.
     Occupancy,
 }
 
@@ -107,11 +109,11 @@ type Rank = (i64, String, String);
 
 impl FacilityOrder {
     fn rank(&self, sheet: &Sheet, place: &Place) -> Rank {
-        let numbers = || place.numbers_on(sheet.today, None);
+        let numbers = || sheet.numbers_of(place, None);
         let (number, text) = match self.field {
             FacilityOrderField::Code => (0, String::new()),
             FacilityOrderField::Name => (0, place.facility.name.to_lowercase()),
-            FacilityOrderField::FreePlaces => (i64::from(numbers().free), String::new()),
+            FacilityOrderField::FreePlaces => (numbers().free.map_or(-1, i64::from), String::new()),
             // A millionth is finer than any rate two facilities could differ by.
             FacilityOrderField::Occupancy => {
                 (numbers().occupancy_rate.map_or(-1, |rate| (rate * 1e6) as i64), String::new())

@@ -3,15 +3,22 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Result, SimpleObject, Subscription};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{
-    DateTime, OccupancyCause, PlaceCategory, Relation, Role, Standing,
+    CapacityNumbers, DateTime, OccupancyCause, PlaceCategory, Relation, Role, Standing,
     access::{self, DataClass::Operational, data_class},
 };
-use tavolo_subscriptions::{Delivery, Interest, Place, occupancy};
+use tavolo_subscriptions::{Delivery, Interest, Part, Place, occupancy};
 
-use super::OccupancyFilter;
-use crate::{capacity::Capacity, error::forbidden, facility::Facility, graph::desk, live::performance, sheet::Sheet};
+use super::{OccupancyFilter, daily};
+use crate::{
+    capacity::Capacity,
+    error::forbidden,
+    facility::Facility,
+    graph::{Desk, desk},
+    live::{Performance, performance},
+    sheet::Sheet,
+};
 
 /// What a message of `occupancyChanged` is.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -29,28 +36,28 @@ pub(crate) enum OccupancyEventKind {
 pub(crate) struct OccupancyEvent {
     /// Where you are after this message. Hand it back as `after`, to this hub or another, and miss nothing.
     #[graphql(directive = data_class::apply(Operational))]
-    cursor: String,
+    pub(super) cursor: String,
     /// What the message is.
     #[graphql(directive = data_class::apply(Operational))]
-    kind: OccupancyEventKind,
+    pub(super) kind: OccupancyEventKind,
     /// The facility.
     #[graphql(directive = data_class::apply(Operational))]
-    facility: Facility,
+    pub(super) facility: Facility,
     /// The category.
     #[graphql(directive = data_class::apply(Operational))]
-    category: PlaceCategory,
+    pub(super) category: PlaceCategory,
     /// The places after it.
     #[graphql(directive = data_class::apply(Operational))]
-    capacity: Capacity,
-    /// What changed; null for a state.
+    pub(super) capacity: Capacity,
+    /// What changed; null for a state, and for what a whole day has changed.
     #[graphql(directive = data_class::apply(Operational))]
-    cause: Option<OccupancyCause>,
-    /// When it happened; for a state, when the last change happened.
+    pub(super) cause: Option<OccupancyCause>,
+    /// When it happened; for a state, when the last change happened; for a day, its end.
     #[graphql(directive = data_class::apply(Operational))]
-    occurred_at: DateTime,
-    /// When the hub learnt of it; for a state, of the last change.
+    pub(super) occurred_at: DateTime,
+    /// When the hub learnt of it; for a state, of the last change; for a day, its end.
     #[graphql(directive = data_class::apply(Operational))]
-    registered_at: DateTime,
+    pub(super) registered_at: DateTime,
 }
 
 impl OccupancyEvent {
@@ -63,7 +70,7 @@ impl OccupancyEvent {
                 kind: if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current },
                 facility: facility(place),
                 category: pool.category,
-                capacity: Capacity::of(&pool, sheet.today),
+                capacity: Capacity::of(sheet, &pool),
                 cause: None,
                 occurred_at: pool.occurred_at,
                 registered_at: pool.registered_at,
@@ -74,7 +81,7 @@ impl OccupancyEvent {
                 Self {
                     cursor,
                     kind: OccupancyEventKind::Changed,
-                    capacity: Capacity::after(entry.after.into(), entry.category, pool, sheet.today),
+                    capacity: Capacity::after(CapacityNumbers::from(entry.after).into(), entry.category, pool, sheet.today),
                     facility: facility(Arc::clone(&change.place)),
                     category: entry.category,
                     cause: Some(entry.cause),
@@ -99,13 +106,38 @@ impl Interest for Watcher {
     }
 }
 
+fn by_the_day(
+    desk: &Arc<Desk>,
+    performance: &Performance,
+    filter: OccupancyFilter,
+) -> BoxStream<'static, OccupancyEvent> {
+    match performance.part {
+        Part::State { resync } => {
+            let mark = desk.hub.table.end();
+            let (position, state) = daily::state(desk, &filter, resync);
+            performance.begin(Some(mark.at(position)));
+            state.boxed()
+        }
+        // A state cannot be gone on from, so it comes again.
+        Part::Missed { .. } => {
+            performance.begin(None);
+            stream::empty().boxed()
+        }
+        Part::Live(mark) => {
+            performance.begin(Some(mark));
+            daily::Days::after(desk, filter, mark).boxed()
+        }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct ChangesSubscription;
 
 #[Subscription]
 impl ChangesSubscription {
     /// The state of each matching pool of places, then every change. Only facilities that the viewer sees are watched;
-    /// access is asked again at every message.
+    /// access is asked again at every message. Analysts are told the state at the end of the day before, and when the
+    /// next day has begun, what the last one has changed in all; a cursor leads them to the state again.
     #[graphql(directive = data_class::apply(Operational))]
     async fn occupancy_changed(
         &self,
@@ -113,7 +145,7 @@ impl ChangesSubscription {
         #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
         #[graphql(name = "after", desc = "Go on after this cursor instead of beginning with the state.")]
         _after: Option<String>,
-    ) -> Result<impl Stream<Item = OccupancyEvent> + use<>> {
+    ) -> Result<BoxStream<'static, OccupancyEvent>> {
         let performance = performance(ctx)?;
         let role = performance.standing.role;
         if !Relation::ALL.into_iter().any(|relation| access::sees(role, relation).contains(Operational)) {
@@ -121,14 +153,18 @@ impl ChangesSubscription {
         }
         let watcher = Watcher { standing: performance.standing.clone(), filter: filter.unwrap_or_default() };
         let desk = Arc::clone(desk(ctx));
+        if !access::counts_people(role) {
+            return Ok(by_the_day(&desk, performance, watcher.filter));
+        }
         let played = occupancy::play(&desk.hub.table, watcher, performance.part);
         performance.begin(played.as_ref().map(|(mark, _)| *mark));
         let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
-        Ok(deliveries.map(move |delivery| {
+        let event = move |delivery: Delivery| {
             if let Some(performance) = &desk.performance {
                 performance.cue(delivery.cursor().position, Some(delivery.subject()));
             }
             OccupancyEvent::new(&desk.fresh_sheet(), delivery)
-        }))
+        };
+        Ok(deliveries.map(event).boxed())
     }
 }

@@ -14,7 +14,7 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Mark, Part};
 use tokio::{sync::watch, time::sleep};
 
-use super::{GroupKey, OccupancyEventKind, OccupancyFilter, OccupancyGroup, OccupancyGrouping, Total, totals};
+use super::{GroupKey, OccupancyEventKind, OccupancyFilter, OccupancyGroup, OccupancyGrouping, Total, totals_now};
 use crate::{
     graph::{Desk, desk},
     live::performance,
@@ -49,7 +49,7 @@ type Totals = BTreeMap<GroupKey, Total>;
 
 impl Question {
     fn totals(&self, sheet: &Sheet) -> Totals {
-        totals(sheet, &self.filter, self.by, |pool| Some(pool.numbers_on(sheet.today)))
+        totals_now(sheet, &self.filter, self.by)
     }
 }
 
@@ -114,9 +114,10 @@ pub(crate) struct TotalsSubscription;
 
 #[Subscription]
 impl TotalsSubscription {
-    /// Places added up, then whatever changes of them. As in `occupancy`, totals by municipality, category and province
-    /// count every facility, for anybody; whatever looks closer counts only the facilities that the viewer sees. After
-    /// an interruption the state comes again.
+    /// Places added up, then whatever changes of them, as `occupancy` tells them: totals by municipality, category and
+    /// province count every facility, for anybody, and whatever looks closer counts only the facilities that the viewer
+    /// sees. The public and analysts are told of the people as `precision` says. After an interruption the state comes
+    /// again.
     #[graphql(directive = data_class::apply(Public))]
     async fn totals_changed(
         &self,

@@ -1,0 +1,131 @@
+//! The publisher: the task that sees to it that the public is told what there is to tell of totals.
+//!
+//! Every hub has one, and none needs to know of the others: what is next for a cell follows from what was published
+//! last and from the board, and the number of a publication is given once. A hub whose board stands still comes with a
+//! number that is taken.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tavolo_schema::{
+    Clock, DateTime, Day, HistoryStep, Pool, Publication, TimeBasis,
+    history::replay,
+    publication::{Cell, Facilities, Headcount, Thresholds},
+};
+use tavolo_store::{Store, StoreError};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Board, Table};
+
+/// Changes that follow each other within this time are looked at together.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether a day has begun.
+const DAY_LOOKED_FOR: Duration = Duration::from_secs(30);
+
+/// Publishes what the board shows.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Store,
+    table: Arc<Table>,
+    clock: Clock,
+    thresholds: Thresholds,
+}
+
+impl Publisher {
+    /// A publisher for a table, with the thresholds of its territory.
+    #[must_use]
+    pub fn new(store: Store, table: Arc<Table>, clock: Clock, thresholds: Thresholds) -> Self {
+        Self { store, table, clock, thresholds: thresholds.checked() }
+    }
+
+    /// Publishes until cancelled. Faults of the database are logged; what could not be published then is later.
+    pub async fn run(self, stop: CancellationToken) {
+        let publishing = async {
+            let mut changed = self.table.changes();
+            loop {
+                changed.borrow_and_update();
+                if let Err(error) = self.publish().await {
+                    tracing::warn!(%error, "totals could not be published");
+                }
+                tokio::select! {
+                    _ = changed.changed() => {}
+                    () = sleep(DAY_LOOKED_FOR) => {}
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = publishing => {}
+        }
+    }
+
+    async fn publish(&self) -> Result<(), StoreError> {
+        let (board, now) = (self.table.board(), self.clock.now());
+        let facilities = facilities(&board, now.day());
+        let due = |last: &BTreeMap<Cell, Publication>| {
+            let known = |cell: &Cell| board.publication(cell).map(|known| &**known).or_else(|| last.get(cell));
+            facilities.publications(known, self.thresholds, now)
+        };
+        let new = due(&BTreeMap::new());
+        if new.iter().all(|publication| publication.number > 1) {
+            return self.store.publish(&new).await;
+        }
+        let new: Vec<Cell> = facilities.cells().filter(|cell| board.publication(cell).is_none()).cloned().collect();
+        let mut publications = self.past(&board, &facilities, &new, now.day()).await?;
+        let last = publications.iter().map(|publication| (publication.cell.clone(), publication.clone())).collect();
+        publications.extend(due(&last));
+        self.store.publish(&publications).await
+    }
+
+    /// What would have been published of cells before anybody did.
+    async fn past(
+        &self,
+        board: &Board,
+        facilities: &Facilities,
+        new: &[Cell],
+        today: Day,
+    ) -> Result<Vec<Publication>, StoreError> {
+        let mut pools: Vec<(&str, &Pool)> = Vec::new();
+        for place in board.places(None) {
+            pools.extend(place.pools.iter().map(|pool| (place.facility.municipality.as_str(), &**pool)));
+        }
+        let of_board: Vec<&Pool> = pools.iter().map(|(_, pool)| *pool).collect();
+        let movements = self.table.movements(&self.store, of_board.into_iter()).await?;
+        let first = movements.values().filter_map(|own| own.iter().map(|movement| movement.registered_at).min()).min();
+        let days = ends_of_days(first, today);
+        let mut people: BTreeMap<&Cell, Vec<Headcount>> =
+            new.iter().map(|cell| (cell, vec![Headcount::default(); days.len()])).collect();
+        for (municipality, pool) in pools {
+            let of_pool = movements.get(&(pool.facility, pool.category));
+            let numbers = replay(of_pool.map_or(&[], |own| own.as_slice()), &days, TimeBasis::Registered);
+            for (cell, people) in &mut people {
+                if cell.contains(municipality, pool.category) {
+                    let numbers = numbers.iter().map(|numbers| Headcount::of(numbers.unwrap_or_default()));
+                    people.iter_mut().zip(numbers).for_each(|(sum, own)| *sum = sum.plus(own));
+                }
+            }
+        }
+        let past = people.into_iter().flat_map(|(cell, people)| {
+            facilities.publications_of_past(cell, days.iter().copied().zip(people), self.thresholds)
+        });
+        Ok(past.collect())
+    }
+}
+
+/// What there is to publish on a day.
+fn facilities(board: &Board, today: Day) -> Facilities {
+    let mut facilities = Facilities::default();
+    for place in board.places(None) {
+        facilities.count(&place.facility.municipality, place.pools.iter().map(|pool| -> &Pool { pool }), today);
+    }
+    facilities
+}
+
+/// The last millisecond of each day from an instant's on that is over.
+fn ends_of_days(from: Option<DateTime>, today: Day) -> Vec<DateTime> {
+    let end_of_day = |at: DateTime| HistoryStep::Day.end_of(at);
+    let next = |end: &DateTime| Some(end_of_day(end.plus_millis(1)));
+    std::iter::successors(from.map(end_of_day), next).take_while(|end| end.day() < today).collect()
+}
