@@ -20,10 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Code, Day, Findings,
-    access::{
-        DataClass::Operational,
-        data_class,
-    },
+    access::{DataClass::Operational, data_class},
     id::{AccreditationId, BlockId, FacilityId},
     time::DateTime,
 };

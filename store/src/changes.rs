@@ -334,7 +334,12 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
         // Records of the past that somebody has put into an archive are still what happened.
-        ("delete", _) if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActRecord::COLLECTION].contains(&collection.as_str()) => Ok(None),
+        ("delete", _)
+            if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActRecord::COLLECTION]
+                .contains(&collection.as_str()) =>
+        {
+            Ok(None)
+        }
         // Somebody changed the board by hand in a way that does not carry the document, or dropped
         // it: what is true now can only be read anew.
         _ => Err(StoreError::HistoryLost),

@@ -40,7 +40,7 @@ async fn places(hub: &Client, facility: &str) -> Value {
     let document =
         "query($id: ID!) { facility(by: { id: $id }) { accreditation { status } capacity { accredited blocked
         allocable occupied free overCapacity } } }";
-    hub.data("analyst", document, json!({ "id": facility })).await["facility"].take()
+    hub.data("prefecture", document, json!({ "id": facility })).await["facility"].take()
 }
 
 /// Keeps time as a hub of its own, and tells whether anything changed.

@@ -207,12 +207,12 @@ async fn the_ledger_is_read_once_and_then_what_is_new() {
     let world = filled(30, 60).await;
     let hub = Quiet::start(&world).await;
     let history = "{ occupancyHistory(from: \"2026-01-01T00:00:00Z\") { at capacity { free occupied } } }";
-    let (first, read) = hub.ask("", history, json!({})).await;
+    let (first, read) = hub.ask("prefecture", history, json!({})).await;
     assert!(read > 0, "the ledger is in the database");
-    let (again, cost) = hub.ask("", history, json!({})).await;
+    let (again, cost) = hub.ask("prefecture", history, json!({})).await;
     assert_eq!((again, cost), (first.clone(), 0));
     let at = "{ occupancy(groupBy: PROVINCE, at: \"2026-06-30T12:00:00Z\") { facilities capacity { occupied } } }";
-    let (then, cost) = hub.ask("", at, json!({})).await;
+    let (then, cost) = hub.ask("prefecture", at, json!({})).await;
     assert_eq!((&then["occupancy"][0]["facilities"], cost), (&json!(30), 0));
 
     // One more entry in the ledger of one pool: one command reads it.
@@ -224,9 +224,13 @@ async fn the_ledger_is_read_once_and_then_what_is_new() {
     client.admit("operator", &guest, &facility).await;
     let last = |answer: &Value| answer["occupancyHistory"].as_array().unwrap().last().unwrap()["capacity"].clone();
     let before = last(&first)["occupied"].as_i64().unwrap();
-    let seen = async || last(&hub.ask("", history, json!({})).await.0)["occupied"] == before + 1;
+    let seen = async || last(&hub.ask("prefecture", history, json!({})).await.0)["occupied"] == before + 1;
     crate::harness::until("the quiet hub knows of the admission", seen).await;
-    assert_eq!(hub.ask("", history, json!({})).await.1, 0);
+    assert_eq!(hub.ask("prefecture", history, json!({})).await.1, 0);
+    for question in [history, at] {
+        hub.ask("", question, json!({})).await;
+        assert_eq!(hub.ask("", question, json!({})).await.1, 1, "what the public was told is looked up");
+    }
     drop(hub);
     world.end().await;
 }

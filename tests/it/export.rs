@@ -126,7 +126,7 @@ async fn a_table_says_what_the_graph_says() {
     for name in ["occupied", "blocked", "overCapacity"] {
         assert_eq!(rows[1][column(name)], facility["capacity"][0][name].to_string(), "{name}");
     }
-    let ledger = records(&hub, "analyst", "ledger.csv?category=ORDINARY").await;
+    let ledger = records(&hub, "prefecture", "ledger.csv?category=ORDINARY").await;
     let causes: Vec<&str> = ledger[1..].iter().map(|row| row[6].as_str()).collect();
     assert_eq!(causes[..4], ["ADMISSION", "DISCHARGE", "ADMISSION", "ADMISSION"], "in the order they occurred in");
     assert_eq!(causes.len(), 7, "and what was entered at one instant: {causes:?}");

@@ -208,7 +208,6 @@ async fn a_closer_look_counts_only_what_the_viewer_sees() {
         ("municipality", [true, true]),
         ("prefecture", [true, true]),
         ("central_service", [true, true]),
-        ("analyst", [true, true]),
         ("", [false, false]),
     ] {
         for (at, (facility, whole)) in winter.facilities.iter().zip([own, others]).enumerate() {
@@ -220,7 +219,9 @@ async fn a_closer_look_counts_only_what_the_viewer_sees() {
         let run = last(subject, json!({ "operator": bodies.operator.encode() })).await;
         assert_eq!(run, if sees[0] { own } else { [0; 8] }, "{subject:?}");
         for filter in [Value::Null, json!({ "municipality": "101010" }), json!({ "category": "ORDINARY" })] {
-            assert_eq!(last(subject, filter.clone()).await, everything, "{subject:?} {filter}");
+            if !subject.is_empty() {
+                assert_eq!(last(subject, filter.clone()).await, everything, "{subject:?} {filter}");
+            }
         }
     }
     winter.world.end().await;
@@ -244,7 +245,9 @@ async fn a_history_that_cannot_be_is_refused() {
     let answer = hub.send("", document, json!({ "at": hours(1) })).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{answer}");
     let variables = json!({ "from": hours(-1), "to": hours(48), "every": "DAY", "basis": "OCCURRED" });
-    let data = hub.data("", HISTORY, variables).await;
+    let data = hub.data("prefecture", HISTORY, variables.clone()).await;
     assert_eq!(data["occupancyHistory"][0]["at"], json!(now.to_string()), "the future is cut off");
+    let data = hub.data("", HISTORY, variables).await;
+    assert_eq!(data["occupancyHistory"], json!([]), "today is not over");
     world.end().await;
 }

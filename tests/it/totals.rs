@@ -33,8 +33,8 @@ async fn totals_that_change_are_those_that_are_asked_for() {
     let bodies = &world.bodies;
     let one = hub.facility(bodies.operator, bodies.municipality, "ORDINARY", 5).await;
     hub.facility(bodies.other_operator, bodies.province, "ORDINARY", 3).await;
-    let mut anybody = watch(&hub, "", Value::Null, "MUNICIPALITY").await;
-    let mut minors = watch(&hub, "analyst", json!({ "category": "UNACCOMPANIED_MINOR" }), "CATEGORY").await;
+    let mut anybody = watch(&hub, "operator", Value::Null, "MUNICIPALITY").await;
+    let mut minors = watch(&hub, "prefecture", json!({ "category": "UNACCOMPANIED_MINOR" }), "CATEGORY").await;
 
     let state = anybody.event().await;
     assert_eq!((&state["kind"], &state["asOf"]), (&json!("CURRENT"), &json!(world.clock.now().to_string())));

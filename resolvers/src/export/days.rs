@@ -58,7 +58,9 @@ pub(super) fn days(
             Ok(entry) => DayOfPool::of(&entry),
             Err(error) => return Some((Err(error), entries)),
         };
-        while let Some(Ok(entry)) = Pin::new(&mut entries).next_if(|next| matches!(next, Ok(entry) if day.has(entry))).await {
+        while let Some(Ok(entry)) =
+            Pin::new(&mut entries).next_if(|next| matches!(next, Ok(entry) if day.has(entry))).await
+        {
             day.add(&entry);
         }
         Some((Ok(day), entries))

@@ -49,9 +49,9 @@ impl FacilityFilter {
         let facility = &place.facility;
         self.operator.is_none_or(|operator| operator == facility.operator)
             && self.category.is_none_or(|category| place.pool(category).is_some())
-            && self.free_places_at_least.is_none_or(|least| {
-                sheet.numbers_of(place, self.category).free.is_some_and(|free| free >= least)
-            })
+            && self
+                .free_places_at_least
+                .is_none_or(|least| sheet.numbers_of(place, self.category).free.is_some_and(|free| free >= least))
             && self.accreditation_status.is_none_or(|status| {
                 place.accreditations.iter().any(|accreditation| accreditation.status_on(sheet.today) == status)
             })

@@ -81,7 +81,12 @@ impl OccupancyEvent {
                 Self {
                     cursor,
                     kind: OccupancyEventKind::Changed,
-                    capacity: Capacity::after(CapacityNumbers::from(entry.after).into(), entry.category, pool, sheet.today),
+                    capacity: Capacity::after(
+                        CapacityNumbers::from(entry.after).into(),
+                        entry.category,
+                        pool,
+                        sheet.today,
+                    ),
                     facility: facility(Arc::clone(&change.place)),
                     category: entry.category,
                     cause: Some(entry.cause),

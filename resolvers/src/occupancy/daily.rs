@@ -39,10 +39,7 @@ impl OccupancyEvent {
 }
 
 /// The pools of a filter that the viewer sees.
-fn pools<'s>(
-    sheet: &'s Sheet,
-    filter: &'s OccupancyFilter,
-) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
+fn pools<'s>(sheet: &'s Sheet, filter: &'s OccupancyFilter) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
     filter.pools(sheet, true)
 }
 
@@ -88,7 +85,11 @@ pub(super) struct Days {
 }
 
 impl Days {
-    pub(super) fn after(desk: &Arc<Desk>, filter: OccupancyFilter, log: Mark) -> impl Stream<Item = OccupancyEvent> + use<> {
+    pub(super) fn after(
+        desk: &Arc<Desk>,
+        filter: OccupancyFilter,
+        log: Mark,
+    ) -> impl Stream<Item = OccupancyEvent> + use<> {
         let changed = desk.hub.table.changes();
         let sheet = desk.fresh_sheet();
         let (day, known) = (sheet.published_day(), known(&sheet, &filter));
