@@ -21,8 +21,10 @@ use std::{
 use async_graphql::{Context, Request, Response, Result, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 use serde::Serialize;
-use tavolo_schema::{Position, Standing, id::fresh, irregularity::Language};
-use tavolo_subscriptions::{Channel, Channels, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed};
+use tavolo_schema::{Position, Standing, access, id::fresh, irregularity::Language};
+use tavolo_subscriptions::{
+    Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed,
+};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -253,6 +255,9 @@ impl Viewing {
         let (plea, after) = Plea::read(request).map_err(|error| graph::refuse(error, &viewer))?;
         let board = graph.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
+        // By the day, nothing can be gone on from: whatever the cursor, the state comes again.
+        let goes_on = access::counts_people(standing.role);
+        let after = after.map(|cursor| Cursor { complete: cursor.complete && goes_on, ..cursor });
         let programme = Programme { graph: graph.clone(), plea, standing, language: viewer.language };
         let listener = programme.channel().listen(after).await.map_err(|unplayed| match unplayed {
             Unplayed::Refused(response) => response,

@@ -19,8 +19,13 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{
-    error::fault, facility::Facility, graph::desk, history::Past, municipality::Municipality,
-    organisation::Organisation, sheet::Sheet,
+    error::{bad_request, fault},
+    facility::Facility,
+    graph::desk,
+    history::Past,
+    municipality::Municipality,
+    organisation::Organisation,
+    sheet::Sheet,
 };
 
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
@@ -201,6 +206,9 @@ impl OccupancyQuery {
             let totals = match at {
                 None => totals_now(sheet, &filter, group_by),
                 Some(at) => {
+                    if at > sheet.now {
+                        return Err(bad_request("the future is not known: ask for an instant that has passed"));
+                    }
                     let at = if sheet.counts_people() { at } else { end_of_last_day(at) };
                     let past = Past::read(desk, &filter, group_by.looks_closer(), vec![at], basis).await?;
                     let mut totals = totals(sheet, &filter, group_by, |pool| past.numbers(pool).pop().flatten());

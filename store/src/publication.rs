@@ -104,14 +104,14 @@ impl Store {
         found.map_ok(|publication| (publication.cell.clone(), publication)).try_collect().await
     }
 
-    /// What was told of a cell until an instant, in order.
+    /// What was told of a cell until an instant, the latest first.
     ///
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn published_until(&self, of: &Cell, at: DateTime) -> Result<Vec<Publication>, StoreError> {
         let until = doc! { "_id.cell": cell(of), "at": { "$lte": instant(at) } };
-        self.find_all::<PublicationDoc>(until, doc! { "_id.number": 1 }).await
+        self.stream::<PublicationDoc>(until, doc! { "_id.cell": 1, "_id.number": -1 }).await?.try_collect().await
     }
 
     /// The last publication of every cell, as of the instant of a session.

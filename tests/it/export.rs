@@ -9,7 +9,11 @@ use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use tavolo::edge::Settings;
-use tavolo_schema::{DataClass, Relation, Role, access::sees, id::fresh};
+use tavolo_schema::{
+    DataClass, Relation, Role,
+    access::{counts_people, sees},
+    id::fresh,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -103,7 +107,10 @@ async fn no_export_shows_more_than_the_graph() {
             };
             assert_eq!(status, expected, "{subject:?} {table}: {body}");
             if !refused && !table.starts_with("statistics") {
-                assert_eq!(body.lines().count() > 1, sight.contains(class), "{subject:?} {table}: {body}");
+                // Of today's entries nothing is told before the day is over.
+                let by_the_day = !counts_people(role) && table == "ledger";
+                let rows = sight.contains(class) && !by_the_day;
+                assert_eq!(body.lines().count() > 1, rows, "{subject:?} {table}: {body}");
             }
         }
     }
@@ -150,7 +157,7 @@ async fn italian_excel_gets_its_own_dialect() {
     assert!(bytes.starts_with(b"\xef\xbb\xbfcode;name;type;"));
     let text = std::str::from_utf8(&bytes).unwrap();
     assert!(text.lines().count() == 3 && text.matches("\r\n").count() == 3, "{text}");
-    assert!(text.contains(";22/11/2029;") && text.contains(";VERO;") && text.contains(";0,5\r\n"), "{text}");
+    assert!(text.contains(";22/11/2029;") && text.contains(";VERO;") && text.contains(";0,5;EXACT\r\n"), "{text}");
     let ledger = get(&hub, "province", "ledger.csv?dialect=excel-it").await.text().await.unwrap();
     assert!(ledger.contains("\r\n23/11/2026 09:00:00;23/11/2026 09:00:00;"), "by the clock in Rome: {ledger}");
     world.end().await;

@@ -278,6 +278,8 @@ pub async fn books(world: &World) -> String {
     let store = &world.store;
     let mut snapshot = store.snapshot().await.unwrap();
     snapshot.position = Position::default();
+    // Hubs publish by themselves, and may do so at any time.
+    snapshot.publications.clear();
     let facilities: Vec<FacilityId> = snapshot.facilities.iter().map(|facility| facility.id).collect();
     let mut books = format!("{snapshot:#?}\n");
     let page = GuestPage { after: None, before: None, limit: 10_000, backwards: false };

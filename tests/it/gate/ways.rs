@@ -139,6 +139,26 @@ pub(super) const NULL_WITHOUT_SIGHT_OF_PERSONS: &[&str] = &[
     "SexCount.count",
 ];
 
+/// What is told by the day alone to whoever sees facilities and no single presence: nothing was there the day before,
+/// and of protected places nothing is told at all. What is told instead stands in `publication`.
+pub(super) const TOLD_BY_THE_DAY: &[&str] = &[
+    "CapacityNumbers.free",
+    "CapacityNumbers.occupancyRate",
+    "CapacityNumbers.occupied",
+    "CapacityNumbers.overCapacity",
+    "CapacityNumbers.reserved",
+    "CapacityNumbers.utilisationRate",
+    "Facility.irregularities",
+    "Irregularity.code",
+    "Irregularity.legalReference",
+    "Irregularity.message",
+    "Irregularity.path",
+    "Irregularity.severity",
+    "Query.occupancyHistory",
+    "OccupancyPoint.at",
+    "OccupancyPoint.capacity",
+];
+
 /// The contract, by the names of its types.
 pub(super) struct Contract(pub(super) BTreeMap<String, TypeDefinition>);
 
