@@ -15,6 +15,7 @@ use async_graphql::{
     },
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use tavolo_store::Behalf;
 use tavolo_subscriptions::Board;
 
 use crate::{
@@ -173,12 +174,14 @@ impl Graph {
 
     /// What one request works with, or one part of a subscription.
     pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
+        let behalf = if performance.is_some() { Behalf::Watchers } else { viewer.behalf() };
+        let hub = Hub { store: self.hub.store.on_behalf_of(behalf), ..self.hub.clone() };
         Desk {
             performance,
             sheet: OnceLock::new(),
-            loaders: Loaders::new(&self.hub.store),
+            loaders: Loaders::new(&hub.store),
             redactions: Redactions::default(),
-            hub: self.hub.clone(),
+            hub,
             viewer,
         }
     }

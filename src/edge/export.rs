@@ -118,7 +118,7 @@ async fn begin(
     edge.budgets.bill(admitted.as_ref(), client.address).charge(COST)?;
     let place = place(&places, admitted.as_ref(), client)?;
     let within = edge.settings.export_within;
-    let viewer = viewer(admitted.as_ref(), headers);
+    let viewer = viewer(admitted.as_ref(), client.address, headers);
     let export = edge.graph.export(subject, Parameters(parameters.clone()), viewer).await.map_err(refused)?;
     let name = format!("tavolo-{}-{}", subject.name(), export.as_of.day());
     match format {

@@ -7,7 +7,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, poll};
 use mongodb::{
-    ClientSession,
+    ClientSession, Database,
     bson::{Bson, Document as Filter, RawDocumentBuf, Timestamp, doc},
     change_stream::{ChangeStream, event::ResumeToken},
     options::ReadConcern,
@@ -141,14 +141,27 @@ const FOLLOWED: [&str; 8] = [
     ActRecord::COLLECTION,
 ];
 
+/// Who has it may use the database itself: nobody outside of this file can make one. A feed keeps a connection for as
+/// long as it lives, and a snapshot is read by whoever begins to follow; the gate leaves connections over for both.
+pub(crate) struct Feeding(());
+
 impl Store {
+    fn database(&self) -> &Database {
+        self.gate().beside(&Feeding(()))
+    }
+
+    /// A session that reads everything as of one instant.
+    pub(crate) async fn snapshot_session(&self) -> Result<ClientSession, StoreError> {
+        Ok(self.database().client().start_session().snapshot(true).await?)
+    }
+
     /// Reads everything the board shows, as of one instant.
     ///
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut session = self.client().start_session().snapshot(true).await?;
+        let mut session = self.snapshot_session().await?;
         let mut snapshot = Snapshot {
             organisations: self.read_all::<OrganisationDoc>(&mut session).await?,
             municipalities: self.read_all::<MunicipalityDoc>(&mut session).await?,

@@ -37,6 +37,7 @@ mod listener;
 mod lists;
 mod live;
 mod metrics;
+mod patience;
 mod races;
 mod stage;
 mod statistics;
