@@ -186,9 +186,7 @@ impl Store {
     }
 
     pub(crate) async fn count<D: Document>(&self, filter: Bson) -> Result<u64, StoreError> {
-        self.gate
-            .command(|database| async move { Ok(collection::<D>(&database).count_documents(filter).await?) })
-            .await
+        self.gate.command(|database| async move { Ok(collection::<D>(&database).count_documents(filter).await?) }).await
     }
 
     /// What a pipeline makes of a collection.

@@ -299,8 +299,7 @@ impl Gate {
     async fn pass(&self, kind: Kind) -> Result<Pass, StoreError> {
         let turn = match self.behalf.holder() {
             Some(holder) => {
-                let turns =
-                    self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner).turns(holder, kind);
+                let turns = self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner).turns(holder, kind);
                 Some(acquire(turns).await?)
             }
             None => None,
@@ -336,14 +335,11 @@ impl Gate {
     {
         let pass = timeout_at(until, self.pass(Kind::Command)).await.map_err(|_| silent())??;
         let work = work(self.shared.database.clone());
-        apart(
-            Some(until),
-            async move {
-                let done = work.await;
-                drop(pass);
-                done
-            },
-        )
+        apart(Some(until), async move {
+            let done = work.await;
+            drop(pass);
+            done
+        })
         .await?
     }
 

@@ -182,7 +182,12 @@ impl Transaction {
     async fn begin(store: &Store, order: &Order, until: Instant) -> Result<Self, StoreError> {
         let conversation = store.gate().converse(until, |session| {
             let concern = WriteConcern::builder().w(Acknowledgment::Majority).build();
-            session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(concern).into_future().boxed()
+            session
+                .start_transaction()
+                .read_concern(ReadConcern::snapshot())
+                .write_concern(concern)
+                .into_future()
+                .boxed()
         });
         Ok(Self {
             conversation: conversation.await?,

@@ -19,6 +19,7 @@ mod by_the_clock;
 mod commands;
 mod contract;
 mod cost;
+mod costs_tell_nothing;
 mod database;
 mod deployment;
 mod disclosure;

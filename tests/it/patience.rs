@@ -19,7 +19,8 @@ const PROMPT: Duration = Duration::from_secs(4);
 
 /// Fifty reads of the vault in one document.
 fn many_reads() -> String {
-    let reads = (0..50).map(|number| format!("a{number}: guests(first: 1, filter: {{ surname: \"\" }}) {{ totalCount }} "));
+    let reads =
+        (0..50).map(|number| format!("a{number}: guests(first: 1, filter: {{ surname: \"\" }}) {{ totalCount }} "));
     format!("{{ {} }}", reads.collect::<String>())
 }
 
@@ -49,7 +50,8 @@ async fn clients_that_hang_up_keep_nobody_from_the_database() {
     // The first ones show what is to be given up.
     hub.data("province", &many_reads(), Value::Null).await;
     for (body, subject) in [(&reads, "operator"), (&reads, "province"), (&act, "operator")] {
-        let left = stream::iter(0..200).map(|number| hang_up(&hub, subject, body, Duration::from_millis(5 + number % 20)));
+        let left =
+            stream::iter(0..200).map(|number| hang_up(&hub, subject, body, Duration::from_millis(5 + number % 20)));
         let given_up = left.buffer_unordered(8).filter(|left| std::future::ready(*left)).count().await;
         assert!(given_up >= 20, "{given_up} were given up");
         for asked in 0..3 {
@@ -89,7 +91,14 @@ async fn a_member_has_few_reads_at_once_however_it_asks() {
     // One more for the timekeeper.
     assert!((1..=5).contains(&most), "{most} at once");
     // The past is read once for everybody.
-    let past: String = (0..20).map(|number| format!("a{number}: occupancy(groupBy: PROVINCE, at: \"2026-11-0{}T00:00:00Z\") {{ facilities }} ", 1 + number % 9)).collect();
+    let past: String = (0..20)
+        .map(|number| {
+            format!(
+                "a{number}: occupancy(groupBy: PROVINCE, at: \"2026-11-0{}T00:00:00Z\") {{ facilities }} ",
+                1 + number % 9
+            )
+        })
+        .collect();
     let before = store.commands();
     hub.data("", &format!("{{ {past} }}"), Value::Null).await;
     assert!(store.commands() - before <= 4, "{} commands", store.commands() - before);
