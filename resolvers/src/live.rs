@@ -135,7 +135,7 @@ impl Source for Programme {
         let (performance, begun) = Performance::new(part, self.standing.clone());
         // The errors of an event are everybody's, so they have a mark of their own.
         let mark = fresh(self.graph.hub().clock.now()).to_string().into();
-        let viewer = Viewer { member: None, language: self.language, correlation: Some(mark) };
+        let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
         let desk = Arc::new(self.graph.desk(viewer, Some(performance)));
         let mut responses = self.graph.play(self.plea.request(), &desk).peekable();
         // The resolver begins when it is first asked for an event.

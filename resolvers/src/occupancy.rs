@@ -19,6 +19,7 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{
+    Seen,
     error::{bad_request, fault},
     facility::Facility,
     graph::desk,
@@ -67,12 +68,15 @@ impl OccupancyFilter {
         Cell { municipality: self.municipality.clone(), category: self.category }
     }
 
-    /// How many pools of the board it is about, whoever sees them.
-    pub(crate) fn reach(&self, board: &Board) -> usize {
-        let wanted = |place: &Arc<Place>| place.pools.iter().filter(|pool| self.wants(place, pool.category)).count();
+    /// How many of the pools that somebody sees it is about.
+    pub(crate) fn reach(&self, seen: Seen<'_>) -> usize {
+        let wanted = |place: &Arc<Place>| {
+            let wanted = place.pools.iter().filter(|pool| self.wants(place, pool.category));
+            if seen.shows(&place.facility) { wanted.count() } else { 0 }
+        };
         match self.facility {
-            Some(facility) => board.place(facility).map_or(0, wanted),
-            None => board.places(self.municipality.as_deref()).map(wanted).sum(),
+            Some(facility) => seen.board.place(facility).map_or(0, wanted),
+            None => seen.board.places(self.municipality.as_deref()).map(wanted).sum(),
         }
     }
 

@@ -78,7 +78,7 @@ fn describe() {
     describe_gauge!("tavolo_board_following", "1 while changes arrive, 0 while the database is lost");
     describe_gauge!(
         "tavolo_database_connections",
-        "Connections to the database that are open or in use, and who waits"
+        "Connections to the database that are open, those in use by commands and transactions, and which of these wait"
     );
     describe_counter!(
         "tavolo_database_commands_total",

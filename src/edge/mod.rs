@@ -15,7 +15,7 @@ mod socket;
 mod sse;
 mod streams;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -36,6 +36,7 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
+use budget::payer;
 pub use budget::{Balance, Budgets, Exhausted};
 pub use documents::{Document, DocumentError, Documents};
 pub(crate) use envelope::Peer;
@@ -162,9 +163,10 @@ impl Edge {
     }
 }
 
-fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
+fn viewer(admitted: Option<&Admitted>, address: IpAddr, headers: &HeaderMap) -> Viewer {
     Viewer {
         member: admitted.map(|admitted| Arc::clone(&admitted.member)),
+        address: Some(payer(address)),
         language: accept::language(headers),
         correlation: correlation(headers).map(Arc::from),
     }

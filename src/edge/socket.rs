@@ -81,7 +81,7 @@ pub(super) async fn upgrade(
         Err(full) => return Refused::from(full).answer(&headers, JSON),
     };
     let named = authorization(&headers).map(str::to_owned);
-    let visitor = Caller { admitted: None, address: client.address, viewer: viewer(None, &headers) };
+    let visitor = Caller { admitted: None, address: client.address, viewer: viewer(None, client.address, &headers) };
     let sockets = edge.sockets.clone();
     upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, seat, socket)))
 }

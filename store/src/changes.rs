@@ -7,7 +7,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, poll};
 use mongodb::{
-    ClientSession,
+    ClientSession, Database,
     bson::{Bson, Document as Filter, RawDocumentBuf, Timestamp, doc},
     change_stream::{ChangeStream, event::ResumeToken},
     options::ReadConcern,
@@ -29,7 +29,7 @@ use crate::{
     member::MemberDoc,
     municipality::MunicipalityDoc,
     organisation::OrganisationDoc,
-    publication::PublicationDoc,
+    publication::{PublicationDoc, last_of_each},
 };
 
 /// Everything the board shows, as of one instant of the replica set.
@@ -147,14 +147,27 @@ const FOLLOWED: [&str; 9] = [
     ActRecord::COLLECTION,
 ];
 
+/// Who has it may use the database itself: nobody outside of this file can make one. A feed keeps a connection for as
+/// long as it lives, and a snapshot is read by whoever begins to follow; the gate leaves connections over for both.
+pub(crate) struct Feeding(());
+
 impl Store {
+    fn database(&self) -> &Database {
+        self.gate().beside(&Feeding(()))
+    }
+
+    /// A session that reads everything as of one instant.
+    pub(crate) async fn snapshot_session(&self) -> Result<ClientSession, StoreError> {
+        Ok(self.database().client().start_session().snapshot(true).await?)
+    }
+
     /// Reads everything the board shows, as of one instant.
     ///
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut session = self.client().start_session().snapshot(true).await?;
+        let mut session = self.snapshot_session().await?;
         let mut snapshot = Snapshot {
             organisations: self.read_all::<OrganisationDoc>(&mut session).await?,
             municipalities: self.read_all::<MunicipalityDoc>(&mut session).await?,
@@ -162,7 +175,7 @@ impl Store {
             pools: self.read_all::<PoolDoc>(&mut session).await?,
             accreditations: self.read_all::<AccreditationDoc>(&mut session).await?,
             members: self.read_all::<MemberDoc>(&mut session).await?,
-            publications: self.published(&mut session).await?,
+            publications: self.publications(&mut session).await?,
             acts: self.latest_acts(&mut session).await?,
             position: Position::default(),
         };
@@ -170,6 +183,21 @@ impl Store {
             snapshot.position = position(time);
         }
         Ok(snapshot)
+    }
+
+    async fn publications(&self, session: &mut ClientSession) -> Result<Vec<Publication>, StoreError> {
+        let mut cursor = collection::<PublicationDoc>(self.database())
+            .aggregate(last_of_each(doc! {}))
+            .read_concern(ReadConcern::snapshot())
+            .session(&mut *session)
+            .await?
+            .with_type::<RawDocumentBuf>();
+        let mut publications = Vec::new();
+        let mut stream = cursor.stream(session);
+        while let Some(raw) = stream.try_next().await? {
+            publications.push(read::<PublicationDoc>(&raw)?);
+        }
+        Ok(publications)
     }
 
     async fn latest_acts(&self, session: &mut ClientSession) -> Result<Vec<ActId>, StoreError> {

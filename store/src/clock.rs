@@ -12,7 +12,7 @@ use crate::{
     accreditation::AccreditationDoc,
     capacity::{PoolDoc, pool_key},
     document::{binary, instant},
-    error::{DUPLICATE_KEY, write_code},
+    error::DUPLICATE_KEY,
 };
 
 /// How long a hub keeps the clock to itself. Another takes over when it has not renewed.
@@ -85,12 +85,15 @@ impl Store {
         let until = DateTime::from_millis(now.millis() + LEASE_MILLIS).unwrap_or(now);
         let free = doc! { "_id": "clock", "$or": [{ "hub": hub }, { "until": { "$lt": instant(now) } }] };
         let lease = doc! { "$set": { "hub": hub, "until": instant(until) } };
-        let meta = self.database().collection::<Filter>("meta");
-        match meta.update_one(free, lease).upsert(true).await {
-            Ok(_) => Ok(true),
+        let taken = self.gate().command(|database| async move {
+            database.collection::<Filter>("meta").update_one(free, lease).upsert(true).await?;
+            Ok(())
+        });
+        match taken.await {
+            Ok(()) => Ok(true),
             // The upsert collides with the lease of another hub.
-            Err(error) if write_code(&error) == Some(DUPLICATE_KEY) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(StoreError::Write { code: DUPLICATE_KEY, .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

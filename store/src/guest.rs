@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use futures_util::TryStreamExt;
 use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
@@ -13,7 +12,7 @@ use tavolo_schema::{
 
 use crate::{
     Order, Outcome, Store, StoreError,
-    document::{self, Document, Unreadable, binary, collection, date_time, day, instant, read},
+    document::{self, Document, Unreadable, binary, date_time, day, instant},
     transaction::Transaction,
 };
 
@@ -346,9 +345,7 @@ impl Store {
             query.insert("_id", ids);
         }
         let sort = doc! { "_id": if page.backwards { -1 } else { 1 } };
-        let cursor = collection::<GuestDoc>(self.database()).find(query).sort(sort).limit(page.limit).await?;
-        let guests = cursor.map_err(StoreError::from).and_then(|raw| async move { read::<GuestDoc>(&raw) });
-        let mut guests: Vec<Guest> = guests.try_collect().await?;
+        let mut guests = self.find_some::<GuestDoc>(query, sort, page.limit).await?;
         if page.backwards {
             guests.reverse();
         }
@@ -361,7 +358,7 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn count_guests(&self, filter: &GuestFilter, scope: &GuestScope) -> Result<u64, StoreError> {
-        Ok(collection::<GuestDoc>(self.database()).count_documents(filter.filter(scope)).await?)
+        self.count::<GuestDoc>(filter.filter(scope)).await
     }
 }
 

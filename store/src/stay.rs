@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
-use futures_util::TryStreamExt;
 use mongodb::bson::{self, RawDocumentBuf, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
@@ -249,7 +248,7 @@ impl Store {
     /// A page for each key: the join cuts each one's list at the limit, which a plain `$in` cannot.
     async fn stays_of<I>(
         &self,
-        owners: &str,
+        owners: &'static str,
         field: &str,
         ids: &[I],
         page: StayPage,
@@ -280,10 +279,8 @@ impl Store {
                 "as": "stays",
             } },
         ];
-        let owners = self.database().collection::<RawDocumentBuf>(owners);
-        let mut cursor = owners.aggregate(pipeline).with_type::<Joined>().await?;
         let mut pages = HashMap::new();
-        while let Some(Joined { id, stays }) = cursor.try_next().await? {
+        for Joined { id, stays } in self.aggregate(owners, pipeline).await? {
             let stays = stays.iter().map(read::<StayDoc>).collect::<Result<Vec<_>, _>>()?;
             pages.insert(document::id(id), stays);
         }
