@@ -37,6 +37,9 @@ impl Default for Settings {
 /// How far back a starting hub reads, so that subscribers of the hub before it miss nothing.
 const HISTORY_SECONDS: u32 = 600;
 
+/// The pause before the feed is opened anew, when that does not follow another attempt.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// The longest silence that is waited out. Each in vain makes the next twice as long: to look through a long history
 /// takes its time.
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
@@ -168,14 +171,23 @@ impl Follower {
 
     async fn reopen(&mut self, mut fault: Fault) {
         let mut pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
+            .with_min_delay(SHORTEST_PAUSE)
             .with_max_delay(Duration::from_secs(2))
             .with_jitter()
             .without_max_times()
             .build();
         loop {
             // First of all a pause: a feed that opens and breaks at once must not keep the hub busy.
-            sleep(pauses.next().unwrap_or_default()).await;
+            let pause = sleep(pauses.next().unwrap_or_default());
+            if fault.is_of_history() {
+                pause.await;
+            } else {
+                tokio::select! {
+                    () = pause => {}
+                    // What somebody waits to see on the board was written: the database is there.
+                    () = self.table.wanted() => sleep(SHORTEST_PAUSE).await,
+                }
+            }
             match self.try_reopen(&fault).await {
                 Ok(()) => return,
                 Err(again) => fault = again,

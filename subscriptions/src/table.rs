@@ -12,7 +12,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tavolo_schema::{DateTime, Pool, Position, id::ActId};
 use tavolo_store::{Store, StoreError, changes::BoardChange};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     Board,
@@ -36,7 +39,7 @@ pub enum Link {
 const SILENT: Duration = Duration::from_secs(3);
 
 /// How long it is worth waiting for a change while the board does not follow: it may be just about to.
-const IN_VAIN: Duration = Duration::from_millis(300);
+const IN_VAIN: Duration = Duration::from_millis(500);
 
 /// What one hub process shares among all its readers.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub struct Table {
     link: watch::Sender<Link>,
     /// When the feed was last answered.
     heard: Mutex<Instant>,
+    /// Told when somebody waits for a change although the board does not follow.
+    wanted: Notify,
 }
 
 /// Acts kept for the member who waits to see its own.
@@ -84,6 +89,7 @@ impl Table {
             roster_now: AtomicU64::new(roster),
             link: watch::Sender::new(Link::Following),
             heard: Mutex::new(Instant::now()),
+            wanted: Notify::new(),
         };
         table.remember(acts);
         Arc::new(table)
@@ -129,6 +135,11 @@ impl Table {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
+    /// Waits until somebody waits for a change although the board does not follow.
+    pub(crate) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
     /// The feed has been answered.
     pub(crate) fn heard(&self) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -156,6 +167,9 @@ impl Table {
         let follows = self.link() == Link::Following;
         let old = age(act, now) > ACT_REMEMBERED && follows;
         let patience = if follows { patience } else { patience.min(IN_VAIN) };
+        if !follows {
+            self.wanted.notify_one();
+        }
         let seen = async { while !known() && changed.changed().await.is_ok() {} };
         old || tokio::time::timeout(patience, seen).await.is_ok()
     }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, Uuid, doc};
 use serde_json::{Value, json};
 use tavolo_schema::id::FacilityId;
@@ -138,8 +137,8 @@ async fn a_feed_that_falls_silent_is_noticed_and_nothing_is_missed() {
     let cut = Instant::now();
     enter(&world, &facility, 150).await;
     until("the hub suspects something", || async { ready(&hub).await["database"] == "silent" }).await;
-    assert!(ready(&hub).await["lastAnswerSecondsAgo"].as_f64().unwrap() > 3.0);
-    assert!(feed_age(&hub).await > 3.0);
+    assert!(ready(&hub).await["lastAnswerSecondsAgo"].as_f64().unwrap() >= 3.0);
+    assert!(feed_age(&hub).await >= 3.0);
     assert_eq!(hub.pool(&facility).await["occupied"], 0, "the board still answers");
 
     // An act is written, and not waited for in vain.
@@ -179,16 +178,12 @@ async fn where_a_feed_can_be_resumed_moves_on_although_nothing_happens_at_the_ta
     }
     let written = checkpoints.iter().map(|checkpoint| format!("{checkpoint:?}")).collect::<Vec<_>>();
     assert!(written.is_sorted_by(|one, next| one < next), "{written:?}");
-    let members = world.store.members().await.unwrap();
-    world.store.put_member(&members[0]).await.unwrap();
+    assert!(world.store.remove_member("analyst").await.unwrap());
     let mut resumed = world.store.follow(Start::Checkpoint(checkpoints.pop().unwrap())).await.unwrap();
-    let group = loop {
-        if let News::Group(group) = resumed.next().await.unwrap() {
-            break group;
-        }
+    let News::Group(group) = resumed.next().await.unwrap() else {
+        panic!("what came after the checkpoint comes first")
     };
-    assert!(matches!(&group.changes[..], [BoardChange::Member(member)] if member.subject == members[0].subject));
-    assert!(neighbour.find(doc! {}).await.unwrap().try_collect::<Vec<_>>().await.unwrap().len() == 3);
+    assert!(matches!(&group.changes[..], [BoardChange::MemberRemoved(subject)] if subject == "analyst"));
     neighbour.drop().await.unwrap();
     world.end().await;
 }

@@ -55,8 +55,7 @@ impl<S: Source> Channel<S> {
             return Ok(piece);
         }
         let began = Instant::now();
-        let Playing { mark: then, mut messages } =
-            self.source.play(Part::Missed { after: mark, most: PIECE }).await?;
+        let Playing { mark: then, mut messages } = self.source.play(Part::Missed { after: mark, most: PIECE }).await?;
         let mut piece = Piece { after: mark, then, messages: Vec::new() };
         let mut bytes = 0;
         while let Some(message) = messages.next().await {

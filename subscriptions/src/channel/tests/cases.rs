@@ -80,8 +80,7 @@ async fn a_burst_is_told_whole_and_rendered_once_to_all_who_fall_out_of_the_ring
 #[tokio::test]
 async fn a_ring_keeps_no_more_than_it_may() {
     let long: Arc<str> = "x".repeat(KEPT_BYTES / 4 + 1).into();
-    let messages =
-        (1..=8).map(|second| Message { json: Arc::clone(&long), ..message(second) });
+    let messages = (1..=8).map(|second| Message { json: Arc::clone(&long), ..message(second) });
     let ring = ring(messages);
     assert_eq!(ring.messages.len(), 3);
     assert_eq!(ring.floor, at(5, 1, 1));
