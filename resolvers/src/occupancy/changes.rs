@@ -107,8 +107,8 @@ pub(crate) struct ChangesSubscription;
 
 #[Subscription]
 impl ChangesSubscription {
-    /// The state of each matching pool of places, then every single change, in order and once. Only facilities that the viewer sees are watched;
-    /// access is asked again at every message.
+    /// The state of each matching pool of places, then every single change, in order and once. Only facilities that the
+    /// viewer sees are watched; access is asked again at every message.
     #[graphql(directive = data_class::apply(Operational))]
     async fn occupancy_changed(
         &self,
