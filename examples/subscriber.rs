@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Each message carries a cursor. After a break the last one is handed back as `after`, to the same hub or another,
-//! and brings exactly what came in between. (For `wss:` give tokio-tungstenite a TLS feature.)
+//! and brings exactly what came in between; if that is more than the hub keeps, the state as `RESYNC`. (For `wss:` give
+//! tokio-tungstenite a TLS feature.)
 
 use std::{env, error::Error, io::Write, time::Duration};
 

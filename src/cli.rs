@@ -13,6 +13,7 @@ use std::{
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tavolo_resolvers::Graph;
 use tavolo_store::{Settings, Store};
+use tavolo_subscriptions::follower;
 
 use self::roster::{MemberCommand, OrganisationArgs};
 use crate::{
@@ -229,6 +230,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         origins: args.origins,
         demo_tokens: None,
         settings: args.edge,
+        following: follower::Settings::default(),
         clock: system_clock(),
     };
     let running = Running::start(args.database.open().await?, setup).await?;

@@ -13,7 +13,7 @@ const REFUSED = [4401, 4403];
 
 const status = document.querySelector("[role=status]");
 const body = document.querySelector("tbody");
-/** Where we are. Handed back after a break, it brings exactly what came in between. */
+/** Where we are. Handed back after a break, it brings exactly what came in between, if that is not too much. */
 let cursor = null;
 /** Of what kind the last message was: CURRENT, CHANGED or RESYNC. */
 let last = null;
@@ -42,7 +42,7 @@ function watch(hub, token, pause = 500) {
 
 /** A state or a change: both say how many places there are now. */
 function show({ cursor: reached, kind, category, facility, capacity }) {
-  // After too long a break the hub tells everything anew.
+  // When more has come in between than the hub keeps (20,000 changes), it tells everything anew.
   if (kind === "RESYNC" && last !== "RESYNC") body.replaceChildren();
   [cursor, last] = [reached, kind];
   const id = `${facility.code}-${category}`;

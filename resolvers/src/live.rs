@@ -22,9 +22,7 @@ use async_graphql::{Context, Request, Response, Result, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 use serde::Serialize;
 use tavolo_schema::{Position, Standing, access, id::fresh, irregularity::Language};
-use tavolo_subscriptions::{
-    Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed,
-};
+use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Unplayed};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -92,7 +90,7 @@ pub(crate) struct Performance {
     pub(crate) part: Part,
     pub(crate) standing: Standing,
     begins: Mutex<Option<oneshot::Sender<Option<Mark>>>>,
-    cues: Mutex<VecDeque<(Position, Option<Subject>)>>,
+    cues: Mutex<VecDeque<Position>>,
 }
 
 impl Performance {
@@ -109,16 +107,15 @@ impl Performance {
         }
     }
 
-    /// Says where a listener is after the next event, and what it is about.
-    pub(crate) fn cue(&self, position: Position, subject: Option<Subject>) {
-        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back((position, subject));
+    /// Says where a listener is after the next event.
+    pub(crate) fn cue(&self, position: Position) {
+        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(position);
     }
 
     /// The answer to the event of the first cue.
     fn message(&self, response: &Response) -> Message {
         let cue = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let (position, subject) = cue.unwrap_or_default();
-        Message { position, subject, json: json(response) }
+        Message { position: cue.unwrap_or_default(), json: json(response) }
     }
 }
 

@@ -16,7 +16,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use tavolo_schema::contract_name;
 use tavolo_store::{Settings, Store};
-use tavolo_subscriptions::Follower;
+use tavolo_subscriptions::{Follower, follower};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
@@ -89,6 +89,7 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
         origins: args.origins.clone(),
         demo_tokens: Some(Value::Object(tokens.clone()).to_string()),
         settings: edge::Settings::default(),
+        following: follower::Settings::default(),
         clock,
     };
     let running = Running::start(store, setup).await?;

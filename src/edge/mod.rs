@@ -190,13 +190,15 @@ async fn ready(State(edge): State<Edge>) -> impl IntoResponse {
     let table = &edge.graph.hub().table;
     let position = table.board().position();
     // Why is for the log: it names servers.
-    let database = match &*table.link().borrow() {
+    let database = match table.link() {
         Link::Following => "following",
+        Link::Silent => "silent",
         Link::Lost(_) => "lost",
     };
     let body = json!({
         "board": { "seconds": position.seconds, "increment": position.increment },
         "database": database,
+        "lastAnswerSecondsAgo": table.unheard().as_millis() as f64 / 1_000.0,
     });
     axum::Json(body)
 }

@@ -4,8 +4,11 @@
 //! in the replica set's own order, and hands over the events of one transaction together: they share
 //! a cluster time. Documents of the board are only ever inserted and replaced, so each event carries
 //! the whole document and no look-up afterwards can return a later one.
+//!
+//! The server answers each question for more within about a second, also when there is nothing: so the feed tells that
+//! it lives, and how far it has come.
 
-use futures_util::{StreamExt, TryStreamExt, poll};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture, poll};
 use mongodb::{
     ClientSession, Database,
     bson::{Bson, Document as Filter, RawDocumentBuf, Timestamp, doc},
@@ -13,7 +16,7 @@ use mongodb::{
     options::ReadConcern,
 };
 use serde::Deserialize;
-use std::task::Poll;
+use std::{task::Poll, time::Duration};
 use tavolo_schema::{
     Accreditation, Facility, LedgerEntry, Member, Municipality, Organisation, Pool, Position, Publication, id::ActId,
 };
@@ -91,6 +94,16 @@ pub struct Group {
     pub checkpoint: Checkpoint,
 }
 
+/// What the server has answered.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Something has changed.
+    Group(Group),
+    /// Nothing has changed that the feed has not told. From here it can be followed on; older history is not needed any
+    /// more.
+    Nothing(Option<Checkpoint>),
+}
+
 /// A place in the feed from which it can be followed again.
 #[derive(Clone, Debug)]
 pub struct Checkpoint(ResumeToken);
@@ -106,12 +119,16 @@ pub enum Start {
 
 /// An open feed.
 pub struct Feed {
-    stream: ChangeStream<Event>,
+    /// The next answer. The driver does not bear that a question is dropped and the stream asked another.
+    asked: Asked,
     /// The first event of the next group, when it came while a group was gathered.
     ahead: Option<Result<Event, StoreError>>,
     /// The feed has everything since here.
     since: Position,
 }
+
+/// A question to the server: hands back the stream with the answer, `None` when there is nothing new.
+type Asked = BoxFuture<'static, (ChangeStream<Event>, mongodb::error::Result<Option<Event>>)>;
 
 /// An event as the server sends it.
 #[derive(Deserialize)]
@@ -130,6 +147,9 @@ struct Event {
 struct Namespace {
     coll: Option<String>,
 }
+
+/// How long the server waits for changes before it answers that there are none.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Acts of a snapshot: more than anybody could still be waiting to see.
 const LATEST_ACTS: i64 = 1_000;
@@ -232,7 +252,7 @@ impl Store {
         Ok(nouns)
     }
 
-    /// Opens the feed.
+    /// Opens the feed. From a checkpoint that is long ago this takes as long as the server looks through its history.
     ///
     /// # Errors
     ///
@@ -241,7 +261,7 @@ impl Store {
         match from {
             Start::Checkpoint(Checkpoint(token)) => {
                 let stream = self.watch().resume_after(token).await?.with_type();
-                Ok(Feed { stream, ahead: None, since: Position::default() })
+                Ok(Feed::new(stream, Position::default()))
             }
             Start::SecondsBack(seconds) => {
                 let now = self.majority_time().await?;
@@ -260,7 +280,7 @@ impl Store {
                     };
                     match self.watch().start_at_operation_time(start).await {
                         Ok(stream) => {
-                            return Ok(Feed { stream: stream.with_type(), ahead: None, since });
+                            return Ok(Feed::new(stream.with_type(), since));
                         }
                         Err(error) => match StoreError::from(error) {
                             StoreError::HistoryLost if back > 0 => {}
@@ -282,7 +302,18 @@ impl Store {
                 { "operationType": { "$in": ["dropDatabase", "invalidate"] } },
             ] } }])
             .batch_size(10_000)
+            .max_await_time(ANSWERED_WITHIN)
             .read_concern(ReadConcern::majority())
+    }
+
+    /// Up to here the majority has everything now. Asked for before a feed is opened: what the feed tells is the past until
+    /// it has come so far, or has nothing more to tell.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn majority_position(&self) -> Result<Position, StoreError> {
+        self.majority_time().await.map(position)
     }
 
     /// The latest time up to which the majority has everything: a snapshot taken after it contains it.
@@ -296,14 +327,28 @@ impl Store {
     }
 }
 
+/// Asks the server for what comes next: at most one question, and none while events of the last answer are left.
+fn ask(mut stream: ChangeStream<Event>) -> Asked {
+    async move {
+        let answer = stream.next_if_any().await;
+        (stream, answer)
+    }
+    .boxed()
+}
+
 impl Feed {
+    fn new(stream: ChangeStream<Event>, since: Position) -> Self {
+        Self { asked: ask(stream), ahead: None, since }
+    }
+
     /// The feed has everything since this position; the zero position when it was resumed.
     #[must_use]
     pub fn since(&self) -> Position {
         self.since
     }
 
-    /// Waits for the next group.
+    /// Waits for the server's next answer, about a second at most while it can be reached. How long it may take otherwise
+    /// is not limited here. Dropping what this hands back loses nothing.
     ///
     /// A group is complete when an event of another cluster time follows, or when the server has
     /// nothing more to send now: it hands out a transaction's events in one batch.
@@ -311,30 +356,39 @@ impl Feed {
     /// # Errors
     ///
     /// When the feed breaks; follow again from the last checkpoint.
-    pub async fn next(&mut self) -> Result<Group, StoreError> {
+    pub async fn next(&mut self) -> Result<News, StoreError> {
         let first = match self.ahead.take() {
             Some(ahead) => ahead?,
-            None => match self.stream.next().await {
-                Some(event) => event?,
-                None => return Err(StoreError::HistoryLost),
-            },
+            None => {
+                let (stream, answer) = (&mut self.asked).await;
+                let (checkpoint, alive) = (stream.resume_token().map(Checkpoint), stream.is_alive());
+                self.asked = ask(stream);
+                match answer? {
+                    Some(event) => event,
+                    None if alive => return Ok(News::Nothing(checkpoint)),
+                    None => return Err(StoreError::HistoryLost),
+                }
+            }
         };
         let time = first.cluster_time;
         let mut checkpoint = first.token.clone();
         let mut changes: Vec<BoardChange> = change(first)?.into_iter().collect();
-        while let Poll::Ready(Some(event)) = poll!(self.stream.next()) {
-            match event {
-                Ok(event) if event.cluster_time == time => {
+        while let Poll::Ready((stream, answer)) = poll!(&mut self.asked) {
+            self.asked = ask(stream);
+            match answer {
+                Ok(Some(event)) if event.cluster_time == time => {
                     checkpoint = event.token.clone();
                     changes.extend(change(event)?);
                 }
+                // Asked again, the server says the same.
+                Ok(None) => break,
                 other => {
-                    self.ahead = Some(other.map_err(StoreError::from));
+                    self.ahead = other.map_err(StoreError::from).transpose();
                     break;
                 }
             }
         }
-        Ok(Group { position: position(time), changes, checkpoint: Checkpoint(checkpoint) })
+        Ok(News::Group(Group { position: position(time), changes, checkpoint: Checkpoint(checkpoint) }))
     }
 }
 

@@ -25,6 +25,7 @@ use tavolo_schema::{
     id::{OrganisationId, fresh},
 };
 use tavolo_store::{Settings, Store};
+use tavolo_subscriptions::follower;
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async, connect_async,
@@ -148,6 +149,8 @@ pub struct Bodies {
 pub struct World {
     pub store: Store,
     pub settings: Settings,
+    /// How its hubs follow the database.
+    pub following: follower::Settings,
     pub clock: TestClock,
     pub bodies: Bodies,
     hubs: Mutex<Vec<Running>>,
@@ -186,7 +189,8 @@ impl World {
             store.put_member(&Member { subject: subject.into(), role, organisation }).await.unwrap();
         }
         let bodies = Bodies { province, operator, other_operator, municipality, prefecture, central_service };
-        Self { store, settings, clock: TestClock::new(), bodies, hubs: Mutex::default() }
+        let following = follower::Settings::default();
+        Self { store, settings, following, clock: TestClock::new(), bodies, hubs: Mutex::default() }
     }
 
     /// Starts a hub process (as far as a process is one: own store, own board, own listener).
@@ -214,6 +218,7 @@ impl World {
             origins: origins.iter().map(ToString::to_string).collect(),
             demo_tokens: None,
             settings,
+            following: self.following,
             clock: self.clock.clock(),
         };
         let running = Running::start(store, setup).await.unwrap();
