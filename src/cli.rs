@@ -114,12 +114,8 @@ pub struct ServeArgs {
     /// Address of a JWKS that tokens are checked with.
     #[arg(long, env = "TAVOLO_JWKS")]
     jwks: Option<String>,
-    /// Demand this `iss` of tokens.
-    #[arg(long, env = "TAVOLO_ISSUER")]
-    issuer: Option<String>,
-    /// Demand this `aud` of tokens.
-    #[arg(long, env = "TAVOLO_AUDIENCE")]
-    audience: Option<String>,
+    #[command(flatten)]
+    pub(crate) tokens: Demands,
     /// Origins of pages elsewhere that may ask and open a socket, such as `https://pages.example.org`.
     #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',', value_parser = origin)]
     origins: Vec<String>,
@@ -215,9 +211,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let source = args.key_source();
-    let demands = Demands { issuer: args.issuer, audience: args.audience };
     let authority = match source {
-        Some(source) => Some(Arc::new(Authority::open(source, demands, system_clock()).await?)),
+        Some(source) => {
+            if let Some(what) = args.tokens.undemanded() {
+                tracing::warn!("{what} not demanded: a token that was made for another service is taken");
+            }
+            Some(Arc::new(Authority::open(source, args.tokens, system_clock()).await?))
+        }
         None => {
             tracing::warn!("neither --keys nor --jwks is given: everybody is the public");
             None
