@@ -21,7 +21,7 @@ use tavolo_subscriptions::Follower;
 use crate::{
     auth::{Authority, Demands, KeySource},
     cli::{Failure, print},
-    edge,
+    edge::{self, Host},
     invent::Inventor,
     local_mongod::LocalMongod,
     serve::{Running, Setup, open_store, signalled},
@@ -46,6 +46,9 @@ pub struct DemoArgs {
     /// Origins of pages elsewhere that may open a socket.
     #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',')]
     origins: Vec<String>,
+    /// Names that the hub is asked by (`Host`, without port), beside those of this machine.
+    #[arg(long, env = "TAVOLO_HOSTS", value_delimiter = ',', value_name = "NAMES")]
+    hosts: Vec<Host>,
     /// Address of a MongoDB replica set to use instead of one of its own.
     #[arg(long, env = "TAVOLO_MONGODB_URI", hide_env_values = true)]
     mongodb_uri: Option<String>,
@@ -83,12 +86,13 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     fill_once(&store, &world, &mut inventor).await?;
     let tokens = tokens(&world, &signer, clock.now())?;
     write_private(&args.data.join("tokens.json"), &serde_json::to_string_pretty(&tokens)?)?;
+    let hosts = Host::of_this_machine(args.listen).into_iter().chain(args.hosts.clone()).collect();
     let setup = Setup {
         listen: args.listen,
         authority: Some(Arc::new(authority)),
         origins: args.origins.clone(),
         demo_tokens: Some(Value::Object(tokens.clone()).to_string()),
-        settings: edge::Settings::default(),
+        settings: edge::Settings { hosts, ..edge::Settings::default() },
         clock,
     };
     let running = Running::start(store, setup).await?;

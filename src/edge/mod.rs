@@ -5,6 +5,7 @@ mod budget;
 mod documents;
 mod envelope;
 mod export;
+mod host;
 mod http;
 pub(crate) mod metrics;
 mod operation;
@@ -39,6 +40,7 @@ use tower_http::{
 pub use budget::{Balance, Budgets, Exhausted};
 pub use documents::{Document, DocumentError, Documents};
 pub(crate) use envelope::Peer;
+pub use host::Host;
 pub(crate) use operation::FREE;
 pub use seats::Seats;
 pub use settings::Settings;
