@@ -19,7 +19,9 @@ use crate::{
     auth::{Authority, Demands, KeySource},
     demo,
     doctor::{self, DoctorArgs},
-    edge, reference, seed,
+    edge,
+    key_file::{self, KeyArgs, KeyCommand},
+    reference, seed,
     serve::{Running, Setup, open_store, signalled},
     service_manager, system_clock,
     tokens::Signer,
@@ -60,6 +62,9 @@ pub enum Command {
     Member(MemberCommand),
     /// Put an organisation into the register.
     Organisation(OrganisationArgs),
+    /// Make the key that a database is kept with, or replace a lost one.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Add up the ledger and compare it with pools and stays.
     Check(DatabaseArgs),
     /// Bring a database to the schema of this version, and its municipalities to a file.
@@ -95,7 +100,7 @@ impl DatabaseArgs {
         Settings { patience, ..Settings::new(&self.mongodb_uri, &self.database) }
     }
 
-    async fn open(&self) -> Result<Store, Failure> {
+    pub(crate) async fn open(&self) -> Result<Store, Failure> {
         Ok(open_store(&self.settings()).await?)
     }
 }
@@ -105,6 +110,8 @@ impl DatabaseArgs {
 pub struct ServeArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// Where to listen.
     #[arg(long, env = "TAVOLO_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
@@ -185,6 +192,7 @@ impl Cli {
             Command::Token(args) => token(&args),
             Command::Member(command) => roster::member(command).await,
             Command::Organisation(args) => roster::organisation(args).await,
+            Command::Key(command) => key_file::run(command).await,
             Command::Check(args) => check(&args).await,
             Command::Migrate(args) => migrate(args).await,
             Command::Doctor(args) => doctor::run(*args).await,
@@ -231,7 +239,8 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         settings: args.edge,
         clock: system_clock(),
     };
-    let running = Running::start(args.database.open().await?, setup).await?;
+    let store = args.key.unlock(args.database.open().await?).await?;
+    let running = Running::start(store, setup).await?;
     service_manager::ready();
     tokio::select! {
         () = signalled() => {}

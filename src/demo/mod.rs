@@ -23,6 +23,7 @@ use crate::{
     cli::{Failure, print},
     edge::{self, Host},
     invent::Inventor,
+    key_file::KeyArgs,
     local_mongod::LocalMongod,
     serve::{Running, Setup, open_store, signalled},
     system_clock,
@@ -55,6 +56,8 @@ pub struct DemoArgs {
     /// Name of the database.
     #[arg(long, env = "TAVOLO_DATABASE", default_value = "tavolo_demo")]
     database: String,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 /// Seconds a ready token is good for: a week.
@@ -76,7 +79,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
 
 async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     let clock = system_clock();
-    let store = own_database(&Settings::new(uri, &args.database)).await?;
+    let store = args.key.unlock(own_database(&Settings::new(uri, &args.database)).await?).await?;
     let signer = Signer::open_or_create(&args.data.join("demo-key.pem"))?;
     let keys = args.data.join("demo-keys.json");
     std::fs::write(&keys, signer.jwks()?)?;

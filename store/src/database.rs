@@ -20,6 +20,7 @@ use mongodb::{
 use crate::{
     StoreError,
     document::{Document, Excerpt, collection, read, read_excerpt, write},
+    key::Key,
     migrations,
 };
 
@@ -49,6 +50,8 @@ pub struct Store {
     commands: Arc<AtomicU64>,
     connections: Arc<Gauges>,
     patience: Duration,
+    /// None for whoever performs no acts with an idempotency key.
+    key: Option<Arc<Key>>,
 }
 
 /// The connections to the database, as they are now.
@@ -131,7 +134,7 @@ impl Store {
             return Err(StoreError::NoReplicaSet);
         }
         let database = client.database(&settings.database);
-        let store = Self { database, commands, connections, patience: settings.patience };
+        let store = Self { database, commands, connections, patience: settings.patience, key: None };
         // `hello` needs no credentials; this does.
         store.database.list_collection_names().await?;
         Ok(store)
@@ -151,6 +154,12 @@ impl Store {
         Connections { open: now(open), in_use: now(in_use), waiting: now(waiting) }
     }
 
+    /// Name of the database.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.database.name()
+    }
+
     /// Removes the whole database. For tests and demonstrations that made it themselves.
     ///
     /// # Errors
@@ -158,6 +167,14 @@ impl Store {
     /// When the database does not answer.
     pub async fn drop_database(&self) -> Result<(), StoreError> {
         Ok(self.database.drop().await?)
+    }
+
+    pub(crate) fn keyed(self, key: Key) -> Self {
+        Self { key: Some(Arc::new(key)), ..self }
+    }
+
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_deref()
     }
 
     /// How long an operation waits for a server.

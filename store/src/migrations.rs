@@ -14,10 +14,11 @@ use mongodb::{
 use crate::{
     StoreError,
     error::{DUPLICATE_KEY, write_code},
+    key::drop_fingerprints,
 };
 
 /// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 4;
 
 /// A process that holds the lock longer than this is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -87,6 +88,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
+        4 => fingerprints(database).await,
         _ => Ok(()),
     }
 }
@@ -225,6 +227,14 @@ async fn time(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes away the fingerprints that inputs could be guessed from, and lets those whose time is over be found.
+async fn fingerprints(database: &Database) -> Result<(), StoreError> {
+    drop_fingerprints(database).await?;
+    let old = plain_where(doc! { "registeredAt": 1 }, doc! { "key": { "$exists": true } });
+    database.collection::<Filter>("acts").create_index(old).await?;
+    Ok(())
+}
+
 /// The fields a document of a collection must have, with their BSON types.
 struct FieldsOf(&'static [(&'static str, &'static str)]);
 
@@ -239,6 +249,10 @@ impl FieldsOf {
 
 fn plain(keys: Filter) -> IndexModel {
     IndexModel::builder().keys(keys).build()
+}
+
+fn plain_where(keys: Filter, filter: Filter) -> IndexModel {
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().partial_filter_expression(filter).build()).build()
 }
 
 fn unique(keys: Filter) -> IndexModel {

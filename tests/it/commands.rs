@@ -9,7 +9,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::harness::{SIGNER, World, database_name, key_file, mongodb_uri};
+use crate::harness::{SIGNER, World, database_key_file, database_name, key_file, mongodb_uri};
 
 /// The binary with these arguments and no variable of its own from outside.
 pub fn tavolo(arguments: &[&str]) -> Command {
@@ -20,6 +20,8 @@ pub fn tavolo(arguments: &[&str]) -> Command {
         }
     }
     command.args(arguments).env("TAVOLO_LOG", "error").kill_on_drop(true);
+    // No file of whoever runs the tests is read or made.
+    command.env("TAVOLO_KEY_FILE", database_key_file());
     command
 }
 

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::{Client, PATIENCE, World, person};
+use crate::harness::{Client, PATIENCE, World, database_key_file, person};
 
 const SOON: Duration = Duration::from_millis(100);
 
@@ -150,6 +150,7 @@ async fn a_hub_to_which_the_system_gives_no_more_sockets_goes_on_when_it_does_ag
         .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tavolo")])
         .args(["--log-json", "--log", "info", "serve", "--listen", "127.0.0.1:0"])
         .args(["--mongodb-uri", &world.settings.uri, "--database", &world.settings.database])
+        .env("TAVOLO_KEY_FILE", database_key_file())
         .kill_on_drop(true)
         .stderr(Stdio::piped())
         .spawn()
