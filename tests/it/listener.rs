@@ -42,6 +42,29 @@ async fn a_head_that_does_not_come_ends_its_connection() {
 }
 
 #[tokio::test]
+async fn a_head_has_32_kib_at_most_though_it_come_in_one_piece() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let fields = |bytes: usize| format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(bytes));
+    let target = |bytes: usize| format!("GET /healthz?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(bytes));
+    for (head, status) in [
+        (fields(30_000), "200"),
+        (fields(33_000), "431"),
+        (fields(40_000), "431"),
+        (fields(60_000), "431"),
+        (target(30_000), "200"),
+        (target(40_000), "431"),
+    ] {
+        let mut stream = connect(&hub).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{} bytes", head.len());
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let world = World::new().await;
     let hub = world.hub_with(Settings { body_within: SOON, ..Settings::default() }).await;
