@@ -155,7 +155,7 @@ pub struct TokenArgs {
     /// The subject.
     #[arg(long, env = "TAVOLO_SUBJECT", required_unless_present = "jwks")]
     subject: Option<String>,
-    /// Hours the token is good for.
+    /// Hours the token is good for. A hub takes a week at most, unless its `--token-life` says otherwise.
     #[arg(long, env = "TAVOLO_TOKEN_HOURS", default_value_t = 12)]
     hours: u32,
     /// Scopes of the token, separated by spaces, such as `graphql:free`.
