@@ -15,6 +15,7 @@ use crate::{
     cli::{DatabaseArgs, Failure, print},
     demo::world::World,
     invent::Inventor,
+    key_file::KeyArgs,
     system_clock,
 };
 
@@ -23,6 +24,8 @@ use crate::{
 pub struct SeedArgs {
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    key: KeyArgs,
     /// Facilities to invent.
     #[arg(long, env = "TAVOLO_SEED_FACILITIES", default_value_t = 200)]
     facilities: usize,
@@ -51,6 +54,7 @@ pub(crate) async fn run(args: SeedArgs) -> Result<(), Failure> {
         let name = &args.database.database;
         return Err(format!("database {name} is not empty: say --add to put invented people into it").into());
     }
+    let store = args.key.unlock(store).await?;
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} guests, {elapsed}")?;
     let bar = ProgressBar::new(args.guests as u64).with_style(style);
     fill(&store, &system_clock(), &args.into(), |guests| bar.inc(guests as u64)).await?;

@@ -41,7 +41,10 @@ pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: 
         return Err(bad_request("an idempotencyKey has 1 to 200 bytes"));
     }
     let subject = actor.subject.as_deref().unwrap_or_default();
-    let fingerprint = key.as_deref().map(|key| Order::fingerprint(subject, key, input)).unwrap_or_default();
+    let fingerprint = match &key {
+        Some(key) => desk.hub.store.fingerprint(subject, key, input).map_err(|error| fault(&error))?,
+        None => String::new(),
+    };
     let standing = sheet.standing.clone();
     let within_reach =
         move |facility: &Facility| access::may(standing.role, act, standing.relation_to(facility.party()));

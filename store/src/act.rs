@@ -7,7 +7,6 @@ use std::{fmt, sync::Arc};
 
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 use tavolo_schema::{Act, Actor, Code, DateTime, Facility, Irregularity, Role, id::ActId};
 
 use crate::{
@@ -25,7 +24,7 @@ pub struct Order {
     pub actor: Actor,
     /// The member's own key; the same key answers the same input once.
     pub idempotency_key: Option<String>,
-    /// Fingerprint of the input, see [`Order::fingerprint`].
+    /// Fingerprint of the input, see [`crate::Store::fingerprint`]; empty without a key of the member's own.
     pub fingerprint: String,
     /// Check everything, write nothing.
     pub validate_only: bool,
@@ -55,17 +54,6 @@ impl Order {
             within_reach: Arc::new(|_| true),
         }
     }
-
-    /// A fingerprint by which two inputs of one member are told apart. It cannot be read back.
-    #[must_use]
-    pub fn fingerprint(subject: &str, key: &str, input: &impl Serialize) -> String {
-        let mut hash = Sha256::new();
-        for part in [subject.as_bytes(), key.as_bytes(), &serde_json::to_vec(input).unwrap_or_default()] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 /// What came of an order.
@@ -92,6 +80,8 @@ pub(crate) struct ActRecord {
     registered_at: bson::DateTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// Empty when the act has no idempotency key, and when it was taken away.
+    #[serde(default)]
     fingerprint: String,
     answer: String,
     irregularities: Vec<Irregularity>,
@@ -160,7 +150,9 @@ impl Transaction {
         let Some(record) = self.find_one::<ActRecord>(doc! { "subject": subject, "key": key }).await? else {
             return Ok(None);
         };
-        if record.act != order.act || record.fingerprint != order.fingerprint {
+        // Without a fingerprint there is nothing to compare the input with.
+        let same_input = record.fingerprint.is_empty() || record.fingerprint == order.fingerprint;
+        if record.act != order.act || !same_input {
             return Ok(Some(Err(StoreError::KeyReused)));
         }
         let answer = serde_json::from_str(&record.answer).map_err(|_| StoreError::Corrupt {

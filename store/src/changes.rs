@@ -415,6 +415,8 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             let subject = event.document_key.as_ref().and_then(|key| key.get_str("_id").ok());
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
+        // What an act loses with the time is nothing that the board shows.
+        ("update", None) if collection == ActRecord::COLLECTION => Ok(None),
         // Records of the past that somebody has put into an archive are still what happened.
         ("delete", _)
             if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActRecord::COLLECTION]

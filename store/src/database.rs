@@ -18,6 +18,7 @@ use crate::{
     StoreError,
     document::{Document, Excerpt, collection, read, read_excerpt, write},
     gate::{Behalf, Connections, Figures, Gate},
+    key::Key,
     migrations,
 };
 
@@ -47,6 +48,8 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct Store {
     gate: Gate,
+    /// None for whoever performs no acts with an idempotency key.
+    key: Option<Arc<Key>>,
 }
 
 impl Store {
@@ -97,13 +100,13 @@ impl Store {
             Ok(())
         })
         .await?;
-        Ok(Self { gate })
+        Ok(Self { gate, key: None })
     }
 
     /// The same database, asked on somebody's behalf: few commands of each at once.
     #[must_use]
     pub fn on_behalf_of(&self, behalf: Behalf) -> Self {
-        Self { gate: self.gate.on_behalf_of(behalf) }
+        Self { gate: self.gate.on_behalf_of(behalf), key: self.key.clone() }
     }
 
     /// Waits for something else as long as for an answer of the database.
@@ -127,6 +130,12 @@ impl Store {
         self.gate.connections()
     }
 
+    /// Name of the database.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.gate.database_name()
+    }
+
     /// Removes the whole database. For tests and demonstrations that made it themselves.
     ///
     /// # Errors
@@ -134,6 +143,14 @@ impl Store {
     /// When the database does not answer.
     pub async fn drop_database(&self) -> Result<(), StoreError> {
         self.gate.at_leisure(|database| async move { Ok(database.drop().await?) }).await
+    }
+
+    pub(crate) fn keyed(self, key: Key) -> Self {
+        Self { key: Some(Arc::new(key)), ..self }
+    }
+
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_deref()
     }
 
     /// Puts a mark on the database, by which a later process knows what was done to it.

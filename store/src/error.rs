@@ -57,6 +57,15 @@ pub enum StoreError {
         /// The field. What it holds is not told: it may be personal.
         field: String,
     },
+    /// The database is kept with another key than this process has.
+    #[error("database {0} is kept with another key: take the key file of its other hubs")]
+    OtherKey(String),
+    /// The process was started without the key of its database.
+    #[error("this process has no key for the idempotency keys of acts")]
+    NoKey,
+    /// The cryptographic library fails.
+    #[error("no keys can be derived from the key of the database")]
+    Underivable,
     /// The idempotency key was used for a different input.
     #[error("this idempotencyKey was used before with a different input")]
     KeyReused,

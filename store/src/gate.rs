@@ -263,6 +263,10 @@ impl Gate {
         Self { shared: Arc::clone(&self.shared), behalf }
     }
 
+    pub(crate) fn database_name(&self) -> &str {
+        self.shared.database.name()
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         self.shared.patience
     }

@@ -15,6 +15,7 @@ use mongodb::{
 use crate::{
     StoreError,
     error::{DUPLICATE_KEY, write_code},
+    key::drop_fingerprints,
 };
 
 /// The version this binary brings a database to.
@@ -88,6 +89,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
+        4 => fingerprints(database).await,
         6 => publications(database).await,
         _ => Ok(()),
     }
@@ -227,6 +229,14 @@ async fn time(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes away the fingerprints that inputs could be guessed from, and lets those whose time is over be found.
+async fn fingerprints(database: &Database) -> Result<(), StoreError> {
+    drop_fingerprints(database).await?;
+    let old = plain_where(doc! { "registeredAt": 1 }, doc! { "key": { "$exists": true } });
+    database.collection::<Filter>("acts").create_index(old).await?;
+    Ok(())
+}
+
 /// What the public is told of totals; and in each pool, what its day began with.
 async fn publications(database: &Database) -> Result<(), StoreError> {
     let validator = FieldsOf(&[("at", "date"), ("precision", "string")]).validator();
@@ -280,6 +290,10 @@ impl FieldsOf {
 
 fn plain(keys: Filter) -> IndexModel {
     IndexModel::builder().keys(keys).build()
+}
+
+fn plain_where(keys: Filter, filter: Filter) -> IndexModel {
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().partial_filter_expression(filter).build()).build()
 }
 
 fn unique(keys: Filter) -> IndexModel {

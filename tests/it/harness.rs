@@ -1,6 +1,7 @@
 //! A hub to test: database, clock, members, and clients that speak real HTTP and WebSocket.
 
 use std::{
+    io::Write,
     path::PathBuf,
     sync::{
         Arc, LazyLock, Mutex,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use async_graphql::Request;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, Stream, StreamExt};
 use serde_json::{Value, json};
 use tavolo::{
@@ -24,7 +26,7 @@ use tavolo_schema::{
     Clock, DateTime, Member, Organisation, OrganisationKind, Role,
     id::{OrganisationId, fresh},
 };
-use tavolo_store::{Settings, Store};
+use tavolo_store::{Key, Settings, Store, key::SECRET_BYTES};
 use tavolo_subscriptions::follower;
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{
@@ -90,6 +92,24 @@ pub fn key_file() -> PathBuf {
         let path = scratch().path().join("keys.json");
         std::fs::write(&path, SIGNER.jwks().unwrap()).unwrap();
         path
+    });
+    FILE.clone()
+}
+
+/// The secret that every test's database is kept with.
+pub const SECRET: [u8; SECRET_BYTES] = [7; SECRET_BYTES];
+
+/// The key that comes of [`SECRET`].
+pub fn database_key() -> Key {
+    Key::new(&SECRET).unwrap()
+}
+
+/// The file with [`SECRET`].
+pub fn database_key_file() -> PathBuf {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut file = tempfile::NamedTempFile::new_in(scratch()).unwrap();
+        writeln!(file, "{}", STANDARD.encode(SECRET)).unwrap();
+        file.keep().unwrap().1
     });
     FILE.clone()
 }
@@ -165,7 +185,7 @@ impl World {
     /// A fresh database on another MongoDB.
     pub async fn at(uri: &str) -> Self {
         let settings = Settings::new(uri, database_name());
-        let store = open_store(&settings).await.unwrap();
+        let store = open_store(&settings).await.unwrap().with_key(database_key()).await.unwrap();
         let bodies = [
             organisation("Provincia di Crotone", OrganisationKind::Province, None),
             organisation("Cooperativa Uno", OrganisationKind::ManagingBody, None),
@@ -209,7 +229,7 @@ impl World {
     }
 
     async fn start(&self, origins: &[&str], settings: edge::Settings) -> Client {
-        let store = open_store(&self.settings).await.unwrap();
+        let store = open_store(&self.settings).await.unwrap().with_key(database_key()).await.unwrap();
         let source = KeySource::File(key_file());
         let authority = Authority::open(source, Demands::default(), self.clock.clock()).await.unwrap();
         let setup = Setup {

@@ -34,6 +34,7 @@ mod gate;
 mod guard;
 mod harness;
 mod history;
+mod keys;
 mod limits_of_streams;
 mod listener;
 mod lists;

@@ -81,8 +81,29 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     assert.match(await page.locator(".about").innerText(), /Indirizzo\s+\S/);
   });
 
+  test("a link with a token asks in a fresh tab too, and names the body and its role", async (t) => {
+    for (const [locale, question, answer, then] of [
+      ["it-IT", /un gettone di «.+» \(Analista\)/, "dismiss", null],
+      ["en-GB", /a token of “.+” \(Analyst\)/, "accept", "token"],
+    ]) {
+      const asked = [];
+      const prepare = (page) =>
+        page.on("dialog", (dialog) => {
+          asked.push(dialog.message());
+          return dialog[answer]();
+        });
+      const page = await openPage(t, browser, hub.url, `/#token=${tokens.analyst}`, { locale, prepare });
+      await page.locator('.status[data-phase="live"]').waitFor();
+      assert.equal(asked.length, 1);
+      assert.match(asked[0], question);
+      assert.equal(await page.evaluate(() => sessionStorage.getItem("tavolo.as")), then);
+      assert.equal(page.url(), `${hub.url}/`);
+    }
+  });
+
   test("a token in the address is used, and leaves it", async (t) => {
     const page = await open(t, { path: "/" });
+    page.once("dialog", (dialog) => dialog.accept());
     await page.goto(`${hub.url}/#token=${tokens.analyst}`);
     await page.locator(".facilities tbody tr").first().waitFor();
     assert.equal(page.url(), `${hub.url}/`);
@@ -98,7 +119,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     for (const [token, question, answer, then] of [
       [tokens.analyst, /un gettone di «.+»/, "dismiss", "province"],
       ["unknown", /un gettone che l’hub non riconosce/, "dismiss", "province"],
-      [tokens.prefecture, /un gettone di «Prefettura di Crotone»/, "accept", "token"],
+      [tokens.prefecture, /un gettone di «Prefettura di Crotone» \(Prefettura\)/, "accept", "token"],
     ]) {
       const shown = page.waitForEvent("dialog");
       await page.evaluate((token) => (location.hash = `token=${token}`), token);
@@ -112,7 +133,9 @@ describe("the dashboard", { timeout: 900_000 }, () => {
   });
 
   test("a token that is not valid is told as such, and the public may go on", async (t) => {
-    const page = await openPage(t, browser, hub.url, "/#token=expired", { locale: "it-IT" });
+    const prepare = (page) => page.once("dialog", (dialog) => dialog.accept());
+    const expected = /status of 401/;
+    const page = await openPage(t, browser, hub.url, "/#token=expired", { locale: "it-IT", prepare, expected });
     await page.getByText("Il gettone non è valido, o non lo è più.").waitFor();
     await page.locator(".status").getByRole("button", { name: "Continua come pubblico" }).click();
     await page.locator(".municipalities tbody tr").first().waitFor();

@@ -187,6 +187,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     const page = await open(t, "/");
     const tokens = await (await page.request.get(`${hub.url}/demo/tokens.json`)).json();
     const token = tokens.province.token ?? tokens.province;
+    page.once("dialog", (dialog) => dialog.accept());
     const introspection = page.waitForRequest(`${hub.url}/graphql`);
     await page.goto(`${hub.url}/graphiql/#token=${token}`);
     assert.equal((await introspection).headers().authorization, `Bearer ${token}`);
@@ -203,7 +204,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     const shown = page.waitForEvent("dialog");
     await page.evaluate((token) => (location.hash = `token=${token}`), tokens.prefecture);
     const dialog = await shown;
-    assert.match(dialog.message(), /un gettone di «Prefettura di Crotone»/);
+    assert.match(dialog.message(), /un gettone di «Prefettura di Crotone» \(Prefettura\)/);
     await dialog.dismiss();
     await ready(page);
     assert.equal(await page.getByLabel("Chi chiede").inputValue(), "analyst");
@@ -211,7 +212,8 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
   });
 
   test("a token that is not valid is told as such", async (t) => {
-    const page = await openGraphiQL(t, { fragment: "#token=expired", expected: /status of 401/ });
+    const prepare = (page) => page.once("dialog", (dialog) => dialog.accept());
+    const page = await openGraphiQL(t, { fragment: "#token=expired", expected: /status of 401/, prepare });
     await run(page, "PostiLiberiPerComune");
     const { errors } = await result(page, '"errors"');
     assert.deepEqual(

@@ -35,9 +35,11 @@ export const en: Texts = {
   token: "Token",
   useToken: "Use the token",
   tokenNote: "It stays in this tab of the browser until you close it; it goes neither into the address nor elsewhere.",
-  replaceViewer: (organisation) =>
-    `The address carries a token ${organisation ? `of “${organisation}”` : "that the hub does not know"}. ` +
-    "Go on with it, in place of who looks now?",
+  adoptToken: (body) =>
+    body
+      ? `The address carries a token of “${body.organisation}” (${body.role}): with it, one looks and acts for this ` +
+        "body. Go on like that?"
+      : "The address carries a token that the hub does not know. Go on with it?",
   ownToken: "a token of mine",
   roles: {
     PROVINCE: "Province",

@@ -43,9 +43,11 @@ export const it = {
   token: "Gettone (token)",
   useToken: "Usa il gettone",
   tokenNote: "Resta in questa scheda del browser finché non la chiudete; non va nell’indirizzo né altrove.",
-  replaceViewer: (organisation?: string) =>
-    `L’indirizzo porta un gettone ${organisation ? `di «${organisation}»` : "che l’hub non riconosce"}. ` +
-    "Continuare con quello, al posto di chi guarda adesso?",
+  adoptToken: (body?: { organisation: string; role: string }) =>
+    body
+      ? `L’indirizzo porta un gettone di «${body.organisation}» (${body.role}): con quello si guarda e si agisce per ` +
+        "questo ente. Continuare così?"
+      : "L’indirizzo porta un gettone che l’hub non riconosce. Continuare con quello?",
   ownToken: "un mio gettone",
   roles: {
     PROVINCE: "Provincia",
