@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tavolo_schema::{
     ExitReason, PlaceCategory, Relation,
     history::MOST_POINTS,
-    statistics::{AgeBand, LengthBand},
+    statistics::{AgeBand, LengthBand, SEXES},
 };
 use tavolo_subscriptions::Board;
 
@@ -29,7 +29,7 @@ pub(crate) const LONGEST_PAGE: u64 = 100;
 const CITIZENSHIPS: u64 = 260;
 
 /// Lists with a length of their own. A document says how long pages and groups are at the field around them.
-const LISTS: [(&str, &str, u64); 13] = [
+const LISTS: [(&str, &str, u64); 16] = [
     ("Query", "occupancyHistory", MOST_POINTS as u64),
     ("TotalsEvent", "groups", 1),
     ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
@@ -40,8 +40,11 @@ const LISTS: [(&str, &str, u64); 13] = [
     ("Statistics", "exitsByReason", ExitReason::ALL.len() as u64),
     ("Statistics", "movementsByMonth", statistics::LONGEST as u64),
     ("Statistics", "byCitizenship", CITIZENSHIPS),
-    ("Statistics", "bySex", statistics::SEXES.len() as u64),
+    ("Statistics", "bySex", SEXES.len() as u64),
     ("Statistics", "byAgeBand", AgeBand::ALL.len() as u64),
+    ("Statistics", "arrivalsByCitizenship", CITIZENSHIPS),
+    ("Statistics", "arrivalsBySex", SEXES.len() as u64),
+    ("Statistics", "arrivalsByAgeBand", AgeBand::ALL.len() as u64),
     ("LengthOfStay", "bands", LengthBand::ALL.len() as u64),
 ];
 

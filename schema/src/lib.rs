@@ -30,6 +30,8 @@ pub mod ledger;
 pub mod member;
 pub mod municipality;
 pub mod organisation;
+pub mod period;
+pub mod publication;
 pub mod statistics;
 pub mod stay;
 pub mod tax_code;

@@ -40,6 +40,7 @@ mod member;
 mod migrations;
 mod municipality;
 mod organisation;
+mod publication;
 mod stay;
 mod transaction;
 

@@ -39,6 +39,7 @@ mod live;
 mod metrics;
 mod races;
 mod stage;
+mod publication;
 mod statistics;
 mod streams;
 mod totals;
