@@ -9,7 +9,7 @@ use crate::{
 
 pub const STATISTICS: &str = "query($filter: OccupancyFilter, $from: Date!, $to: Date!) {
     statistics(filter: $filter, from: $from, to: $to) { from to roundedTo madeAt hosted { count suppressed }
-    personDays { count suppressed } lengthOfStay { exits { count suppressed } meanDays medianDays bands { band count } }
+    personDays { count suppressed } lengthOfStay { exits { count suppressed } meanDays medianDays bands { band count suppressed } }
     exitsByReason { reason count suppressed } movementsByMonth { month entries { count } exits { count } }
     byCitizenship { citizenship count suppressed } bySex { sex count suppressed } byAgeBand { band count suppressed }
     arrivalsByCitizenship { citizenship count suppressed } arrivalsBySex { sex count suppressed }
