@@ -35,7 +35,9 @@ impl StatisticsQuery {
     async fn statistics(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which places. Of nothing closer than one municipality or one category is anything published.")]
+        #[graphql(
+            desc = "Which places. Of nothing closer than one municipality or one category is anything published."
+        )]
         filter: Option<OccupancyFilter>,
         #[graphql(desc = "First day.")] from: Day,
         #[graphql(desc = "Last day. In exact numbers, today when it lies in the future.")] to: Day,

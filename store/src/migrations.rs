@@ -228,7 +228,8 @@ async fn time(database: &Database) -> Result<(), StoreError> {
 
 /// What statistics tell to those who may not see persons, each half-year by its name.
 async fn publications(database: &Database) -> Result<(), StoreError> {
-    let validator = FieldsOf(&[("_id", "string"), ("madeAt", "date"), ("groups", "array"), ("rows", "object")]).validator();
+    let validator =
+        FieldsOf(&[("_id", "string"), ("madeAt", "date"), ("groups", "array"), ("rows", "object")]).validator();
     let name = "publications";
     if database.list_collection_names().await?.iter().any(|existing| existing == name) {
         database.run_command(doc! { "collMod": name, "validator": validator }).await?;

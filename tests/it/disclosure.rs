@@ -21,9 +21,7 @@ fn rows(values: usize, total: i32) -> Vec<Vec<i32>> {
     match values {
         1 => vec![vec![total]],
         _ => (0..=total)
-            .flat_map(|first| {
-                rows(values - 1, total - first).into_iter().map(move |rest| [vec![first], rest].concat())
-            })
+            .flat_map(|first| rows(values - 1, total - first).into_iter().map(move |rest| [vec![first], rest].concat()))
             .collect(),
     }
 }

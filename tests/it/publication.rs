@@ -231,9 +231,8 @@ async fn of_many_who_ask_at_once_all_are_told_the_same() {
 async fn of_tables_made_by_several_hubs_at_once_one_is_kept() {
     let world = World::new().await;
     let half = HalfYear::of("2026-03-01".parse::<Day>().unwrap());
-    let tables: Vec<PublishedTable> = (0..8)
-        .map(|hub| Count::new(half).published(world.clock.now().plus_millis(hub), |_| 0))
-        .collect();
+    let tables: Vec<PublishedTable> =
+        (0..8).map(|hub| Count::new(half).published(world.clock.now().plus_millis(hub), |_| 0)).collect();
     let outcomes = join_all(tables.iter().map(|table| world.store.publish(table))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let kept = world.store.publications(&[half]).await.unwrap();
@@ -298,12 +297,14 @@ async fn a_row_is_withheld_where_one_body_knows_all_but_a_few() {
 
 #[tokio::test]
 async fn mean_and_median_are_worked_out_from_what_is_told_of_the_lengths() {
-    let left = |facility, day| Guest { leaves: Some((day, "TERM_EXPIRED")), ..guest(facility, "M", "NGA", "2026-08-10") };
+    let left =
+        |facility, day| Guest { leaves: Some((day, "TERM_EXPIRED")), ..guest(facility, "M", "NGA", "2026-08-10") };
     let guests = (0..20).map(|number| left(number % 2, "2026-08-20")).chain((0..11).map(|_| left(1, "2026-11-20")));
     let (world, hub, _) = autumn(guests.collect()).await;
     world.clock.advance_days(71);
     let stay = half(&hub, "analyst", Value::Null).await["lengthOfStay"].take();
-    let bands: Vec<f64> = stay["bands"].as_array().unwrap().iter().map(|row| row["count"].as_f64().unwrap_or(0.0)).collect();
+    let bands: Vec<f64> =
+        stay["bands"].as_array().unwrap().iter().map(|row| row["count"].as_f64().unwrap_or(0.0)).collect();
     let middles = [91.5, 274.0, 547.5, 913.0];
     let sum: f64 = bands.iter().zip(middles).map(|(count, days)| count * days).sum();
     assert_eq!(stay["meanDays"], (sum / 30.0_f64).round(), "{stay}");

@@ -122,9 +122,8 @@ async fn count(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> 
 fn add(count: &mut Count, board: &Board, stay: &Stay, portrait: Option<&Portrait>) {
     let Some(place) = board.place(stay.facility) else { return };
     let facility = &place.facility;
-    let knows_everybody = |body: &OrganisationId| {
-        board.organisation(*body).is_some_and(|body| body.kind == OrganisationKind::Province)
-    };
+    let knows_everybody =
+        |body: &OrganisationId| board.organisation(*body).is_some_and(|body| body.kind == OrganisationKind::Province);
     let bodies = [facility.operator, facility.holder, stay.operator].into_iter();
     let known_to: BTreeSet<OrganisationId> = bodies.filter(|body| !knows_everybody(body)).collect();
     let entry = stay.entry_at.day();
