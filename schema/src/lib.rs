@@ -31,8 +31,9 @@ pub mod member;
 pub mod municipality;
 pub mod organisation;
 pub mod period;
-pub mod publication;
+
 pub mod statistics;
+pub mod statistics_table;
 pub mod stay;
 pub mod tax_code;
 pub mod time;

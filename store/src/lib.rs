@@ -40,7 +40,7 @@ mod member;
 mod migrations;
 mod municipality;
 mod organisation;
-mod publication;
+mod statistics_table;
 mod stay;
 mod transaction;
 

@@ -87,7 +87,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
-        5 => publications(database).await,
+        5 => statistics_tables(database).await,
         _ => Ok(()),
     }
 }
@@ -227,10 +227,10 @@ async fn time(database: &Database) -> Result<(), StoreError> {
 }
 
 /// What statistics tell to those who may not see persons, each half-year by its name.
-async fn publications(database: &Database) -> Result<(), StoreError> {
+async fn statistics_tables(database: &Database) -> Result<(), StoreError> {
     let validator =
         FieldsOf(&[("_id", "string"), ("madeAt", "date"), ("groups", "array"), ("rows", "object")]).validator();
-    let name = "publications";
+    let name = "statisticsTables";
     if database.list_collection_names().await?.iter().any(|existing| existing == name) {
         database.run_command(doc! { "collMod": name, "validator": validator }).await?;
     } else {

@@ -10,8 +10,8 @@ use tavolo_schema::{
     guest::Sex,
     id::OrganisationId,
     period::{FixedPeriod, HalfYear},
-    publication::{Count, Counted, Group, PublishedTable, told_of},
     statistics::{Figures, SEXES},
+    statistics_table::{Count, Counted, Group, PublishedTable, told_of},
 };
 
 use crate::harness::TestClock;

@@ -37,10 +37,11 @@ mod listener;
 mod lists;
 mod live;
 mod metrics;
-mod publication;
+
 mod races;
 mod stage;
 mod statistics;
+mod statistics_tables;
 mod streams;
 mod totals;
 mod walls;

@@ -8,8 +8,8 @@ use tavolo_schema::{
     Day, ExitReason, OrganisationKind, Stay,
     id::OrganisationId,
     period::{FixedPeriod, HalfYear},
-    publication::{Count, Counted, Group, PublishedTable, told_of},
     statistics::{Figures, Portrait},
+    statistics_table::{Count, Counted, Group, PublishedTable, told_of},
 };
 use tavolo_store::{StoreError, statistics::Scope};
 use tavolo_subscriptions::Board;
@@ -68,7 +68,7 @@ fn group(filter: &OccupancyFilter) -> Option<Group> {
 /// The tables of a period, in order.
 async fn tables(hub: &Hub, period: FixedPeriod) -> Result<Vec<PublishedTable>> {
     let halves = period.halves();
-    let mut kept = hub.store.publications(&halves).await.map_err(|error| fault(&error))?;
+    let mut kept = hub.store.statistics_tables(&halves).await.map_err(|error| fault(&error))?;
     let mut tables = Vec::with_capacity(halves.len());
     for half in halves {
         tables.push(match kept.remove(&half) {
@@ -88,11 +88,11 @@ async fn made(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> {
     let hub = hub.clone();
     let task = tokio::spawn(async move {
         let _maker = MAKER.lock().await;
-        if let Some(kept) = hub.store.publications(&[half]).await?.remove(&half) {
+        if let Some(kept) = hub.store.statistics_tables(&[half]).await?.remove(&half) {
             return Ok(kept);
         }
-        hub.store.publish(&count(&hub, half).await?).await?;
-        let kept = hub.store.publications(&[half]).await?.remove(&half);
+        hub.store.keep_statistics_table(&count(&hub, half).await?).await?;
+        let kept = hub.store.statistics_tables(&[half]).await?.remove(&half);
         kept.ok_or(StoreError::OutcomeUnknown)
     });
     task.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))

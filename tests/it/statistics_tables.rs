@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tavolo_schema::{
     Day,
     period::HalfYear,
-    publication::{Count, PublishedTable},
+    statistics_table::{Count, PublishedTable},
 };
 
 use crate::{
@@ -69,7 +69,7 @@ fn suppressed(table: &Value) -> bool {
 }
 
 async fn kept(world: &World) -> Vec<Document> {
-    let found = world.driver().await.collection::<Document>("publications").find(doc! {}).await.unwrap();
+    let found = world.driver().await.collection::<Document>("statisticsTables").find(doc! {}).await.unwrap();
     found.try_collect().await.unwrap()
 }
 
@@ -233,12 +233,12 @@ async fn of_tables_made_by_several_hubs_at_once_one_is_kept() {
     let half = HalfYear::of("2026-03-01".parse::<Day>().unwrap());
     let tables: Vec<PublishedTable> =
         (0..8).map(|hub| Count::new(half).published(world.clock.now().plus_millis(hub), |_| 0)).collect();
-    let outcomes = join_all(tables.iter().map(|table| world.store.publish(table))).await;
+    let outcomes = join_all(tables.iter().map(|table| world.store.keep_statistics_table(table))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let kept = world.store.publications(&[half]).await.unwrap();
+    let kept = world.store.statistics_tables(&[half]).await.unwrap();
     assert!(kept.len() == 1 && tables.contains(&kept[&half]), "{kept:?}");
-    world.store.publish(&tables[0]).await.unwrap();
-    assert_eq!(world.store.publications(&[half]).await.unwrap(), kept);
+    world.store.keep_statistics_table(&tables[0]).await.unwrap();
+    assert_eq!(world.store.statistics_tables(&[half]).await.unwrap(), kept);
     world.end().await;
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tavolo_schema::{
     PlaceCategory,
     period::HalfYear,
-    publication::{Group, PublishedTable, Rows, Totals},
+    statistics_table::{Group, PublishedTable, Rows, Totals},
 };
 
 use crate::{
@@ -89,7 +89,7 @@ impl GroupDoc {
 }
 
 impl Document for PublicationDoc {
-    const COLLECTION: &'static str = "publications";
+    const COLLECTION: &'static str = "statisticsTables";
     type Noun = PublishedTable;
 
     fn store(noun: &PublishedTable) -> Self {
@@ -119,7 +119,10 @@ impl Store {
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
-    pub async fn publications(&self, halves: &[HalfYear]) -> Result<BTreeMap<HalfYear, PublishedTable>, StoreError> {
+    pub async fn statistics_tables(
+        &self,
+        halves: &[HalfYear],
+    ) -> Result<BTreeMap<HalfYear, PublishedTable>, StoreError> {
         let names: Vec<Bson> = halves.iter().map(|half| half.to_string().into()).collect();
         let found = self.find_all::<PublicationDoc>(doc! { "_id": { "$in": names } }, doc! {}).await?;
         Ok(found.into_iter().map(|table| (table.half, table)).collect())
@@ -130,7 +133,7 @@ impl Store {
     /// # Errors
     ///
     /// When the database does not answer; then the table may have been kept.
-    pub async fn publish(&self, table: &PublishedTable) -> Result<(), StoreError> {
+    pub async fn keep_statistics_table(&self, table: &PublishedTable) -> Result<(), StoreError> {
         let kept = collection::<PublicationDoc>(self.database()).insert_one(write::<PublicationDoc>(table)?).await;
         match kept {
             Err(error) if write_code(&error) != Some(DUPLICATE_KEY) => Err(error.into()),
