@@ -15,7 +15,7 @@ use tavolo_schema::{
     ExitReason, PlaceCategory, Relation,
     history::MOST_POINTS,
     id::OrganisationId,
-    statistics::{AgeBand, LengthBand},
+    statistics::{AgeBand, LengthBand, SEXES},
 };
 
 /// How long a page is when nobody says so.
@@ -28,7 +28,7 @@ pub(crate) const LONGEST_PAGE: u64 = 100;
 const CITIZENSHIPS: u64 = 260;
 
 /// Lists with a length of their own. A document says how long pages and groups are at the field around them.
-const LISTS: [(&str, &str, u64); 13] = [
+const LISTS: [(&str, &str, u64); 16] = [
     ("Query", "occupancyHistory", MOST_POINTS as u64),
     ("TotalsEvent", "groups", 1),
     ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
@@ -39,8 +39,11 @@ const LISTS: [(&str, &str, u64); 13] = [
     ("Statistics", "exitsByReason", ExitReason::ALL.len() as u64),
     ("Statistics", "movementsByMonth", statistics::LONGEST as u64),
     ("Statistics", "byCitizenship", CITIZENSHIPS),
-    ("Statistics", "bySex", statistics::SEXES.len() as u64),
+    ("Statistics", "bySex", SEXES.len() as u64),
     ("Statistics", "byAgeBand", AgeBand::ALL.len() as u64),
+    ("Statistics", "arrivalsByCitizenship", CITIZENSHIPS),
+    ("Statistics", "arrivalsBySex", SEXES.len() as u64),
+    ("Statistics", "arrivalsByAgeBand", AgeBand::ALL.len() as u64),
     ("LengthOfStay", "bands", LengthBand::ALL.len() as u64),
 ];
 

@@ -44,6 +44,7 @@ mod migrations;
 mod municipality;
 mod organisation;
 mod publication;
+mod statistics_table;
 mod stay;
 mod transaction;
 

@@ -90,6 +90,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
         1 => foundation(database).await,
         2 => time(database).await,
         4 => fingerprints(database).await,
+        5 => statistics_tables(database).await,
         6 => publications(database).await,
         _ => Ok(()),
     }
@@ -253,6 +254,19 @@ async fn publications(database: &Database) -> Result<(), StoreError> {
         let unchanged = doc! { "_id": id, "revision": pool.get("revision") };
         // As a whole: the change feed takes no patches.
         pools.replace_one(unchanged, pool).await?;
+    }
+    Ok(())
+}
+
+/// What statistics tell to those who may not see persons, each half-year by its name.
+async fn statistics_tables(database: &Database) -> Result<(), StoreError> {
+    let validator =
+        FieldsOf(&[("_id", "string"), ("madeAt", "date"), ("groups", "array"), ("rows", "object")]).validator();
+    let name = "statisticsTables";
+    if database.list_collection_names().await?.iter().any(|existing| existing == name) {
+        database.run_command(doc! { "collMod": name, "validator": validator }).await?;
+    } else {
+        database.create_collection(name).validator(validator).await?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use crate::{
 
 /// Every table, with the parameters it needs.
 const TABLES: [&str; 5] =
-    ["facilities", "occupancy-history?from=2026-11-01", "ledger", "statistics?from=2026-10-01&to=2026-11-23", "stays"];
+    ["facilities", "occupancy-history?from=2026-11-01", "ledger", "statistics?from=2026-01-01&to=2026-06-30", "stays"];
 
 /// Who asks, in which relation to the one facility: Crotone, run by `operator`, held by the Province.
 const VIEWERS: [(&str, Role, Relation); 8] = [
@@ -210,6 +210,7 @@ async fn a_spreadsheet_has_types_and_tells_its_source() {
 async fn what_is_wrong_is_said_before_the_first_byte() {
     let world = World::new().await;
     let hub = world.hub().await;
+    hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 3).await;
     for (subject, path, status, code) in [
         ("", "stays.csv", StatusCode::UNAUTHORIZED, "UNAUTHENTICATED"),
         ("analyst", "stays.csv", StatusCode::FORBIDDEN, "FORBIDDEN"),
@@ -220,6 +221,8 @@ async fn what_is_wrong_is_said_before_the_first_byte() {
         ("province", "ledger.csv?every=DAY", StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         ("province", "ledger.csv?category=LARGE", StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         ("province", "ledger.xlsx?dialect=excel-it", StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+        ("analyst", "statistics.csv?from=2026-01-01&to=2026-05-31", StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+        ("analyst", "statistics.xlsx?from=2026-07-01&to=2026-12-31", StatusCode::BAD_REQUEST, "BAD_REQUEST"),
     ] {
         let answer = get(&hub, subject, path).await;
         assert_eq!(answer.status(), status, "{path}");

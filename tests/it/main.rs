@@ -46,6 +46,7 @@ mod publication;
 mod races;
 mod stage;
 mod statistics;
+mod statistics_tables;
 mod streams;
 mod totals;
 mod walls;

@@ -109,7 +109,7 @@ impl Stage {
         let open = accepted(hub, "admitGuest", "stay", admission(&other, 1)).await;
         let block = json!({
             "facility": facility, "category": "ORDINARY", "places": 3, "reason": "DAMAGE",
-            "note": format!("Tubature {number:02}"), "until": "2026-12-24",
+            "note": format!("Tubature {number:02}"), "until": "2027-03-24",
         });
         let block = accepted(hub, "blockPlaces", "block", block).await;
         let mut needy = person();
