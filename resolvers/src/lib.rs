@@ -28,6 +28,7 @@ pub mod guard;
 pub mod hub;
 pub mod live;
 pub mod loaders;
+mod lookup;
 pub mod sheet;
 
 mod accreditation;

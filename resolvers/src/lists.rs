@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tavolo_schema::{
     ExitReason, PlaceCategory, Relation,
     history::MOST_POINTS,
+    lookup::MOST_FILES,
     statistics::{AgeBand, LengthBand},
 };
 use tavolo_subscriptions::Board;
@@ -29,13 +30,14 @@ pub(crate) const LONGEST_PAGE: u64 = 100;
 const CITIZENSHIPS: u64 = 260;
 
 /// Lists with a length of their own. A document says how long pages and groups are at the field around them.
-const LISTS: [(&str, &str, u64); 13] = [
+const LISTS: [(&str, &str, u64); 14] = [
     ("Query", "occupancyHistory", MOST_POINTS as u64),
     ("TotalsEvent", "groups", 1),
     ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
     ("Facility", "irregularities", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "requested", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "granted", PlaceCategory::ALL.len() as u64),
+    ("GuestLookup", "guests", MOST_FILES as u64),
     ("Viewer", "sight", Relation::ALL.len() as u64),
     ("Statistics", "exitsByReason", ExitReason::ALL.len() as u64),
     ("Statistics", "movementsByMonth", statistics::LONGEST as u64),

@@ -20,6 +20,7 @@ use mongodb::{
 use crate::{
     StoreError,
     document::{Document, Excerpt, collection, read, read_excerpt, write},
+    lookup::LookupLimits,
     migrations,
 };
 
@@ -32,13 +33,20 @@ pub struct Settings {
     pub database: String,
     /// How long an operation waits for a server.
     pub patience: Duration,
+    /// How many looks at files out of their sight members may take in a day.
+    pub lookups: LookupLimits,
 }
 
 impl Settings {
-    /// Settings for an address and a database, with a patience of five seconds.
+    /// Settings for an address and a database, with a patience of five seconds and the usual number of looks.
     #[must_use]
     pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
-        Self { uri: uri.into(), database: database.into(), patience: Duration::from_secs(5) }
+        Self {
+            uri: uri.into(),
+            database: database.into(),
+            patience: Duration::from_secs(5),
+            lookups: LookupLimits::default(),
+        }
     }
 }
 
@@ -49,6 +57,7 @@ pub struct Store {
     commands: Arc<AtomicU64>,
     connections: Arc<Gauges>,
     patience: Duration,
+    lookups: LookupLimits,
 }
 
 /// The connections to the database, as they are now.
@@ -131,7 +140,7 @@ impl Store {
             return Err(StoreError::NoReplicaSet);
         }
         let database = client.database(&settings.database);
-        let store = Self { database, commands, connections, patience: settings.patience };
+        let store = Self { database, commands, connections, patience: settings.patience, lookups: settings.lookups };
         // `hello` needs no credentials; this does.
         store.database.list_collection_names().await?;
         Ok(store)
@@ -163,6 +172,10 @@ impl Store {
     /// How long an operation waits for a server.
     pub(crate) fn patience(&self) -> Duration {
         self.patience
+    }
+
+    pub(crate) fn lookup_limits(&self) -> LookupLimits {
+        self.lookups
     }
 
     /// Puts a mark on the database, by which a later process knows what was done to it.

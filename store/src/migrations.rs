@@ -3,6 +3,8 @@
 //! The version of a database is the number of migrations it has seen. Add a step at the end of
 //! [`step`]; never change one that has been released.
 
+mod custody;
+
 use std::time::{Duration, Instant};
 
 use mongodb::{
@@ -17,7 +19,7 @@ use crate::{
 };
 
 /// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 
 /// A process that holds the lock longer than this is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -87,6 +89,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
+        3 => custody::run(database).await,
         _ => Ok(()),
     }
 }

@@ -6,28 +6,33 @@
 //! wanted to know. When another writer was first, the whole work is repeated on what that writer
 //! left, with back-off, so that it decides again; it never overwrites.
 //!
-//! A refused act leaves nothing behind, with one exception: that it was told of somebody whose file the
-//! member does not see is on record, without saying of whom.
+//! A refused act leaves nothing behind, with one exception: that files out of the member's sight were looked
+//! at for it is counted and on record (`lookup`).
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::future::BoxFuture;
 use mongodb::{
-    ClientSession, Database,
-    bson::{Bson, Document as Filter, doc},
-    options::{Acknowledgment, ReadConcern, WriteConcern},
+    ClientSession, Database, SessionCursor,
+    action::Action,
+    bson::{Bson, Document as Filter, RawDocumentBuf, doc},
+    options::{Acknowledgment, Hint, ReadConcern, WriteConcern},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tavolo_schema::{Actor, Code, DateTime, Day, Facility, Findings, Member, id::ActId};
+use tavolo_schema::{
+    Act, Actor, DateTime, Day, Facility, Findings, Lookup, Member,
+    id::{ActId, OrganisationId},
+};
 
 use crate::{
     Order, Outcome, Store, StoreError,
     act::ActRecord,
     document::{Document, binary, collection, read, write},
+    lookup::{LookupDoc, LookupLimits},
     member::MemberDoc,
 };
 
@@ -39,11 +44,16 @@ pub(crate) struct Transaction {
     session: ClientSession,
     pub(crate) database: Database,
     pub(crate) act: ActId,
+    pub(crate) ordered: Act,
     pub(crate) actor: Actor,
     pub(crate) now: DateTime,
     pub(crate) found: Findings,
-    /// What is found of people whose files the member does not see: to be recorded, whatever comes of the act.
-    pub(crate) out_of_sight: Vec<Code>,
+    /// The look that was taken at files out of the member's sight: to be recorded, whatever comes of the act.
+    pub(crate) look: Option<Lookup>,
+    pub(crate) limits: LookupLimits,
+    /// Whether a look may be taken, once that has been counted for the order.
+    pub(crate) counted: Arc<OnceLock<bool>>,
+    pub(crate) keeper: Option<OrganisationId>,
     pub(crate) within_reach: Reach<Facility>,
 }
 
@@ -61,6 +71,7 @@ impl Store {
         F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
     {
         let started = Instant::now();
+        let counted = Arc::new(OnceLock::new());
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(2))
             .with_max_delay(Duration::from_millis(200))
@@ -68,7 +79,7 @@ impl Store {
             .without_max_times()
             .build();
         loop {
-            match self.attempt(order, &work).await {
+            match self.attempt(order, &counted, &work).await {
                 // No server was found for as long as anybody waits for one.
                 Err(error @ StoreError::Unavailable(_)) if started.elapsed() >= self.patience() => return Err(error),
                 Err(error) if error.is_transient() => {
@@ -82,12 +93,17 @@ impl Store {
         }
     }
 
-    async fn attempt<T, F>(&self, order: &Order, work: &F) -> Result<Outcome<T>, StoreError>
+    async fn attempt<T, F>(
+        &self,
+        order: &Order,
+        counted: &Arc<OnceLock<bool>>,
+        work: &F,
+    ) -> Result<Outcome<T>, StoreError>
     where
         T: Serialize + DeserializeOwned + Send,
         F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
     {
-        let mut transaction = Transaction::begin(self, order).await?;
+        let mut transaction = Transaction::begin(self, order, counted).await?;
         // A mere check is made afresh, whatever the key was used for.
         if !order.validate_only
             && let Some(replay) = transaction.replay(order).await?
@@ -107,12 +123,14 @@ impl Store {
         let irregularities = irregularities.into_vec();
         match answer.filter(|_| !blocked && !order.validate_only) {
             None => {
-                self.refuse(order, transaction).await?;
+                self.refuse(transaction).await?;
                 Ok(Outcome { answer: None, irregularities, act: None })
             }
             Some(answer) => {
-                let told = std::mem::take(&mut transaction.out_of_sight);
-                let record = ActRecord::new(order, transaction.act, &answer, &irregularities).telling(told);
+                if let Some(look) = transaction.look.take() {
+                    transaction.insert::<LookupDoc>(&look).await?;
+                }
+                let record = ActRecord::new(order, transaction.act, &answer, &irregularities);
                 transaction.insert::<ActRecord>(&record).await?;
                 let act = transaction.act;
                 match transaction.commit().await {
@@ -126,13 +144,12 @@ impl Store {
 }
 
 impl Store {
-    /// Undoes an act. Nothing is answered before it is on record what the member is told of people out of sight.
-    async fn refuse(&self, order: &Order, mut transaction: Transaction) -> Result<(), StoreError> {
-        let told = std::mem::take(&mut transaction.out_of_sight);
-        let refusal = ActRecord::refusal(order, transaction.act, told);
+    /// Undoes an act. Nothing is answered before a look at files out of sight is on record.
+    async fn refuse(&self, mut transaction: Transaction) -> Result<(), StoreError> {
+        let look = transaction.look.take();
         transaction.abort().await;
-        if let Some(record) = refusal {
-            collection::<ActRecord>(self.database()).insert_one(write::<ActRecord>(&record)?).await?;
+        if let Some(look) = look {
+            collection::<LookupDoc>(self.database()).insert_one(write::<LookupDoc>(&look)?).await?;
         }
         Ok(())
     }
@@ -162,7 +179,7 @@ impl Transaction {
         work(self).await
     }
 
-    async fn begin(store: &Store, order: &Order) -> Result<Self, StoreError> {
+    async fn begin(store: &Store, order: &Order, counted: &Arc<OnceLock<bool>>) -> Result<Self, StoreError> {
         let mut session = store.client().start_session().await?;
         session
             .start_transaction()
@@ -173,10 +190,14 @@ impl Transaction {
             session,
             database: store.database().clone(),
             act: ActId::fresh(order.now),
+            ordered: order.act,
             actor: order.actor.clone(),
             now: order.now,
             found: Findings::default(),
-            out_of_sight: Vec::new(),
+            look: None,
+            limits: store.lookup_limits(),
+            counted: Arc::clone(counted),
+            keeper: order.keeper,
             within_reach: Reach::clone(&order.within_reach),
         })
     }
@@ -210,12 +231,51 @@ impl Transaction {
     }
 
     pub(crate) async fn find_one<D: Document>(&mut self, filter: Filter) -> Result<Option<D::Noun>, StoreError> {
-        let found = collection::<D>(&self.database).find_one(filter).session(&mut self.session).await?;
+        self.find_one_by::<D>(filter, None).await
+    }
+
+    /// The one document that matches, asked for by an index when one is named.
+    pub(crate) async fn find_one_by<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Option<Filter>,
+    ) -> Result<Option<D::Noun>, StoreError> {
+        let all = collection::<D>(&self.database);
+        let found = all.find_one(filter).session(&mut self.session);
+        let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index)).await?;
         found.as_ref().map(read::<D>).transpose()
     }
 
-    pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
-        let mut cursor = collection::<D>(&self.database).find(filter).sort(sort).session(&mut self.session).await?;
+    /// The first documents that match.
+    pub(crate) async fn find_some<D: Document>(
+        &mut self,
+        filter: Filter,
+        sort: Filter,
+        most: usize,
+    ) -> Result<Vec<D::Noun>, StoreError> {
+        let all = collection::<D>(&self.database);
+        let found = all.find(filter).sort(sort).limit(most as i64);
+        let cursor = found.session(&mut self.session).await?;
+        self.nouns::<D>(cursor).await
+    }
+
+    /// The documents that match, asked for by an index when one is named.
+    pub(crate) async fn find_by<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Option<Filter>,
+    ) -> Result<Vec<D::Noun>, StoreError> {
+        let all = collection::<D>(&self.database);
+        let found = all.find(filter);
+        let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index));
+        let cursor = found.session(&mut self.session).await?;
+        self.nouns::<D>(cursor).await
+    }
+
+    async fn nouns<D: Document>(
+        &mut self,
+        mut cursor: SessionCursor<RawDocumentBuf>,
+    ) -> Result<Vec<D::Noun>, StoreError> {
         let mut nouns = Vec::new();
         while let Some(raw) = cursor.next(&mut self.session).await {
             nouns.push(read::<D>(&raw?)?);
@@ -223,17 +283,25 @@ impl Transaction {
         Ok(nouns)
     }
 
+    pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
+        // A limit of zero is none.
+        self.find_some::<D>(filter, sort, 0).await
+    }
+
     pub(crate) async fn by_id<D: Document>(&mut self, id: impl Into<Bson>) -> Result<Option<D::Noun>, StoreError> {
         self.find_one::<D>(doc! { "_id": id.into() }).await
     }
 
-    pub(crate) async fn exists<D: Document>(&mut self, filter: Filter) -> Result<bool, StoreError> {
-        let found = collection::<D>(&self.database)
-            .find_one(filter)
-            .projection(doc! { "_id": 1 })
-            .session(&mut self.session)
-            .await?;
-        Ok(found.is_some())
+    /// Whether a document matches, asked for by an index when one is named.
+    pub(crate) async fn exists<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Option<Filter>,
+    ) -> Result<bool, StoreError> {
+        let all = collection::<D>(&self.database);
+        let found = all.find_one(filter).projection(doc! { "_id": 1 });
+        let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index));
+        Ok(found.session(&mut self.session).await?.is_some())
     }
 
     pub(crate) async fn insert<D: Document>(&mut self, noun: &D::Noun) -> Result<(), StoreError> {
