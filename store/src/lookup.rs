@@ -5,8 +5,9 @@
 
 use futures_util::TryStreamExt;
 use mongodb::{
+    action::Action,
     bson::{self, Bson, Document as Filter, Uuid as Binary, doc},
-    options::ReturnDocument,
+    options::{Hint, ReturnDocument},
 };
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
@@ -215,6 +216,10 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn count_lookups(&self, guest: Option<GuestId>, scope: LookupScope) -> Result<u64, StoreError> {
-        Ok(collection::<LookupDoc>(self.database()).count_documents(scope.filter(guest)).await?)
+        let looks = collection::<LookupDoc>(self.database());
+        let filter = scope.filter(guest);
+        // All of them are counted by their ids.
+        let index = filter.is_empty().then(|| Hint::Keys(doc! { "_id": 1 }));
+        Ok(looks.count_documents(filter).optional(index, |counted, index| counted.hint(index)).await?)
     }
 }

@@ -9,6 +9,7 @@ use mongodb::{
 };
 use serde_json::json;
 use tavolo::serve::open_store;
+use tavolo_schema::id::fresh;
 
 use crate::{
     harness::{Client, World, codes, person},
@@ -70,6 +71,7 @@ async fn who_kept_a_file_is_worked_out_of_stays_and_acts() {
         ("province", vec![(&one, true), (&two, true), (&one, true)]),
         ("province", vec![(&two, true), (&one, true), (&two, false)]),
         ("operator", vec![(&town, true), (&one, false)]),
+        ("central_service", vec![(&one, true), (&two, true), (&town, false)]),
         ("other_operator", vec![(&one, true), (&town, true), (&two, true), (&town, false)]),
     ] {
         let guest = hub.guest(opener).await;
@@ -92,7 +94,8 @@ async fn who_kept_a_file_is_worked_out_of_stays_and_acts() {
     }
     let acts = driver.collection::<Document>("acts");
     let mut refused = acts.find_one(doc! { "subject": "operator" }).await.unwrap().unwrap();
-    refused.insert("_id", mongodb::bson::Uuid::new());
+    refused.insert("_id", mongodb::bson::Uuid::from_bytes(*fresh(world.clock.now()).as_bytes()));
+    refused.insert("registeredAt", mongodb::bson::DateTime::from_millis(world.clock.now().millis()));
     refused.insert("answer", "null");
     refused.insert("outOfSight", ["DUPLICATE_PERSON"]);
     acts.insert_one(refused).await.unwrap();

@@ -36,7 +36,10 @@ async fn asked(driver: &Database, hub: &Client, subject: &str, document: &str, v
         let asked = (what, collection.to_owned(), number(entry, "keysExamined"), number(entry, "docsExamined"));
         of_interest.then_some(asked)
     });
-    asked.collect()
+    // Loaders ask side by side, in any order.
+    let mut asked: Vec<Asked> = asked.collect();
+    asked.sort();
+    asked
 }
 
 /// An id that names nothing, beside one that does: before and after it, everything is the same.
@@ -132,7 +135,7 @@ async fn what_is_out_of_sight_costs_the_database_what_is_not_there_costs() {
         assert_ne!(of_hidden, [], "{document}");
         compared += of_hidden.len();
     }
-    assert!(compared > 40, "only {compared} commands were compared");
+    assert!(compared > 30, "only {compared} commands were compared");
     world.end().await;
 }
 
@@ -147,6 +150,14 @@ async fn whom_a_guest_has_left_is_answered_at_the_same_cost_wherever_the_guest_i
     let bodies = &world.bodies;
     let own = hub.facility(bodies.operator, bodies.municipality, "ORDINARY", 5).await;
     let theirs = hub.facility(bodies.other_operator, bodies.municipality, "ORDINARY", 5).await;
+    // Nobody's keys are the last of an index.
+    for subject in ["operator", "other_operator", "province"] {
+        for facility in [&own, &theirs] {
+            let guest = hub.guest(subject).await;
+            hub.admit("province", &guest, facility).await;
+            hub.guest(subject).await;
+        }
+    }
     let mut guests = Vec::new();
     for _ in 0..3 {
         let guest = hub.guest("operator").await;

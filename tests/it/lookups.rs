@@ -1,6 +1,6 @@
 //! Looks at files out of sight: what a check leaves out, what an order tells, how many there may be, and who is told.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -12,13 +12,16 @@ use crate::{
     stage::accepted,
 };
 
-/// The looks that a subject is told of, without their ids.
+/// The looks that a subject is told of, the earliest first, without their ids and times.
 pub async fn looks(hub: &Client, subject: &str) -> Vec<Value> {
     let document = "{ guestLookups(first: 100) { nodes {
         act at subject role organisation { id } found guests { id } } totalCount } }";
     let mut data = hub.data(subject, document, Value::Null).await;
-    let nodes = data["guestLookups"]["nodes"].take().as_array().unwrap().clone();
+    let mut nodes = data["guestLookups"]["nodes"].take().as_array().unwrap().clone();
     assert_eq!(data["guestLookups"]["totalCount"], nodes.len());
+    let times: Vec<String> =
+        nodes.iter_mut().map(|look| text(&look.as_object_mut().unwrap().remove("at").unwrap())).collect();
+    assert!(times.is_sorted(), "{times:?}");
     nodes
 }
 
@@ -93,6 +96,7 @@ async fn the_check_of_an_admission_is_the_same_whatever_is_out_of_sight() {
         codes(&hub.act("province", "admitGuest", "stay { id }", input).await)
     };
     for (guest, found) in [(&guests[0], vec!["WRONG_CATEGORY"]), (&guests[1], vec![])] {
+        world.clock.advance(Duration::from_secs(1));
         assert_eq!(order(guest).await, found);
         let last = looks(&hub, "province").await.pop().unwrap();
         assert_eq!((&last["act"], &last["found"]), (&json!("ADMIT_GUEST"), &json!(found)));
@@ -117,6 +121,7 @@ async fn an_order_for_a_file_out_of_sight_is_a_look_whether_there_is_one_or_not(
         (&theirs, json!(["UNKNOWN_GUEST"]), json!([{ "id": theirs }])),
         (&nobody, json!(["UNKNOWN_GUEST"]), json!([])),
     ] {
+        world.clock.advance(Duration::from_secs(1));
         let payload = hub.admit("operator", guest, &facility).await;
         assert_eq!(json!(codes(&payload)), found);
         let last = looks(&hub, "province").await.pop().unwrap();
@@ -149,6 +154,7 @@ async fn whom_the_guest_has_left_is_not_told_where_somebody_asks() {
     hub.act("other_operator", "registerGuest", "guest { id }", same.clone()).await;
     assert_eq!(looks(&hub, "operator").await.len(), 1, "who hosts the guest is told");
     accepted(&hub, "dischargeGuest", "stay", json!({ "stay": stay, "reason": "OTHER" })).await;
+    world.clock.advance(Duration::from_secs(1));
     hub.act("other_operator", "registerGuest", "guest { id }", same).await;
     assert_eq!(looks(&hub, "operator").await.len(), 1);
     let last = looks(&hub, "province").await.pop().unwrap();
