@@ -94,7 +94,7 @@ impl Transaction {
         Ok(Some(own.iter().map(|facility| binary(facility.id)).collect()))
     }
 
-    /// Makes two acts that look at all the places of a facility wait for each other: the second conflicts
+    /// Makes two acts that want places of a facility, or look at all of them, wait for each other: the second conflicts
     /// on the document that the first writes here, and looks again.
     pub(crate) async fn hold(&mut self, id: FacilityId) -> Result<(), StoreError> {
         self.next_number(&format!("places of {id}")).await.map(drop)

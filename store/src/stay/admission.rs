@@ -102,11 +102,8 @@ impl Transaction {
         }
         let all_seen = wanted.reach.scope == GuestScope::All
             && (needs_told || wanted.category != PlaceCategory::MentalHealthOrDisability);
-        let guest = if all_seen {
-            seen.map(|person| person.guest)
-        } else {
-            self.beyond_sight(&input, &wanted, seen.map(|person| person.guest)).await?
-        };
+        let guest =
+            if all_seen { seen.map(|person| person.guest) } else { self.beyond_sight(&input, &wanted, seen).await? };
         match (guest, wanted.pool) {
             (Some(guest), Some(pool)) if !self.found.blocks() => {
                 self.give_place(guest, &wanted.facility, pool, at).await.map(Some)
@@ -143,15 +140,17 @@ impl Transaction {
         &mut self,
         input: &AdmitGuestInput,
         wanted: &Wanted,
-        seen: Option<Guest>,
+        seen: Option<Person>,
     ) -> Result<Option<Guest>, StoreError> {
         if !self.may_look().await? {
             return Ok(None);
         }
+        // Of many who want a place here, all but one find out at this point, and not after they have looked in vain.
+        self.hold(wanted.facility.id).await?;
         let guest = self.by_id::<GuestDoc>(binary(input.guest)).await?;
         let stays = self.find::<StayDoc>(doc! { "guest": binary(input.guest) }, doc! { "_id": -1 }).await?;
         let in_sight =
-            |guest: &Guest| seen.as_ref().is_some_and(|seen| seen.as_of.is_none()) && (wanted.reach.needs)(guest);
+            |guest: &Guest| seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && (wanted.reach.needs)(guest);
         let hit = guest.clone().filter(|guest| !in_sight(guest));
         // Whoever is out of reach is unknown, hosted or not: otherwise somebody could be followed by an old id.
         let within =
@@ -161,7 +160,10 @@ impl Transaction {
         match &admitted {
             None => self.found.add(Code::UnknownGuest, "input.guest"),
             Some(guest) => {
-                let with_adult = self.household_adult_present(guest, wanted.facility.id).await?;
+                let with_adult = match &seen {
+                    Some(seen) => seen.with_adult,
+                    None => self.household_adult_present(guest, wanted.facility.id).await?,
+                };
                 let person = Person { guest: guest.clone(), stays, with_adult };
                 let now = self.now;
                 wanted.check(Some(&person), true, now, &mut self.found);
