@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tavolo_resolvers::Graph;
-use tavolo_store::{Settings, Store};
+use tavolo_store::{LookupLimits, Settings, Store};
 use tavolo_subscriptions::follower;
 
 use self::roster::{MemberCommand, OrganisationArgs};
@@ -127,6 +127,12 @@ pub struct ServeArgs {
     /// Origins of pages elsewhere that may ask and open a socket, such as `https://pages.example.org`.
     #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',', value_parser = origin)]
     origins: Vec<String>,
+    /// Looks at files out of sight that a member may take in a day; each guest registered or admitted is one.
+    #[arg(long, env = "TAVOLO_LOOKUPS_PER_MEMBER", default_value_t = LookupLimits::default().member)]
+    lookups_per_member: u32,
+    /// Looks at files out of sight that all members of an organisation may take in a day.
+    #[arg(long, env = "TAVOLO_LOOKUPS_PER_BODY", default_value_t = LookupLimits::default().body)]
+    lookups_per_body: u32,
     #[command(flatten)]
     edge: edge::Settings,
 }
@@ -241,7 +247,9 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         following: follower::Settings::default(),
         clock: system_clock(),
     };
-    let store = args.key.unlock(args.database.open().await?).await?;
+    let lookups = LookupLimits { member: args.lookups_per_member, body: args.lookups_per_body };
+    let store = open_store(&Settings { lookups, ..args.database.settings() }).await?;
+    let store = args.key.unlock(store).await?;
     let running = Running::start(store, setup).await?;
     service_manager::ready();
     tokio::select! {

@@ -165,7 +165,7 @@ impl Builder<'_> {
             // Arrivals are spread over the last 300 days, in order.
             let arrived =
                 300 * DAY - 290 * DAY * i64::try_from(guest).unwrap_or(0) / i64::try_from(guests).unwrap_or(1);
-            self.guest(&mut pool, operator, arrived);
+            self.guest(&mut pool, (operator, holder), arrived);
         }
         self.batch.pools.push(pool);
         self.batch.facilities.push(facility);
@@ -200,7 +200,7 @@ impl Builder<'_> {
         });
     }
 
-    fn guest(&mut self, pool: &mut Pool, operator: &Organisation, arrived: i64) {
+    fn guest(&mut self, pool: &mut Pool, (operator, holder): (&Organisation, &Organisation), arrived: i64) {
         let entry_at = self.before(arrived);
         let person = self.inventor.person(pool.category, self.now.day());
         let mut guest = file(person, operator, entry_at);
@@ -228,8 +228,10 @@ impl Builder<'_> {
             stay.status = StayStatus::Closed;
             stay.exit_at = Some(exit_at);
             stay.exit_reason = Some(ExitReason::SocioEconomicIntegration);
+            guest.leave(exit_at);
         } else {
             guest.facility = Some(pool.facility);
+            guest.holder = Some(holder.id);
         }
         self.batch.guests.push(guest);
         self.batch.stays.push(stay);
@@ -262,6 +264,10 @@ fn file(person: RegisterGuestInput, operator: &Organisation, at: DateTime) -> Gu
         household_role: Default::default(),
         custodian: operator.id,
         facility: None,
+        holder: None,
+        left_at: None,
+        former_keepers: Vec::new(),
+        as_of: None,
         registered_at: at,
     }
 }

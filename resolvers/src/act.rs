@@ -46,6 +46,8 @@ pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: 
         None => String::new(),
     };
     let standing = sheet.standing.clone();
+    let everywhere = access::may(role, act, Relation::Stranger);
+    let keeper = standing.organisation.filter(|_| !everywhere);
     let within_reach =
         move |facility: &Facility| access::may(standing.role, act, standing.relation_to(facility.party()));
     Ok(Order {
@@ -55,6 +57,7 @@ pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: 
         fingerprint,
         validate_only: terms.validate_only,
         now: sheet.now,
+        keeper,
         within_reach: Arc::new(within_reach),
     })
 }

@@ -15,6 +15,7 @@ use tavolo_schema::{
     ExitReason, PlaceCategory, Relation,
     history::MOST_POINTS,
     id::OrganisationId,
+    lookup::MOST_FILES,
     statistics::{AgeBand, LengthBand, SEXES},
 };
 
@@ -28,13 +29,14 @@ pub(crate) const LONGEST_PAGE: u64 = 100;
 const CITIZENSHIPS: u64 = 260;
 
 /// Lists with a length of their own. A document says how long pages and groups are at the field around them.
-const LISTS: [(&str, &str, u64); 16] = [
+const LISTS: [(&str, &str, u64); 17] = [
     ("Query", "occupancyHistory", MOST_POINTS as u64),
     ("TotalsEvent", "groups", 1),
     ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
     ("Facility", "irregularities", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "requested", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "granted", PlaceCategory::ALL.len() as u64),
+    ("GuestLookup", "guests", MOST_FILES as u64),
     ("Viewer", "sight", Relation::ALL.len() as u64),
     ("Statistics", "exitsByReason", ExitReason::ALL.len() as u64),
     ("Statistics", "movementsByMonth", statistics::LONGEST as u64),

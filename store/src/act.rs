@@ -7,7 +7,10 @@ use std::{fmt, sync::Arc};
 
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tavolo_schema::{Act, Actor, Code, DateTime, Facility, Irregularity, Role, id::ActId};
+use tavolo_schema::{
+    Act, Actor, DateTime, Facility, Irregularity, Role,
+    id::{ActId, OrganisationId},
+};
 
 use crate::{
     StoreError,
@@ -30,6 +33,8 @@ pub struct Order {
     pub validate_only: bool,
     /// When the order arrived.
     pub now: DateTime,
+    /// Whose facilities alone the member may act on: what others keep is not even read. None for everybody's.
+    pub keeper: Option<OrganisationId>,
     /// Which facilities the member may act on. The transaction asks with the facility it reads.
     pub within_reach: Reach<Facility>,
 }
@@ -51,6 +56,7 @@ impl Order {
             fingerprint: String::new(),
             validate_only: false,
             now,
+            keeper: None,
             within_reach: Arc::new(|_| true),
         }
     }
@@ -85,9 +91,6 @@ pub(crate) struct ActRecord {
     fingerprint: String,
     answer: String,
     irregularities: Vec<Irregularity>,
-    /// Which findings were about people whose files the member did not see.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    out_of_sight: Vec<Code>,
 }
 
 impl ActRecord {
@@ -103,20 +106,7 @@ impl ActRecord {
             fingerprint: order.fingerprint.clone(),
             answer: serde_json::to_string(answer).unwrap_or_default(),
             irregularities: irregularities.to_vec(),
-            out_of_sight: Vec::new(),
         }
-    }
-
-    /// Says which findings were about people out of sight.
-    pub(crate) fn telling(self, out_of_sight: Vec<Code>) -> Self {
-        Self { out_of_sight, ..self }
-    }
-
-    /// What a refused act leaves behind: who was told of somebody out of sight, and when; nothing when nobody was. Not
-    /// the key, which is not used up, and nothing of the input.
-    pub(crate) fn refusal(order: &Order, act: ActId, out_of_sight: Vec<Code>) -> Option<Self> {
-        let nameless = Order { idempotency_key: None, fingerprint: String::new(), ..order.clone() };
-        (!out_of_sight.is_empty()).then(|| Self::new(&nameless, act, &(), &[]).telling(out_of_sight))
     }
 
     pub(crate) fn act_id(&self) -> ActId {

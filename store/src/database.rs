@@ -7,10 +7,11 @@ use std::{
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use mongodb::{
+    action::Action,
     bson::{self, Document as Bson, RawDocumentBuf, doc},
     error::ErrorKind,
     event::{EventHandler, cmap::CmapEvent, command::CommandEvent},
-    options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
+    options::{Acknowledgment, ClientOptions, Hint, ReadConcern, WriteConcern},
 };
 use serde::de::DeserializeOwned;
 
@@ -19,6 +20,7 @@ use crate::{
     document::{Document, Excerpt, collection, read, read_excerpt, write},
     gate::{Behalf, Connections, Figures, Gate},
     key::Key,
+    lookup::LookupLimits,
     migrations,
 };
 
@@ -34,13 +36,20 @@ pub struct Settings {
     pub database: String,
     /// How long an operation waits for a server.
     pub patience: Duration,
+    /// How many looks at files out of their sight members may take in a day.
+    pub lookups: LookupLimits,
 }
 
 impl Settings {
-    /// Settings for an address and a database, with a patience of five seconds.
+    /// Settings for an address and a database, with a patience of five seconds and the usual number of looks.
     #[must_use]
     pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
-        Self { uri: uri.into(), database: database.into(), patience: Duration::from_secs(5) }
+        Self {
+            uri: uri.into(),
+            database: database.into(),
+            patience: Duration::from_secs(5),
+            lookups: LookupLimits::default(),
+        }
     }
 }
 
@@ -50,6 +59,7 @@ pub struct Store {
     gate: Gate,
     /// None for whoever performs no acts with an idempotency key.
     key: Option<Arc<Key>>,
+    lookups: LookupLimits,
 }
 
 impl Store {
@@ -100,13 +110,13 @@ impl Store {
             Ok(())
         })
         .await?;
-        Ok(Self { gate, key: None })
+        Ok(Self { gate, key: None, lookups: settings.lookups })
     }
 
     /// The same database, asked on somebody's behalf: few commands of each at once.
     #[must_use]
     pub fn on_behalf_of(&self, behalf: Behalf) -> Self {
-        Self { gate: self.gate.on_behalf_of(behalf), key: self.key.clone() }
+        Self { gate: self.gate.on_behalf_of(behalf), key: self.key.clone(), lookups: self.lookups }
     }
 
     /// Waits for something else as long as for an answer of the database.
@@ -153,6 +163,10 @@ impl Store {
         self.key.as_deref()
     }
 
+    pub(crate) fn lookup_limits(&self) -> LookupLimits {
+        self.lookups
+    }
+
     /// Puts a mark on the database, by which a later process knows what was done to it.
     ///
     /// # Errors
@@ -189,31 +203,46 @@ impl Store {
         self.stream::<D>(filter, sort).await?.try_collect().await
     }
 
-    /// The first documents, so many at most.
-    pub(crate) async fn find_some<D: Document>(
+    /// The first documents, so many at most, or all when that is zero; asked for by an index when one is named.
+    pub(crate) async fn find_by<D: Document>(
         &self,
         filter: Bson,
         sort: Bson,
         most: i64,
+        index: Option<Bson>,
     ) -> Result<Vec<D::Noun>, StoreError> {
         let found = self.gate.read(move |database, batch| async move {
-            collection::<D>(&database).find(filter).sort(sort).limit(most).batch_size(batch).await
+            let all = collection::<D>(&database);
+            let found = all.find(filter).sort(sort).limit(most).batch_size(batch);
+            found.optional(index.map(Hint::Keys), |found, index| found.hint(index)).await
         });
         found.await?.map(|raw| read::<D>(&raw?)).try_collect().await
     }
 
-    pub(crate) async fn count<D: Document>(&self, filter: Bson) -> Result<u64, StoreError> {
-        self.gate.command(|database| async move { Ok(collection::<D>(&database).count_documents(filter).await?) }).await
+    /// How many documents match, asked for by an index when one is named.
+    pub(crate) async fn count<D: Document>(&self, filter: Bson, index: Option<Bson>) -> Result<u64, StoreError> {
+        let count = |database: mongodb::Database| async move {
+            let all = collection::<D>(&database);
+            let counted = all.count_documents(filter);
+            Ok(counted.optional(index.map(Hint::Keys), |counted, index| counted.hint(index)).await?)
+        };
+        self.gate.command(count).await
     }
 
-    /// What a pipeline makes of a collection.
-    pub(crate) async fn aggregate<T>(&self, name: &'static str, pipeline: Vec<Bson>) -> Result<Vec<T>, StoreError>
+    /// What a pipeline makes of a collection, asked for by an index when one is named.
+    pub(crate) async fn aggregate<T>(
+        &self,
+        name: &'static str,
+        pipeline: Vec<Bson>,
+        index: Option<Bson>,
+    ) -> Result<Vec<T>, StoreError>
     where
         T: DeserializeOwned + Send + Sync + Unpin + 'static,
     {
         let found = self.gate.read(move |database, batch| async move {
             let documents = database.collection::<RawDocumentBuf>(name);
-            documents.aggregate(pipeline).batch_size(batch).with_type::<T>().await
+            let made = documents.aggregate(pipeline).batch_size(batch);
+            made.optional(index.map(Hint::Keys), |made, index| made.hint(index)).with_type::<T>().await
         });
         found.await?.try_collect().await
     }

@@ -123,6 +123,7 @@ const AUTHENTICATION_FAILED: i32 = 18;
 /// Capped position lost, invalid resume token, fatal error of a change stream, change stream history lost.
 const HISTORY: [i32; 4] = [136, 260, 280, 286];
 pub(crate) const DUPLICATE_KEY: i32 = 11_000;
+pub(crate) const INDEX_NOT_FOUND: i32 = 27;
 
 impl StoreError {
     /// Whether the same act may succeed when it is tried again at once: another writer was first.
@@ -134,6 +135,14 @@ impl StoreError {
             }
             _ => false,
         }
+    }
+}
+
+/// The code with which the server refused a command.
+pub(crate) fn command_code(error: &Error) -> Option<i32> {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => Some(command.code),
+        _ => None,
     }
 }
 

@@ -3,6 +3,8 @@
 //! The version of a database is the number of migrations it has seen. Add a step at the end of
 //! [`step`]; never change one that has been released.
 
+mod custody;
+
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
@@ -89,6 +91,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
+        3 => custody::run(database).await,
         4 => fingerprints(database).await,
         5 => statistics_tables(database).await,
         6 => publications(database).await,

@@ -99,7 +99,7 @@ impl Store {
     pub async fn published_at(&self, cells: &[Cell], at: DateTime) -> Result<BTreeMap<Cell, Publication>, StoreError> {
         let cells: Vec<Bson> = cells.iter().map(cell).collect();
         let until = doc! { "_id.cell": { "$in": cells }, "at": { "$lte": instant(at) } };
-        let found: Vec<RawDocumentBuf> = self.aggregate(PublicationDoc::COLLECTION, last_of_each(until)).await?;
+        let found: Vec<RawDocumentBuf> = self.aggregate(PublicationDoc::COLLECTION, last_of_each(until), None).await?;
         let found = found.iter().map(read::<PublicationDoc>);
         found.map(|found| found.map(|publication| (publication.cell.clone(), publication))).collect()
     }

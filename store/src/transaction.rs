@@ -10,20 +10,27 @@
 //! or whose database has stopped answering, is never broken off in the middle of one. An attempt has as long as anybody
 //! waits for the database; where it may have been written by then, that is what is answered.
 //!
-//! A refused act leaves nothing behind, with one exception: that it was told of somebody whose file the
-//! member does not see is on record, without saying of whom.
+//! A refused act leaves nothing behind, with one exception: that files out of the member's sight were looked
+//! at for it is counted and on record (`lookup`).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Database,
+    action::Action,
     bson::{Bson, Document as Filter, doc},
-    options::{Acknowledgment, ReadConcern, ReturnDocument, WriteConcern},
+    options::{Acknowledgment, Hint, ReadConcern, ReturnDocument, WriteConcern},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tavolo_schema::{Actor, Code, DateTime, Day, Facility, Findings, Member, id::ActId};
+use tavolo_schema::{
+    Act, Actor, DateTime, Day, Facility, Findings, Lookup, Member,
+    id::{ActId, OrganisationId},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -31,6 +38,7 @@ use crate::{
     act::ActRecord,
     document::{Document, binary, collection, read, write},
     gate::Conversation,
+    lookup::{LookupDoc, LookupLimits},
     member::MemberDoc,
 };
 
@@ -47,11 +55,16 @@ pub(crate) struct Transaction {
     /// When whoever ordered the act has waited long enough.
     until: Instant,
     pub(crate) act: ActId,
+    pub(crate) ordered: Act,
     pub(crate) actor: Actor,
     pub(crate) now: DateTime,
     pub(crate) found: Findings,
-    /// What is found of people whose files the member does not see: to be recorded, whatever comes of the act.
-    pub(crate) out_of_sight: Vec<Code>,
+    /// The look that was taken at files out of the member's sight: to be recorded, whatever comes of the act.
+    pub(crate) look: Option<Lookup>,
+    pub(crate) limits: LookupLimits,
+    /// Whether a look may be taken, once that has been counted for the order.
+    pub(crate) counted: Arc<OnceLock<bool>>,
+    pub(crate) keeper: Option<OrganisationId>,
     pub(crate) within_reach: Reach<Facility>,
 }
 
@@ -71,6 +84,7 @@ impl Store {
         let started = Instant::now();
         // When the database was last heard of.
         let mut answered = started;
+        let counted = Arc::new(OnceLock::new());
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(2))
             .with_max_delay(Duration::from_millis(200))
@@ -80,7 +94,7 @@ impl Store {
         loop {
             let patience = self.gate().patience();
             let until = self.gate().patient_until() - answered.elapsed();
-            match self.attempt(order, until, &work).await {
+            match self.attempt(order, until, &counted, &work).await {
                 // No server was found for as long as anybody waits for one.
                 Err(error @ StoreError::Unavailable(_)) if answered.elapsed() >= patience => return Err(error),
                 Err(error) if error.is_transient() => {
@@ -97,12 +111,18 @@ impl Store {
         }
     }
 
-    async fn attempt<T, F>(&self, order: &Order, until: Instant, work: &F) -> Result<Outcome<T>, StoreError>
+    async fn attempt<T, F>(
+        &self,
+        order: &Order,
+        until: Instant,
+        counted: &Arc<OnceLock<bool>>,
+        work: &F,
+    ) -> Result<Outcome<T>, StoreError>
     where
         T: Serialize + DeserializeOwned + Send,
         F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
     {
-        let mut transaction = Transaction::begin(self, order, until).await?;
+        let mut transaction = Transaction::begin(self, order, until, counted).await?;
         // A mere check is made afresh, whatever the key was used for.
         if !order.validate_only
             && let Some(replay) = transaction.replay(order).await?
@@ -122,12 +142,14 @@ impl Store {
         let irregularities = irregularities.into_vec();
         match answer.filter(|_| !blocked && !order.validate_only) {
             None => {
-                self.refuse(order, transaction).await?;
+                self.refuse(transaction).await?;
                 Ok(Outcome { answer: None, irregularities, act: None })
             }
             Some(answer) => {
-                let told = std::mem::take(&mut transaction.out_of_sight);
-                let record = ActRecord::new(order, transaction.act, &answer, &irregularities).telling(told);
+                if let Some(look) = transaction.look.take() {
+                    transaction.insert::<LookupDoc>(&look).await?;
+                }
+                let record = ActRecord::new(order, transaction.act, &answer, &irregularities);
                 transaction.insert::<ActRecord>(&record).await?;
                 let act = transaction.act;
                 match transaction.commit().await {
@@ -141,13 +163,12 @@ impl Store {
 }
 
 impl Store {
-    /// Undoes an act. Nothing is answered before it is on record what the member is told of people out of sight.
-    async fn refuse(&self, order: &Order, mut transaction: Transaction) -> Result<(), StoreError> {
-        let told = std::mem::take(&mut transaction.out_of_sight);
-        let refusal = ActRecord::refusal(order, transaction.act, told);
+    /// Undoes an act. Nothing is answered before a look at files out of sight is on record.
+    async fn refuse(&self, mut transaction: Transaction) -> Result<(), StoreError> {
+        let look = transaction.look.take();
         transaction.abort().await;
-        if let Some(record) = refusal {
-            self.insert::<ActRecord>(&record).await?;
+        if let Some(look) = look {
+            self.insert::<LookupDoc>(&look).await?;
         }
         Ok(())
     }
@@ -179,7 +200,12 @@ impl Transaction {
         work(self).await
     }
 
-    async fn begin(store: &Store, order: &Order, until: Instant) -> Result<Self, StoreError> {
+    async fn begin(
+        store: &Store,
+        order: &Order,
+        until: Instant,
+        counted: &Arc<OnceLock<bool>>,
+    ) -> Result<Self, StoreError> {
         let conversation = store.gate().converse(until, |session| {
             let concern = WriteConcern::builder().w(Acknowledgment::Majority).build();
             session
@@ -193,10 +219,14 @@ impl Transaction {
             conversation: conversation.await?,
             until,
             act: ActId::fresh(order.now),
+            ordered: order.act,
             actor: order.actor.clone(),
             now: order.now,
             found: Findings::default(),
-            out_of_sight: Vec::new(),
+            look: None,
+            limits: store.lookup_limits(),
+            counted: Arc::clone(counted),
+            keeper: order.keeper,
             within_reach: Reach::clone(&order.within_reach),
         })
     }
@@ -254,17 +284,67 @@ impl Transaction {
         self.conversation.command(self.until, work).await
     }
 
+    /// Has one command done that is no part of the transaction and is not undone with it, with the same place at the gate.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &mut self,
+        work: impl for<'d> FnOnce(&'d Database) -> BoxFuture<'d, Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.command(|database, _| work(database)).await
+    }
+
     pub(crate) async fn find_one<D: Document>(&mut self, filter: Filter) -> Result<Option<D::Noun>, StoreError> {
+        self.find_one_by::<D>(filter, None).await
+    }
+
+    /// The one document that matches, asked for by an index when one is named.
+    pub(crate) async fn find_one_by<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Option<Filter>,
+    ) -> Result<Option<D::Noun>, StoreError> {
         let found = self.command(|database, session| {
-            async move { Ok(collection::<D>(database).find_one(filter).session(session).await?) }.boxed()
+            let find = async move {
+                let all = collection::<D>(database);
+                let found = all.find_one(filter).session(session);
+                Ok(found.optional(index.map(Hint::Keys), |found, index| found.hint(index)).await?)
+            };
+            find.boxed()
         });
         found.await?.as_ref().map(read::<D>).transpose()
     }
 
-    pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
-        let found = self.command(|database, session| {
+    /// The first documents that match.
+    pub(crate) async fn find_some<D: Document>(
+        &mut self,
+        filter: Filter,
+        sort: Filter,
+        most: usize,
+    ) -> Result<Vec<D::Noun>, StoreError> {
+        self.nouns::<D>(filter, sort, most as i64, None).await
+    }
+
+    /// The documents that match, asked for by an index when one is named.
+    pub(crate) async fn find_by<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Option<Filter>,
+    ) -> Result<Vec<D::Noun>, StoreError> {
+        self.nouns::<D>(filter, doc! {}, 0, index).await
+    }
+
+    async fn nouns<D: Document>(
+        &mut self,
+        filter: Filter,
+        sort: Filter,
+        most: i64,
+        index: Option<Filter>,
+    ) -> Result<Vec<D::Noun>, StoreError> {
+        let found = self.command(move |database, session| {
             let read = async move {
-                let mut cursor = collection::<D>(database).find(filter).sort(sort).session(&mut *session).await?;
+                let all = collection::<D>(database);
+                let found = all.find(filter).sort(sort).limit(most);
+                let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index));
+                let mut cursor = found.session(&mut *session).await?;
                 let mut found = Vec::new();
                 while let Some(raw) = cursor.next(session).await {
                     found.push(raw?);
@@ -276,15 +356,27 @@ impl Transaction {
         found.await?.iter().map(read::<D>).collect()
     }
 
+    pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
+        // A limit of zero is none.
+        self.find_some::<D>(filter, sort, 0).await
+    }
+
     pub(crate) async fn by_id<D: Document>(&mut self, id: impl Into<Bson>) -> Result<Option<D::Noun>, StoreError> {
         self.find_one::<D>(doc! { "_id": id.into() }).await
     }
 
-    pub(crate) async fn exists<D: Document>(&mut self, filter: Filter) -> Result<bool, StoreError> {
+    /// Whether a document matches, asked for by an index when one is named.
+    pub(crate) async fn exists<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Option<Filter>,
+    ) -> Result<bool, StoreError> {
         let found = self.command(|database, session| {
             let find = async move {
                 let documents = collection::<D>(database);
-                Ok(documents.find_one(filter).projection(doc! { "_id": 1 }).session(session).await?)
+                let found = documents.find_one(filter).projection(doc! { "_id": 1 });
+                let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index));
+                Ok(found.session(session).await?)
             };
             find.boxed()
         });

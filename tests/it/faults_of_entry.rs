@@ -139,9 +139,12 @@ async fn a_person_takes_a_place_of_the_right_category_only() {
         let before = books(&world).await;
         for (category, allowed) in columns.into_iter().zip(allowed) {
             let order = json!({ "input": admission(guest, &facility, category), "only": true });
-            let answer = hub.order("operator", "admitGuest", "stay { id }", order).await;
+            let answer = hub.order("province", "admitGuest", "stay { id }", order.clone()).await;
             let expected = if allowed { vec![] } else { pairs(&[("WRONG_CATEGORY", "input.category")]) };
             assert_eq!(findings(&answer["data"]["admitGuest"]), expected, "{who} in {category}, {when}");
+            // Who does not see the file is told by the order alone.
+            let answer = hub.order("operator", "admitGuest", "stay { id }", order).await;
+            assert_eq!(findings(&answer["data"]["admitGuest"]), [], "{who} in {category}, {when}");
             if !allowed {
                 let input = admission(guest, &facility, category);
                 refused(&world, &hub, "operator", "admitGuest", input, &["WRONG_CATEGORY"]).await;
@@ -256,7 +259,7 @@ async fn times_are_in_order_and_not_in_the_future() {
     let newborn = registered(&hub, json!({ "birthDate": "2026-11-23" })).await;
     let input = entry(&newborn, "2026-11-22T10:00:00Z");
     let expected = &["ENTRY_BEFORE_BIRTH", "WRONG_CATEGORY", "NO_ACCREDITATION_IN_FORCE"];
-    refused(&world, &hub, "operator", "admitGuest", input, expected).await;
+    refused(&world, &hub, "province", "admitGuest", input, expected).await;
     let unknown = exit(&StayId::fresh(world.clock.now()).encode(), &hours_ago(&hub, 0));
     refused(&world, &hub, "operator", "dischargeGuest", unknown, &["UNKNOWN_STAY"]).await;
     assert_books_agree(&world).await;
@@ -576,7 +579,9 @@ async fn an_admission_tells_everything_that_is_wrong_at_once() {
 
     let nobody = GuestId::fresh(TestClock::new().now()).encode();
     let unknown = admission(&nobody, &facility, "ORDINARY");
-    refused(&world, &hub, "operator", "admitGuest", unknown, &["UNKNOWN_GUEST"]).await;
+    refused(&world, &hub, "province", "admitGuest", unknown.clone(), &["UNKNOWN_GUEST"]).await;
+    // Who does not see every file is told of the guest when nothing else is wrong.
+    refused(&world, &hub, "operator", "admitGuest", unknown, &["NO_ACCREDITATION_IN_FORCE"]).await;
     let nowhere = FacilityId::fresh(TestClock::new().now()).encode();
     let unknown = admission(&guest, &nowhere, "ORDINARY");
     refused(&world, &hub, "operator", "admitGuest", unknown, &["UNKNOWN_FACILITY"]).await;

@@ -26,7 +26,7 @@ use tavolo_schema::{
     Clock, DateTime, Member, Organisation, OrganisationKind, Role,
     id::{OrganisationId, fresh},
 };
-use tavolo_store::{Key, Settings, Store, key::SECRET_BYTES};
+use tavolo_store::{Key, LookupLimits, Settings, Store, key::SECRET_BYTES};
 use tavolo_subscriptions::follower;
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{
@@ -184,7 +184,16 @@ impl World {
 
     /// A fresh database on another MongoDB.
     pub async fn at(uri: &str) -> Self {
-        let settings = Settings::new(uri, database_name());
+        Self::with(Settings::new(uri, database_name())).await
+    }
+
+    /// A fresh database where members, and organisations, may take so many looks at files out of sight in a day.
+    pub async fn with_lookups(member: u32, body: u32) -> Self {
+        let lookups = LookupLimits { member, body };
+        Self::with(Settings { lookups, ..Settings::new(mongodb_uri(), database_name()) }).await
+    }
+
+    async fn with(settings: Settings) -> Self {
         let store = open_store(&settings).await.unwrap().with_key(database_key()).await.unwrap();
         let bodies = [
             organisation("Provincia di Crotone", OrganisationKind::Province, None),

@@ -22,6 +22,7 @@ const fn way(to: &'static str, steps: &'static [&'static str]) -> Way {
 const FACILITY: &str = "facility(by: { id: $facility })";
 const BY_CODE: &str = "facilities(filter: { text: $code })";
 const ITS_ACCREDITATIONS: &str = "accreditations(filter: { facility: $facility })";
+const ITS_LOOKUPS: &str = "guestLookups(filter: { guest: $guest })";
 const ITS_GUESTS: &str = "guests(filter: { facility: $facility })";
 const STATISTICS: &str = "statistics(filter: { facility: $facility }, from: \"2026-07-01\", to: \"2026-12-31\")";
 const LEFT: &str = "stays(status: CLOSED)";
@@ -47,6 +48,9 @@ pub(super) const WAYS: &[Way] = &[
     way("Guest", &["guest(by: { id: $guest })"]),
     way("GuestConnection", &[ITS_GUESTS]),
     way("GuestEdge", &[ITS_GUESTS, "edges"]),
+    way("GuestLookup", &[ITS_LOOKUPS, "nodes"]),
+    way("GuestLookupConnection", &[ITS_LOOKUPS]),
+    way("GuestLookupEdge", &[ITS_LOOKUPS, "edges"]),
     way("Household", &["guest(by: { id: $guest })", "household"]),
     way("Irregularity", &[FACILITY, "irregularities"]),
     way("LengthBandCount", &[STATISTICS, "lengthOfStay", "bands"]),
@@ -109,6 +113,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("Query.accreditations", "(filter: { facility: $facility })"),
     ("Query.guest", "(by: { id: $guest })"),
     ("Query.guests", "(filter: { facility: $facility })"),
+    ("Query.guestLookups", "(filter: { guest: $guest })"),
     ("Query.occupancy", "(groupBy: CATEGORY)"),
     ("Query.occupancyHistory", "(from: \"2026-11-23T00:00:00Z\")"),
     ("Query.statistics", "(filter: { facility: $facility }, from: \"2026-07-01\", to: \"2026-12-31\")"),
