@@ -13,9 +13,9 @@
 //!
 //! The raw database is private to this file. Only the change feed is handed it, for which connections are left over.
 
+mod turns;
+
 use std::{
-    collections::HashMap,
-    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -30,12 +30,14 @@ use futures_util::{
 };
 use mongodb::{Client, ClientSession, Cursor, Database, error::Error, options::ClientOptions};
 use serde::de::DeserializeOwned;
-use tavolo_schema::Member;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
 use tracing::Instrument;
+
+pub use turns::Behalf;
+use turns::{Holders, Kind};
 
 use crate::{Settings, StoreError, changes::Feeding};
 
@@ -47,11 +49,6 @@ const FEWEST: u32 = 4;
 /// cursor is not read any further.
 const LEFT_OVER: u32 = 2;
 
-/// Reads of one holder at once.
-const READS: usize = 4;
-/// Acts of one holder at once: most of their time they wait for a disk.
-const ACTS: usize = 8;
-
 /// The driver speaks up by itself when it has found no server for as long as it was told to wait; it says more about why
 /// than that time is over. So it is given a moment longer.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -60,93 +57,6 @@ const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// Documents of a batch. The server by itself would send 16 MB of them at a time.
 const BATCH: u32 = 1_000;
-
-/// On whose behalf the database is asked. Whoever it is, few of its commands are done at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Behalf {
-    /// Nobody's but the hub's own: without a limit.
-    #[default]
-    Hub,
-    /// A member's, by subject, wherever it asks from.
-    Member(Arc<Member>),
-    /// Of somebody without a token, by the address that pays.
-    Address(IpAddr),
-    /// Everybody's who watches something.
-    Watchers,
-}
-
-/// The key of a holder of turns.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Holder {
-    Member(String),
-    Address(IpAddr),
-    Watchers,
-}
-
-impl Behalf {
-    fn holder(&self) -> Option<Holder> {
-        match self {
-            Self::Hub => None,
-            Self::Member(member) => Some(Holder::Member(member.subject.clone())),
-            Self::Address(address) => Some(Holder::Address(*address)),
-            Self::Watchers => Some(Holder::Watchers),
-        }
-    }
-}
-
-/// What a pass is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One command, or one batch of a cursor.
-    Command,
-    /// A whole transaction.
-    Transaction,
-}
-
-/// The turns of one holder.
-#[derive(Clone, Debug)]
-struct Turns {
-    reads: Arc<Semaphore>,
-    acts: Arc<Semaphore>,
-}
-
-impl Turns {
-    fn new() -> Self {
-        Self { reads: Arc::new(Semaphore::new(READS)), acts: Arc::new(Semaphore::new(ACTS)) }
-    }
-
-    fn of(self, kind: Kind) -> Arc<Semaphore> {
-        match kind {
-            Kind::Command => self.reads,
-            Kind::Transaction => self.acts,
-        }
-    }
-
-    /// Whether somebody waits for one of them, or has one.
-    fn are_used(&self) -> bool {
-        [&self.reads, &self.acts].into_iter().any(|turns| Arc::strong_count(turns) > 1)
-    }
-}
-
-/// The turns of all who have asked lately.
-#[derive(Debug, Default)]
-struct Holders {
-    turns: HashMap<Holder, Turns>,
-    /// When there are so many, those that are not used are forgotten.
-    most: usize,
-}
-
-impl Holders {
-    const FEW: usize = 64;
-
-    fn turns(&mut self, holder: Holder, kind: Kind) -> Arc<Semaphore> {
-        if self.turns.len() >= self.most.max(Self::FEW) {
-            self.turns.retain(|_, turns| turns.are_used());
-            self.most = 2 * self.turns.len();
-        }
-        self.turns.entry(holder).or_insert_with(Turns::new).clone().of(kind)
-    }
-}
 
 /// What the gate and the driver tell of themselves.
 #[derive(Debug, Default)]
@@ -478,20 +388,5 @@ mod tests {
         for (wanted, expected) in [(None, (32, 30)), (Some(200), (200, 198)), (Some(1), (4, 2))] {
             assert_eq!(sizes(wanted), expected, "{wanted:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn the_turns_of_those_who_have_gone_are_forgotten() {
-        let mut holders = Holders::default();
-        let address = |last: usize| Holder::Address(std::net::Ipv6Addr::from_bits(last as u128).into());
-        let kept = acquire(holders.turns(Holder::Watchers, Kind::Command)).await.unwrap();
-        for last in 0..10_000 {
-            holders.turns(address(last), Kind::Command);
-            assert!(holders.turns.len() <= Holders::FEW, "{}", holders.turns.len());
-        }
-        assert_eq!(holders.turns(Holder::Watchers, Kind::Command).available_permits(), READS - 1);
-        drop(kept);
-        assert_eq!(holders.turns(Holder::Watchers, Kind::Command).available_permits(), READS);
-        assert_eq!(holders.turns(Holder::Watchers, Kind::Transaction).available_permits(), ACTS);
     }
 }

@@ -1,9 +1,9 @@
 //! The journal: the movements of the ledger, kept in memory for whoever asks about the past.
 //!
 //! The ledger is append-only, so what has been read of it stays true. A pool on the board says how many entries its
-//! ledger has; what the journal lacks of a pool is read when it is asked for, and nothing else, to its end even when
-//! whoever asked has gone: others would have to begin again. It takes some sixty
-//! bytes for an entry, holds nothing personal, and begins anew with the board.
+//! ledger has; what the journal lacks of a pool is read when it is asked for, and nothing else; to its end even when
+//! whoever asked has gone, since others would have to begin again. It takes some sixty bytes for an entry, holds nothing
+//! personal, and begins anew with the board.
 
 use std::sync::Arc;
 
