@@ -23,7 +23,7 @@ export interface Speech {
   /** A number of people as it is told: "about" where it is coarse, a dash where it is not told. */
   people(value: number | null, precision: Precision): string;
   /** The occupancy as a percentage, told like the people it is made of; a dash when there is none. */
-  rate(places: Pick<Places, "occupancyRate" | "precision">): string;
+  rate(places: Pick<Places, "occupancyRate" | "overCapacity" | "precision">): string;
   /** Hours, minutes and seconds of an instant. */
   time(instant: string | Date): string;
   /** Day, hours, minutes and seconds of an instant. */
@@ -71,7 +71,11 @@ export function speak(language: Language): Speech {
     collator: new Intl.Collator(locale),
     number: (value) => numbers.format(value),
     people: (value, precision) => told(value, precision, numbers),
-    rate: ({ occupancyRate, precision }) => told(occupancyRate, precision, percents),
+    rate({ occupancyRate: rate, overCapacity, precision }) {
+      // A step up from the number may be more than there are places, and nobody is too many.
+      const full = rate !== null && isCoarse(precision) && !overCapacity ? Math.min(rate, 1) : rate;
+      return told(full, precision, percents);
+    },
     time: dates({ timeStyle: "medium" }),
     moment: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
     second: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }),

@@ -31,7 +31,7 @@ export const en: Texts = {
   about: (n) => `about ${n}`,
   told: {
     EXACT: "",
-    DAY_BEFORE: "yesterday",
+    DAY_BEFORE: "as of yesterday",
     ROUNDED: "in steps of five",
     BANDED: "yesterday, in steps of ten",
     WITHHELD: "people: not told",

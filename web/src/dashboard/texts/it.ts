@@ -39,9 +39,9 @@ export const it = {
   about: (n: string) => `circa ${n}`,
   told: {
     EXACT: "",
-    DAY_BEFORE: "alla fine di ieri",
+    DAY_BEFORE: "com’era ieri",
     ROUNDED: "a passi di cinque",
-    BANDED: "alla fine di ieri, a passi di dieci",
+    BANDED: "ieri, a passi di dieci",
     WITHHELD: "persone: non detto",
   },
   whyCoarse:

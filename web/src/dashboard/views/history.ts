@@ -92,6 +92,7 @@ export class HistoryView implements View {
       return;
     }
     const { occupied, allocable, precision } = now;
+    this.drawnAt = performance.now();
     this.points = extend(this.points, { at: Date.now(), occupied, allocable, precision }, this.period);
     this.draw();
   }
@@ -109,10 +110,11 @@ export class HistoryView implements View {
     this.points = points;
     write(this.state, words);
     this.draw();
+    // The present comes at its end.
+    this.desk.store.redraw();
   }
 
   private draw(): void {
-    this.drawnAt = performance.now();
     this.chart.draw(this.points);
     this.table.update(this.points);
   }
