@@ -66,7 +66,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     const page = await open(t);
     const [, steps] = (await shown(page, ".figure.occupied .value")).match(/^circa (\d+)$/);
     assert.equal(steps % 5, 0);
-    assert.match(await shown(page, ".province .summary"), /^Occupati circa \d+ su \d+ posti .*; a passi di cinque$/);
+    assert.match(await shown(page, ".province .summary"), /^circa \d+ occupati su \d+ posti .*; a passi di cinque$/);
     await page.getByText("Quante persone ci sono, a chi non è degli enti del tavolo si dice all’ingrosso").waitFor();
     const crotone = page.getByRole("row", { name: /^Crotone a passi di cinque/ });
     assert.match(await crotone.locator(".col-occupied").innerText(), /^circa \d*[05]$/);
@@ -81,7 +81,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
       /, occupati circa \d*[05] su \d+ \(circa .*\), a passi di cinque/,
     );
     assert.deepEqual(await page.locator(".choice button:visible").allInnerTexts(), ["30 giorni", "un anno"]);
-    assert.match(await shown(page, ".history .readout"), /occupati circa \d*[05] su \d+ assegnabili$/);
+    assert.match(await shown(page, ".history .readout"), /: circa \d*[05] occupati su \d+ assegnabili$/);
 
     const english = await open(t, { locale: "en-GB" });
     await english.getByRole("row", { name: /^Crotone in steps of five about \d+ about \d*[05] / }).waitFor();
@@ -105,7 +105,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     const page = await open(t, { as: "prefecture" });
     await page.locator(".choice").getByRole("button", { name: "24 ore" }).waitFor();
     assert.match(await shown(page, ".figure.occupied .value"), /^\d+$/);
-    assert.doesNotMatch(await page.locator("main").innerText(), /circa|passi|ieri|non dett/);
+    assert.doesNotMatch(await page.locator("main").innerText(), /circa|passi|\bieri\b|non dett/);
     await agrees(page);
   });
 
@@ -122,7 +122,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     assert.match(await untold.locator(".col-allocable").innerText(), /^\d+$/);
     assert.equal(await untold.locator(".bar").isVisible(), false);
     await page.getByText("Ciò che un giorno ha cambiato si dice quando il giorno è finito.").waitFor();
-    await page.getByText("Chi guarda: Analista").click();
+    await page.getByText(/^Chi guarda:/).click();
     await page.getByText("Vede anche le singole strutture, com’erano alla fine di ieri.").waitFor();
 
     // On the way to the page, a day ends.
@@ -455,6 +455,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     const row = page.getByRole("row", { name: /^Verzino persone: non detto – – – 0 8 –$/ });
     await row.waitFor();
     assert.equal(await row.locator(".bar").isVisible(), false);
+    await page.locator(".map .legend").getByText("non detto").waitFor();
     await page.locator('.map path.untold[aria-label^="Verzino: 8 posti assegnabili; quante"]').waitFor();
     await row.getByRole("button").click();
     await page.getByRole("heading", { name: "Andamento: Verzino" }).waitFor();
@@ -465,7 +466,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     await accessible(page);
 
     const member = await open(t, { as: "province" });
-    await member.getByRole("row", { name: /^Verzino 8 0 0 0 8 0\s?%$/ }).waitFor();
+    await member.getByRole("row", { name: /^Verzino \d \d 0 0 8 \d+\s?%$/ }).waitFor();
   });
 
   test("the footer leads everywhere it says", async (t) => {

@@ -81,7 +81,7 @@ export const en: Texts = {
     blocked: "out of service for a time",
   },
   summary: (occupied, allocable, rate, facilities) =>
-    `Occupied: ${occupied} of ${allocable} allocable places (${rate}), in ${count(facilities, "facility", "facilities")}`,
+    `${occupied} of ${allocable} allocable places occupied (${rate}), in ${count(facilities, "facility", "facilities")}`,
   overCapacity: (n) => `Over capacity by ${n}`,
   over: "over capacity",
   category: "Category",

@@ -89,7 +89,7 @@ export const it = {
     blocked: "temporaneamente non fruibili",
   },
   summary: (occupied: string, allocable: number, rate: string, facilities: number) =>
-    `Occupati ${occupied} su ${places(allocable)} assegnabili (${rate}), in ${count(facilities, "struttura", "strutture")}`,
+    `${occupied} occupati su ${places(allocable)} assegnabili (${rate}), in ${count(facilities, "struttura", "strutture")}`,
   overCapacity: (n: string) => `Oltre la capienza di ${n}`,
   over: "oltre la capienza",
   category: "Categoria",
@@ -128,7 +128,7 @@ export const it = {
   historyEmpty: "Per questo periodo il registro non ha ancora nulla.",
   historyTold: "Com’è stato detto di volta in volta a chi guarda.",
   historyAt: (moment: string, occupied: string, allocable: number) =>
-    `${moment}: occupati ${occupied} su ${allocable} assegnabili`,
+    `${moment}: ${occupied} occupati su ${allocable} assegnabili`,
   historyTable: "I valori in tabella",
   moment: "Momento",
 

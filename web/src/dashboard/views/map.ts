@@ -55,12 +55,13 @@ export function mapView(desk: Desk): View {
     ...options.map(({ path }) => path),
     svg("g", { "aria-hidden": "true" }, ...options.map(({ number }) => number)),
   );
+  const key = legend(desk.speech);
   const element = h(
     "div",
     { class: "map" },
     h("div", { role: "listbox", "aria-label": t.mapLabel, "aria-describedby": "map-hint" }, drawing),
     readout,
-    legend(desk.speech),
+    key.element,
     h("p", { class: "visually-hidden", id: "map-hint" }, t.mapHint),
     h("p", { class: "credits" }, t.mapCredits),
   );
@@ -68,6 +69,7 @@ export function mapView(desk: Desk): View {
     element,
     update({ municipalities }) {
       for (const option of options) option.update(municipalities.get(option.istatCode));
+      key.untold.hidden = ![...municipalities.values()].some(({ capacity }) => capacity.precision === "WITHHELD");
     },
   };
 }
@@ -143,21 +145,13 @@ function words(name: string, totals: Totals | undefined, { t, people, rate }: Sp
   return overCapacity ? `${told}. ${t.overCapacity(people(overCapacity, precision))}` : told;
 }
 
-function legend({ t }: Speech): HTMLElement {
+function legend({ t }: Speech) {
   const bands = t.bands.map((text, at) => ({ text, swatch: `band-${at}` }));
-  const all = [
-    ...bands,
-    { text: t.over, swatch: "over" },
-    { text: t.notTold, swatch: "untold" },
-    { text: t.noPlaces, swatch: "none" },
-  ];
-  return h(
-    "ul",
-    { class: "legend", "aria-label": t.legend },
-    ...all.map(({ text, swatch }) =>
-      h("li", {}, h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }), text),
-    ),
-  );
+  const all = [...bands, { text: t.over, swatch: "over" }, { text: t.noPlaces, swatch: "none" }];
+  const item = ({ text, swatch }: { text: string; swatch: string }) =>
+    h("li", {}, h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }), text);
+  const untold = item({ text: t.notTold, swatch: "untold" });
+  return { element: h("ul", { class: "legend", "aria-label": t.legend }, ...all.map(item), untold), untold };
 }
 
 /** What is over capacity is hatched as well: a colour alone would not be seen by everybody. */
