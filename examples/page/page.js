@@ -4,9 +4,11 @@ const CHANGES = `subscription($after: String) {
   occupancyChanged(after: $after) {
     cursor kind category
     facility { code name municipality { name } }
-    capacity { occupied free }
+    capacity { occupied free precision }
   }
 }`;
+/** How exactly people are told to the token. A number that is not told is null, which is not 0. */
+const TOLD = { EXACT: "now", DAY_BEFORE: "at the end of yesterday", WITHHELD: "not told" };
 const LONGEST_PAUSE_MS = 30_000;
 /** The hub's codes for "who are you?" and "no longer": to come back with the same token is of no use. */
 const REFUSED = [4401, 4403];
@@ -51,8 +53,9 @@ function show({ cursor: reached, kind, category, facility, capacity }) {
     `${facility.code} ${facility.name}`,
     facility.municipality.name,
     category,
-    capacity.occupied,
-    capacity.free,
+    capacity.occupied ?? "–",
+    capacity.free ?? "–",
+    TOLD[capacity.precision],
   ];
   row.replaceChildren(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
 }

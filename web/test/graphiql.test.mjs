@@ -52,20 +52,32 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
     const { data } = await result(page, '"occupancy"');
     const names = data.occupancy.map((row) => row.municipality.name);
     assert.ok(names.includes("Crotone"), names.join());
+    const precisions = new Set(data.occupancy.map(({ capacity }) => capacity.precision));
+    assert.deepEqual([...precisions], ["EXACT"], "to a member");
   });
 
   test("what analysts ask is answered as it stands there", async (t) => {
     const page = await openGraphiQL(t);
     await exploreAs(page, "analyst");
     for (const [tab, holds] of [
-      ["PostiLiberiStasera", ({ provincia, ordinari }) => provincia.length === 3 && ordinari.length > 0],
+      [
+        "PostiLiberiStasera",
+        ({ provincia, ordinari, minori }) =>
+          provincia[0].capacity.precision === "ROUNDED" &&
+          ordinari.every(({ capacity: { free, precision } }) => free !== null && precision === "BANDED") &&
+          minori.every(({ capacity: { free, precision } }) => free === null && precision === "WITHHELD"),
+      ],
       ["AccreditamentiInScadenza", ({ accreditations }) => accreditations.totalCount > 0],
       ["DurataMedia", ({ statistics }) => statistics.roundedTo === 5 && statistics.lengthOfStay.meanDays > 0],
       [
         "UscitePerMotivo",
         ({ statistics }) => statistics.madeAt && statistics.exitsByReason.some((row) => row.count >= 5),
       ],
-      ["OccupazioneUltimoAnno", ({ occupancyHistory }) => occupancyHistory.length >= 12],
+      [
+        "OccupazioneUltimoAnno",
+        ({ occupancyHistory }) =>
+          occupancyHistory.length >= 12 && occupancyHistory.every(({ capacity }) => capacity.occupied % 5 === 0),
+      ],
     ]) {
       await selectTab(page, tab);
       await runByKeyboard(page);
