@@ -35,7 +35,7 @@ enum Stage {
 pub struct Listener<S> {
     pub(super) channel: Arc<Channel<S>>,
     /// Everything up to here has been handed over.
-    mark: Mark,
+    pub(super) mark: Mark,
     stage: Stage,
     /// Where it waits.
     place: Option<Place>,

@@ -223,8 +223,6 @@ struct Client {
     cursor: Option<Cursor>,
     known: BTreeMap<Subject, i32>,
     in_state: bool,
-    /// The log it has begun to listen to.
-    epoch: u64,
 }
 
 impl Client {
@@ -233,7 +231,6 @@ impl Client {
         let listener = channel.listen(self.cursor).await.map_err(|_| "refused").unwrap();
         self.listener = Some((listener, Arc::new(Bell(AtomicBool::new(true)))));
         self.in_state = false;
-        self.epoch = hub.table.epoch();
     }
 
     /// Takes a message, if there is one, and checks it against the model.
@@ -268,8 +265,7 @@ impl Client {
             assert_eq!(kind == "RESYNC", self.cursor.is_some(), "whoever knew something is told to forget it");
             let complete = self.cursor.filter(|cursor| cursor.complete);
             let known = complete.is_some_and(|cursor| hub.table.behind(hub.table.mark_at(cursor.position)).is_some());
-            assert!(!known || self.epoch != hub.table.epoch(), "the log knows what was missed");
-            self.epoch = hub.table.epoch();
+            assert!(!known || listener.mark.epoch != hub.table.epoch(), "the log knows what was missed");
             self.known.clear();
         }
         self.in_state = kind != "CHANGED" && !cursor.complete;
