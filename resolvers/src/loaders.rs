@@ -13,10 +13,13 @@ use tavolo_store::{GuestScope, StayPage, Store, StoreError, Within};
 /// What a loader answers for a key: the value, if there is one, or the fault they all share.
 pub(crate) type Loaded<V> = Result<Option<V>, Arc<StoreError>>;
 
+/// The members of a household.
+type Members = Arc<[Arc<Guest>]>;
+
 /// The loaders of one request.
 pub(crate) struct Loaders {
     guests: Loader<(GuestId, GuestScope), Loaded<Arc<Guest>>, Guests>,
-    households: Loader<(HouseholdId, GuestScope), Loaded<Arc<[Arc<Guest>]>>, Households>,
+    households: Loader<(HouseholdId, GuestScope), Loaded<Members>, Households>,
     stays: Loader<(StayId, Within), Loaded<Arc<Stay>>, Stays>,
     stays_of_facility: Loader<(FacilityId, StayPage), Loaded<Arc<[Stay]>>, StaysOfFacility>,
     stays_of_guest: Loader<(GuestId, StayPage), Loaded<Arc<[Stay]>>, StaysOfGuest>,
@@ -47,7 +50,7 @@ impl Loaders {
         self.guests.load((id, scope)).await
     }
 
-    pub(crate) async fn household(&self, id: HouseholdId, scope: GuestScope) -> Loaded<Arc<[Arc<Guest>]>> {
+    pub(crate) async fn household(&self, id: HouseholdId, scope: GuestScope) -> Loaded<Members> {
         self.households.load((id, scope)).await
     }
 
@@ -90,11 +93,11 @@ impl BatchFn<(GuestId, GuestScope), Loaded<Arc<Guest>>> for Guests {
     }
 }
 
-impl BatchFn<(HouseholdId, GuestScope), Loaded<Arc<[Arc<Guest>]>>> for Households {
+impl BatchFn<(HouseholdId, GuestScope), Loaded<Members>> for Households {
     async fn load(
         &mut self,
         keys: &[(HouseholdId, GuestScope)],
-    ) -> HashMap<(HouseholdId, GuestScope), Loaded<Arc<[Arc<Guest>]>>> {
+    ) -> HashMap<(HouseholdId, GuestScope), Loaded<Members>> {
         let mut answers = HashMap::new();
         for (scope, ids) in grouped(keys) {
             let found = self.0.guests_by_households(&ids, scope).await;

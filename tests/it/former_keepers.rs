@@ -53,7 +53,7 @@ async fn everything(hub: &Client, subject: &str, of: &Case) -> Vec<(String, Stri
         let head = if declared.is_empty() { String::new() } else { format!("query({}) ", declared.join(", ")) };
         questions.push(format!("{head}{{ guests{filter} {list} }}"));
     }
-    let variables = json!({ "g": of.guest, "h": of.household, "s": of.stay, "f": of.facility, "t": of.there });
+    let variables = json!({ "g": of.guest, "h": of.household, "s": of.stay.as_str().unwrap_or("none"), "f": of.facility, "t": of.there });
     let mut answers = Vec::new();
     for question in &questions {
         let (status, bytes) = raw(hub, subject, question, &variables).await;

@@ -176,10 +176,11 @@ async fn of_forty_looks_at_once_as_many_are_taken_as_may_be() {
         input
     };
     let ask = async |number: usize, subject: &str| {
-        let payload = hubs[number % 2].act(subject, "registerGuest", "__typename", question(number % 3 == 0)).await;
+        let payload =
+            hubs[number % 2].act(subject, "registerGuest", "__typename", question(number.is_multiple_of(3))).await;
         (payload["irregularities"][0]["code"] == "LOOKUPS_EXHAUSTED").then(|| payload.to_string())
     };
-    let answers = join_all((0..40).map(|number| ask(number, "other_operator"))).await;
+    let answers = join_all((0..40_usize).map(|number| ask(number, "other_operator"))).await;
     let refused: Vec<String> = answers.into_iter().flatten().collect();
     assert_eq!(refused.len(), 33);
     assert!(refused.iter().all(|answer| *answer == refused[0]), "hit or miss: {refused:#?}");
@@ -195,7 +196,7 @@ async fn of_forty_looks_at_once_as_many_are_taken_as_may_be() {
         hubs.iter().all(|hub| hub.graph.hub().table.board().member("colleague").is_some())
     })
     .await;
-    let answers = join_all((0..10).map(|number| ask(number, "colleague"))).await;
+    let answers = join_all((0..10_usize).map(|number| ask(number, "colleague"))).await;
     assert_eq!(answers.into_iter().flatten().count(), 8);
     // What is only checked is not counted, and what others do neither; tomorrow is another day.
     assert_eq!(ask(0, "operator").await, None);
@@ -203,9 +204,9 @@ async fn of_forty_looks_at_once_as_many_are_taken_as_may_be() {
     let checked = hub.order("other_operator", "registerGuest", "__typename", only).await;
     assert_eq!(codes(&checked["data"]["registerGuest"]), Vec::<String>::new());
     world.clock.advance_days(1);
-    let answers = join_all((0..9).map(|number| ask(number, "colleague"))).await;
+    let answers = join_all((0..9_usize).map(|number| ask(number, "colleague"))).await;
     assert_eq!(answers.into_iter().flatten().count(), 2);
-    let answers = join_all((0..9).map(|number| ask(number, "other_operator"))).await;
+    let answers = join_all((0..9_usize).map(|number| ask(number, "other_operator"))).await;
     assert_eq!(answers.into_iter().flatten().count(), 7, "two are left for the organisation");
     world.end().await;
 }
