@@ -41,7 +41,7 @@ pub(super) async fn examine(settings: &Settings, key: &KeyArgs, clock: &Clock) -
         findings.push(oplog(checkup.oplog().await));
     }
     findings.push(schema(checkup.schema_version().await));
-    findings.push(key_file(&checkup, key).await);
+    findings.push(key_file(checkup, key).await);
     findings.push(members(checkup.members().await));
     findings.push(disk(checkup.disk().await));
     findings

@@ -313,9 +313,9 @@ mod tests {
         let fourth = stand(&here);
         assert!(displaced(&first) && !displaced(&second) && !displaced(&third) && !displaced(&elsewhere));
         drop(third);
-        let _fifth = stand(&here);
+        let fifth = stand(&here);
         assert!(!displaced(&fourth), "the third has gone");
-        drop((first, second, elsewhere, fourth, _fifth));
+        drop((first, second, elsewhere, fourth, fifth));
         let taken = seats.taken();
         assert_eq!((taken.seats, taken.by.len(), taken.doors.len()), (0, 0, 0));
     }
