@@ -162,7 +162,7 @@ async fn migrations_asked_for_by_five_hubs_at_once_run_once() {
     driver.drop().await.unwrap();
 }
 
-const COLLECTIONS: [&str; 11] = [
+const COLLECTIONS: [&str; 12] = [
     "accreditations",
     "acts",
     "counters",
@@ -173,6 +173,7 @@ const COLLECTIONS: [&str; 11] = [
     "municipalities",
     "organisations",
     "pools",
+    "publications",
     "stays",
 ];
 
