@@ -173,7 +173,7 @@ const COLLECTIONS: [&str; 12] = [
     "municipalities",
     "organisations",
     "pools",
-    "publications",
+    "statisticsTables",
     "stays",
 ];
 
