@@ -428,15 +428,15 @@ async fn places_are_checked_against_beds_guests_and_blocks() {
         ("installPlaces", unknown, "UNKNOWN_FACILITY"),
         ("blockPlaces", block(0, none.clone(), none.clone()), "NUMBER_OUT_OF_RANGE"),
         ("blockPlaces", block(2, none.clone(), none.clone()), "BLOCK_EXCEEDS_INSTALLED"),
-        ("blockPlaces", block(2, json!("2026-12-24"), none.clone()), "BLOCK_EXCEEDS_INSTALLED"),
+        ("blockPlaces", block(2, json!("2027-03-24"), none.clone()), "BLOCK_EXCEEDS_INSTALLED"),
         ("blockPlaces", block(1, json!("2026-12-02"), json!("2026-12-01")), "PERIOD_REVERSED"),
         ("blockPlaces", block(1, json!("2026-11-01"), json!("2026-11-22")), "PERIOD_REVERSED"),
         ("unblockPlaces", nothing, "UNKNOWN_BLOCK"),
     ] {
         refused(&world, &hub, "operator", mutation, input, &[expected]).await;
     }
-    // The block of three places ends with 24 December.
-    let after = block(4, json!("2026-12-25"), none.clone());
+    // The block of three places ends with 24 March.
+    let after = block(4, json!("2027-03-25"), none.clone());
     let payload = hub.act("operator", "blockPlaces", "block { id }", after).await;
     assert_eq!(codes(&payload), ["OVER_CAPACITY"], "a damaged house is damaged, guests or not");
     assert!(payload["block"]["id"].is_string());
@@ -446,7 +446,7 @@ async fn places_are_checked_against_beds_guests_and_blocks() {
         &hub,
         "operator",
         "blockPlaces",
-        block(1, none.clone(), json!("2026-12-25")),
+        block(1, none.clone(), json!("2027-03-25")),
         &["BLOCK_EXCEEDS_INSTALLED"],
     )
     .await;
