@@ -88,8 +88,8 @@ async fn a_member_has_few_reads_at_once_however_it_asks() {
         answers = asking => assert_eq!(answers.len(), 8),
         () = watching => {}
     }
-    // One more for the timekeeper.
-    assert!((1..=5).contains(&most), "{most} at once");
+    // One more for the timekeeper, and one for the publisher.
+    assert!((1..=6).contains(&most), "{most} at once");
     // The past is read once for everybody.
     let past: String = (0..20)
         .map(|number| {
@@ -100,7 +100,7 @@ async fn a_member_has_few_reads_at_once_however_it_asks() {
         })
         .collect();
     let before = store.commands();
-    hub.data("", &format!("{{ {past} }}"), Value::Null).await;
+    hub.data("province", &format!("{{ {past} }}"), Value::Null).await;
     assert!(store.commands() - before <= 4, "{} commands", store.commands() - before);
     world.end().await;
 }
@@ -132,7 +132,9 @@ async fn where_the_database_stands_still_nobody_waits_longer_than_the_patience()
     ];
     let timed = async |document: &str, variables: Value| {
         let began = Instant::now();
-        let answer = hub.send("province", document, variables).await;
+        // What the Province is told of the past may be known already; what the public was told is looked up.
+        let subject = if document.contains("at:") { "" } else { "province" };
+        let answer = hub.send(subject, document, variables).await;
         (answer["errors"][0]["extensions"]["code"].clone(), began.elapsed())
     };
     let admit = "mutation($input: AdmitGuestInput!) { admitGuest(input: $input) { stay { id } } }";

@@ -26,7 +26,8 @@ impl OccupancyEvent {
     fn of_day(sheet: &Arc<Sheet>, place: &Arc<Place>, pool: &Arc<Pool>, kind: OccupancyEventKind) -> Self {
         let end = sheet.published_day().begins().plus_millis(-1);
         Self {
-            cursor: Cursor { position: sheet.board.position(), complete: false }.to_string(),
+            // Of no position: the board's own would tell of every change that is not told.
+            cursor: Cursor { position: Position::default(), complete: false }.to_string(),
             kind,
             facility: Facility { sheet: Arc::clone(sheet), place: Arc::clone(place) },
             category: pool.category,

@@ -16,7 +16,7 @@ use super::{
     Province, RECORDS, VIEWERS, relations, sight,
     ways::{
         Contract, EMPTY_FOR_WHOEVER_ONLY_LOOKS, NULL_FOR_EVERYBODY, NULL_FOR_THE_PUBLIC, NULL_WITH_SIGHT_OF_PERSONS,
-        NULL_WITHOUT_SIGHT_OF_PERSONS, TOLD_BY_THE_DAY, WAYS, end, may_walk, shown, walks,
+        NULL_WITHOUT_SIGHT_OF_PERSONS, WAYS, WITHHELD_FROM_ANALYSTS, end, may_walk, shown, walks,
     },
 };
 use crate::{
@@ -55,7 +55,7 @@ async fn every_field_is_shown_to_those_the_policy_names_and_to_nobody_else() {
                         || (role == Role::Public && NULL_FOR_THE_PUBLIC.contains(&path.as_str()))
                         || (NULL_WITHOUT_SIGHT_OF_PERSONS.contains(&path.as_str())
                             && !sight.contains(DataClass::Identity))
-                        || (!counts_people(role) && TOLD_BY_THE_DAY.contains(&path.as_str()))
+                        || (!counts_people(role) && WITHHELD_FROM_ANALYSTS.contains(&path.as_str()))
                         || (NULL_WITH_SIGHT_OF_PERSONS.contains(&path.as_str()) && sight.contains(DataClass::Identity))
                         || (only_looks && EMPTY_FOR_WHOEVER_ONLY_LOOKS.contains(&path.as_str()));
                     let expected = open && sight.contains(contract.class(way.to, name)) && !excepted;

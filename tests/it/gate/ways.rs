@@ -144,24 +144,15 @@ pub(super) const NULL_WITHOUT_SIGHT_OF_PERSONS: &[&str] = &[
     "SexCount.count",
 ];
 
-/// What is told by the day alone to whoever sees facilities and no single presence: nothing was there the day before,
-/// and of protected places nothing is told at all. What is told instead stands in `publication`.
-pub(super) const TOLD_BY_THE_DAY: &[&str] = &[
+/// Numbers of people, of which nothing is told where some places are protected to whoever sees facilities and no single
+/// presence. What is told instead stands in `publication`.
+pub(super) const WITHHELD_FROM_ANALYSTS: &[&str] = &[
     "CapacityNumbers.free",
     "CapacityNumbers.occupancyRate",
     "CapacityNumbers.occupied",
     "CapacityNumbers.overCapacity",
     "CapacityNumbers.reserved",
     "CapacityNumbers.utilisationRate",
-    "Facility.irregularities",
-    "Irregularity.code",
-    "Irregularity.legalReference",
-    "Irregularity.message",
-    "Irregularity.path",
-    "Irregularity.severity",
-    "Query.occupancyHistory",
-    "OccupancyPoint.at",
-    "OccupancyPoint.capacity",
 ];
 
 /// Fields that say something about a published table alone; whoever sees the persons is told exact numbers.
