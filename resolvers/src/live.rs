@@ -19,11 +19,11 @@ use std::{
 };
 
 use async_graphql::{Context, Request, Response, Result, Value as ConstValue};
-use futures_util::{FutureExt, Stream, StreamExt, future::Either};
+use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream, stream::BoxStream};
 use serde::Serialize;
 use tavolo_schema::{Position, Standing, access, id::fresh, irregularity::Language};
 use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Unplayed};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::plea::Plea;
@@ -210,14 +210,20 @@ impl Stream for Watch {
         loop {
             let next = match watch {
                 Self::Open(viewing) => {
-                    let Some(message) = ready!(viewing.listener.poll_next_unpin(context)) else {
-                        return Poll::Ready(None);
+                    let message = match viewing.listener.poll_next_unpin(context) {
+                        Poll::Ready(None) => return Poll::Ready(None),
+                        Poll::Ready(message) => message,
+                        Poll::Pending => {
+                            ready!(viewing.poll_roster(context));
+                            None
+                        }
                     };
                     // Whether the viewer may still have it is asked when it is handed over.
-                    match viewing.look() {
-                        Sight::Same => return Poll::Ready(Some(Answer::Next(message.json))),
-                        Sight::Ended => Self::Closing(None),
-                        Sight::Other(channel) => Self::opening(viewing.moved(channel)),
+                    match (viewing.look(), message) {
+                        (Sight::Same, Some(message)) => return Poll::Ready(Some(Answer::Next(message.json))),
+                        (Sight::Same, None) => continue,
+                        (Sight::Ended, _) => Self::Closing(None),
+                        (Sight::Other(channel), _) => Self::opening(viewing.moved(channel)),
                     }
                 }
                 Self::Opening(opened) => {
@@ -236,6 +242,16 @@ struct Viewing {
     /// The roster by which the standing is known.
     roster: u64,
     listener: Listener<Programme>,
+    /// Changes of the roster, for a viewer who is told by the day: no message may come before it has ended.
+    roster_changes: Option<BoxStream<'static, ()>>,
+}
+
+fn roster_changes(programme: &Programme) -> Option<BoxStream<'static, ()>> {
+    let changes = programme.graph.hub().table.roster_changes();
+    let next = |mut changes: watch::Receiver<u64>| async move { changes.changed().await.ok().map(|()| ((), changes)) };
+    // The public stands at the table in one way for ever.
+    let by_the_day = programme.standing.organisation.is_some() && !access::counts_people(programme.standing.role);
+    by_the_day.then(|| stream::unfold(changes, next).boxed())
 }
 
 /// What a viewer may see now, compared with a moment ago.
@@ -261,7 +277,18 @@ impl Viewing {
             // The log goes back to where it ends.
             Unplayed::TooOld => graph::panicked(),
         })?;
-        Ok(Self { viewer, roster, listener })
+        Ok(Self { viewer, roster, roster_changes: roster_changes(listener.source()), listener })
+    }
+
+    /// Waits for a change of the roster, of those for whom that is worth waiting.
+    fn poll_roster(&mut self, context: &mut task::Context<'_>) -> Poll<()> {
+        let Some(changes) = &mut self.roster_changes else { return Poll::Pending };
+        let Some(()) = ready!(changes.poll_next_unpin(context)) else {
+            // The hub has ended.
+            self.roster_changes = None;
+            return Poll::Pending;
+        };
+        Poll::Ready(())
     }
 
     /// Looks whether the viewer still stands at the table as at the last look.
@@ -294,7 +321,7 @@ impl Viewing {
             match channel.listen(None).await {
                 Ok(mut listener) => {
                     listener.begin_anew();
-                    Watch::Open(Self { viewer, roster, listener })
+                    Watch::Open(Self { viewer, roster, roster_changes: roster_changes(listener.source()), listener })
                 }
                 Err(_) => Watch::Closing(None),
             }
