@@ -32,6 +32,7 @@ mod gate;
 mod guard;
 mod harness;
 mod history;
+mod interference;
 mod limits_of_streams;
 mod listener;
 mod lists;
