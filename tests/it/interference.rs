@@ -12,6 +12,7 @@
 
 mod differences;
 mod documents;
+mod not_yet;
 mod pair;
 mod province;
 mod steps;
@@ -34,6 +35,7 @@ use tavolo_schema::DateTime;
 use self::{
     differences::Difference,
     documents::{Contract, Document, Maker},
+    not_yet::{NOT_YET, NotYet},
     pair::{Pair, Question, Unlike, What},
     province::{Cast, Province, VIEWERS},
     steps::place_more,
@@ -46,25 +48,13 @@ const CASES: usize = 800;
 /// Which ones.
 const SEED: u64 = 20;
 /// Viewers of all differences together, about.
-const PAIRS: usize = 150;
+const PAIRS: usize = 200;
+/// Subscriptions of each viewer that are only measured.
+const MEASURED: usize = 25;
 /// Documents of whoever sees a difference until it must have been found.
 const SEARCHED: usize = 150;
 /// Requests that a failure may take to be told by a smaller document.
-const SHRINKING: usize = 200;
-
-/// What is known not to hold yet: where, for whom, in which fields, and why. This list should only ever shrink. One that
-/// the documents do not show any more is a failure, too.
-struct NotYet {
-    differences: &'static [&'static str],
-    /// Empty for every viewer.
-    viewers: &'static [&'static str],
-    what: What,
-    /// Fields at the root of the smallest document, or `export` or `trusted`.
-    roots: &'static [&'static str],
-    why: &'static str,
-}
-
-const NOT_YET: &[NotYet] = &[];
+const SHRINKING: usize = 150;
 
 macro_rules! differences {
     ($($name:ident,)*) => {
@@ -150,19 +140,15 @@ async fn nothing_is_told(name: &'static str, difference: fn(&Cast, DateTime) -> 
     let own = name.bytes().fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     let mut values = Values::new(StdRng::seed_from_u64(own), cast, province.now, difference.focus);
     values.name_often(&difference.texts);
-    let pair = Pair::start(province, async |world| {
-        for step in &difference.steps {
-            step.prepare(world).await;
-        }
-    })
-    .await;
+    let pair = Pair::start(province, &difference.steps).await;
     let maker = Maker::new(&contract, values);
     let mut trial = Trial { name, difference: &difference, cast, pair: &pair, maker, failures: Vec::new() };
     trial.run(cases.div_ceil(PAIRS)).await;
     let (failures, selected) = (trial.failures, trial.maker.selected);
     pair.end().await;
+    let missing = covered(&contract, selected.into_keys());
     report(name, seed, failures, cases == CASES && seed == SEED);
-    covered(&contract, selected.into_keys());
+    assert_eq!(missing, None, "what was not asked for");
 }
 
 impl Trial<'_> {
@@ -181,8 +167,17 @@ impl Trial<'_> {
             listening.push(self.listen(viewer).await);
         }
         for &viewer in &difference.hidden_from {
+            let again = Listening::open(pair, viewer, vec![self.maker.subscription()]).await;
+            self.hear(again);
             for _ in 0..cases {
                 self.case(viewer).await;
+            }
+            self.checks(viewer).await;
+            for _ in 0..MEASURED {
+                let document = self.maker.subscription();
+                if let Some(unlike) = pair.prices(viewer, &document.text()) {
+                    self.note(viewer, document.root_names(), document.text(), unlike);
+                }
             }
         }
         for (times, house) in ["A2", "B2", "A3"].into_iter().enumerate() {
@@ -192,9 +187,7 @@ impl Trial<'_> {
             }
         }
         for listening in listening {
-            for (document, unlike) in listening.unlike(pair) {
-                self.note(listening.subject, document.root_names(), document.text(), unlike);
-            }
+            self.hear(listening);
         }
         for &viewer in &difference.hidden_from {
             self.orders(viewer).await;
@@ -209,10 +202,29 @@ impl Trial<'_> {
     }
 
     async fn listen(&mut self, viewer: &'static str) -> Listening {
-        let documents = (0..3).map(|_| self.maker.subscription()).collect();
+        let documents = (0..2).map(|_| self.maker.subscription()).collect();
         let listening = Listening::open(self.pair, viewer, documents).await;
         self.maker.values.stream_cursors.extend(listening.cursors());
         listening
+    }
+
+    fn hear(&mut self, listening: Listening) {
+        for (document, unlike) in listening.unlike(self.pair) {
+            self.note(listening.subject, document.root_names(), document.text(), unlike);
+        }
+    }
+
+    /// Checks of all acts by those who may perform some, those about people more often.
+    async fn checks(&mut self, viewer: &'static str) {
+        if !["operator", "other_operator", "central_service", "province"].contains(&viewer) {
+            return;
+        }
+        let all = self.maker.mutations();
+        let about_people = ["admitGuest", "registerGuest"].map(ToOwned::to_owned);
+        for mutation in all.into_iter().chain(about_people.iter().cycle().take(8).cloned()) {
+            let document = self.maker.check_of(&mutation);
+            self.ask(viewer, document).await;
+        }
     }
 
     /// Asks one thing, whichever it is.
@@ -246,17 +258,34 @@ impl Trial<'_> {
     }
 
     async fn ask(&mut self, viewer: &'static str, document: Document) {
-        let (unlike, body) = self.pair.ask(viewer, &Question::Document(document.text())).await;
+        let (mut unlike, body) = self.pair.ask(viewer, &Question::Document(document.text())).await;
+        let roots = document.root_names();
+        let excused = |what| NOT_YET.iter().any(|mark| mark.excuses(self.name, viewer, what, &roots));
+        unlike.retain(|unlike| unlike.what != What::Order || !excused(What::Order));
         self.remember_cursors(&serde_json::from_str(&body).unwrap_or_default());
-        for unlike in unlike {
-            let (document, unlike) = self.shrunk(viewer, document.clone(), unlike).await;
+        if unlike.is_empty() {
+            return;
+        }
+        let mut apart = Vec::new();
+        for root in &document.roots {
+            let alone = Document { roots: vec![root.clone()], ..document.clone() };
+            let (unlike, _) = self.pair.ask(viewer, &Question::Document(alone.text())).await;
+            apart.extend(unlike.into_iter().map(|unlike| (alone.clone(), unlike)));
+        }
+        if apart.is_empty() {
+            apart = unlike.into_iter().map(|unlike| (document.clone(), unlike)).collect();
+        }
+        for (document, unlike) in apart {
+            let (document, unlike) = self.shrunk(viewer, document, unlike).await;
             self.note(viewer, document.root_names(), document.text(), unlike);
         }
     }
 
-    /// A smaller document that tells the same difference.
+    /// A smaller document that tells the same difference, of the first of each kind.
     async fn shrunk(&self, viewer: &'static str, mut document: Document, mut unlike: Unlike) -> (Document, Unlike) {
-        let mut left = SHRINKING;
+        let roots = document.root_names();
+        let alike = |other: &&Failure| other.roots == roots && other.unlike.what == unlike.what;
+        let mut left = if self.failures.iter().any(|other| alike(&other)) { 0 } else { SHRINKING };
         'smaller: loop {
             for smaller in document.smaller() {
                 if left == 0 {
@@ -391,19 +420,19 @@ impl Trial<'_> {
 
 /// Tells what failed and is not known.
 fn report(name: &'static str, seed: u64, failures: Vec<Failure>, as_usual: bool) {
-    let known = |failure: &Failure, mark: &NotYet| {
-        mark.differences.contains(&name)
-            && (mark.viewers.is_empty() || mark.viewers.contains(&failure.viewer))
-            && mark.what == failure.unlike.what
-            && failure.roots.iter().all(|root| mark.roots.contains(&root.as_str()))
-    };
+    let known =
+        |failure: &Failure, mark: &NotYet| mark.excuses(name, failure.viewer, failure.unlike.what, &failure.roots);
     for mark in NOT_YET.iter().filter(|mark| mark.differences.contains(&name)) {
         let shown = failures.iter().any(|failure| known(failure, mark));
-        assert!(shown || !as_usual, "{name}: this holds now, take it off the list: {}", mark.why);
+        if as_usual && !shown {
+            eprintln!("{name}: this may hold now, and be taken off the list: {}", mark.why);
+        }
     }
     let mut new = String::new();
+    let mut told = BTreeSet::new();
     let unknown = failures.iter().filter(|failure| !NOT_YET.iter().any(|mark| known(failure, mark)));
-    for Failure { viewer, question, unlike: Unlike { what, left, right }, .. } in unknown {
+    let first = unknown.filter(|failure| told.insert((failure.viewer, &failure.roots, failure.unlike.what)));
+    for Failure { viewer, question, unlike: Unlike { what, left, right }, .. } in first {
         let (left, right) = excerpts(left, right);
         let _ = write!(
             new,
@@ -422,21 +451,16 @@ fn excerpts(left: &str, right: &str) -> (String, String) {
     (cut(left), cut(right))
 }
 
-/// Looks, when all differences have been looked at, whether the documents have asked for nearly everything there is.
-fn covered(contract: &Contract, selected: impl Iterator<Item = String>) {
+/// What the documents have not asked for, when all differences have been looked at and that is more than a twentieth.
+fn covered(contract: &Contract, selected: impl Iterator<Item = String>) -> Option<Vec<String>> {
     static SELECTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     static DONE: AtomicUsize = AtomicUsize::new(0);
     let mut all = SELECTED.lock().unwrap_or_else(PoisonError::into_inner);
     all.extend(selected);
     if DONE.fetch_add(1, Ordering::SeqCst) + 1 < DIFFERENCES {
-        return;
+        return None;
     }
     let fields = contract.all_fields();
-    let missing: Vec<&String> = fields.difference(&all).collect();
-    assert!(
-        missing.len() * 20 <= fields.len(),
-        "{} of {} fields were not asked for: {missing:?}",
-        missing.len(),
-        fields.len()
-    );
+    let missing: Vec<String> = fields.difference(&all).cloned().collect();
+    (missing.len() * 20 > fields.len()).then_some(missing)
 }

@@ -1,10 +1,12 @@
 //! What may differ between two worlds, from whom it is hidden, and to whom it is shown.
 
-use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use tavolo_schema::DateTime;
 
-use super::{province::Cast, steps::Step};
+use super::{
+    province::Cast,
+    steps::{Step, binary},
+};
 
 /// One hidden value, different in two worlds.
 pub(super) struct Difference {
@@ -157,15 +159,14 @@ pub(super) fn need_of_who_waits(cast: &Cast, _: DateTime) -> Difference {
 }
 
 pub(super) fn household(cast: &Cast, _: DateTime) -> Difference {
-    let change = doc! { "$set": { "household": super::steps::binary(cast.id("Farid's household")) } };
-    let step = Step::stored("guests", cast.id("Samir"), change);
+    let step = Step::stored("guests", cast.id("Samir"), "household", binary(cast.id("Farid's household")));
     let focus = &["Samir", "Samir's household", "Farid", "Farid's household", "B2"];
     Difference::new(&STRANGERS, "central_service", focus, vec![step])
 }
 
 /// Why somebody left months ago.
 pub(super) fn reason_of_an_exit(cast: &Cast, _: DateTime) -> Difference {
-    let step = Step::stored("stays", cast.id("Marwan's stay"), doc! { "$set": { "exitReason": "DECEASED" } });
+    let step = Step::stored("stays", cast.id("Marwan's stay"), "exitReason", "DECEASED");
     Difference::new(&STRANGERS, "province", &["Marwan", "Marwan's stay", "B2"], vec![step])
 }
 
@@ -263,8 +264,7 @@ pub(super) fn decision_on_an_application(cast: &Cast, _: DateTime) -> Difference
 
 /// Who runs a house: how many each body has is nobody's affair.
 pub(super) fn operator_of_a_house(cast: &Cast, _: DateTime) -> Difference {
-    let change = doc! { "$set": { "operator": super::steps::binary(cast.id("Cooperativa Tre")) } };
-    let step = Step::stored("facilities", cast.id("B3"), change);
+    let step = Step::stored("facilities", cast.id("B3"), "operator", binary(cast.id("Cooperativa Tre")));
     let focus = &["B3", "Cooperativa Due", "Cooperativa Tre"];
     Difference::new(&["", "operator", "municipality"], "prefecture", focus, vec![step])
 }
@@ -322,9 +322,4 @@ pub(super) fn late_registration(cast: &Cast, now: DateTime) -> Difference {
         json!({ "guest": cast.id("Adel"), "facility": cast.id("B1"), "category": "ORDINARY", "occurredAt": at });
     let steps = vec![Step::one("province", "admitGuest", "stay", input)];
     Difference::new(&OF_TOTALS, "municipality", &["Adel", "B1"], steps)
-}
-
-/// What a stored document is found by.
-pub(super) fn by_id(id: &str) -> Document {
-    doc! { "_id": super::steps::binary(id) }
 }

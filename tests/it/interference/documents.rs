@@ -177,6 +177,19 @@ impl<'c> Maker<'c> {
         self.operation("mutation", "Mutation", 1)
     }
 
+    /// The names of all mutations.
+    pub(super) fn mutations(&self) -> Vec<String> {
+        fields(&self.contract.0["Mutation"]).iter().map(|field| field.name.node.to_string()).collect()
+    }
+
+    /// A check of this act.
+    pub(super) fn check_of(&mut self, mutation: &str) -> Document {
+        self.room = FIELDS;
+        let field = self.contract.field("Mutation", mutation);
+        let root = self.field("Mutation", field, 0, 1, "");
+        Document { kind: "mutation", roots: vec![root] }
+    }
+
     pub(super) fn subscription(&mut self) -> Document {
         self.operation("subscription", "Subscription", 1)
     }

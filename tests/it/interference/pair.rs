@@ -14,7 +14,10 @@ use tavolo::edge;
 use tavolo_resolvers::Viewer;
 use uuid::Uuid;
 
-use super::province::{Province, settle};
+use super::{
+    province::{Province, settle},
+    steps::Step,
+};
 use crate::harness::{Client, TestClock, World};
 
 /// A hub's own act of time comes so often, and sends commands that no request asked for.
@@ -46,6 +49,8 @@ pub(super) enum Question {
 pub(super) enum What {
     /// Status, headers or bytes.
     Answer,
+    /// The order of fields or errors alone.
+    Order,
     /// How many commands the database was sent.
     Commands,
     /// What is charged, told or not.
@@ -62,7 +67,7 @@ pub(super) struct Unlike {
 
 /// What one world answers.
 struct Told {
-    answer: String,
+    head: String,
     body: String,
     commands: u64,
     price: String,
@@ -83,11 +88,10 @@ const TRUSTED: [(&str, &str); 3] = [
 ];
 
 impl Pair {
-    /// Copies the province twice, lets the second copy be changed, and starts the hubs.
-    pub(super) async fn start(province: &'static Province, change: impl AsyncFnOnce(&World)) -> Self {
+    /// Copies the province twice, the second time with changes, and starts the hubs.
+    pub(super) async fn start(province: &'static Province, changes: &[Step]) -> Self {
         let clock = province.clock();
-        let worlds = [province.copy(clock.clone()).await, province.copy(clock.clone()).await];
-        change(&worlds[1]).await;
+        let worlds = [province.copy(clock.clone(), &[]).await, province.copy(clock.clone(), changes).await];
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in TRUSTED {
             std::fs::write(folder.path().join(format!("{name}.graphql")), text).unwrap();
@@ -133,8 +137,14 @@ impl Pair {
                 unlike.push(Unlike { what, left, right });
             }
         };
-        let [one, other] = self.alike(&left.answer, &right.answer);
-        compare(What::Answer, one, other);
+        let told = |told: &Told| format!("{}{}", told.head, sorted(&told.body));
+        let [one, other] = self.alike(&told(&left), &told(&right));
+        if one == other {
+            let [one, other] = self.alike(&left.body, &right.body);
+            compare(What::Order, one, other);
+        } else {
+            compare(What::Answer, one, other);
+        }
         compare(What::Price, left.price.clone(), right.price.clone());
         if left.commands != right.commands && !self.was_time_kept(subject, question).await {
             compare(What::Commands, left.commands.to_string(), right.commands.to_string());
@@ -187,21 +197,20 @@ impl Pair {
             request = request.bearer_auth(hub.token(subject));
         }
         let response = request.send().await.unwrap();
-        let mut answer = response.status().to_string();
+        let mut head = response.status().to_string();
         let headers = response.headers().iter().filter(|(name, _)| *name != header::DATE);
         let mut headers: Vec<String> =
             headers.map(|(name, value)| format!("\n{name}: {}", value.to_str().unwrap())).collect();
         headers.sort();
         let body = response.text().await.unwrap();
-        answer.extend(headers);
-        answer.push_str("\n\n");
-        answer.push_str(&body);
+        head.extend(headers);
+        head.push_str("\n\n");
         let commands = hub.graph.hub().store.commands() - before;
         let price = match question {
             Question::Document(text) => self.price(side, subject, text),
             _ => String::new(),
         };
-        Told { answer, body, commands, price }
+        Told { head, body, commands, price }
     }
 
     /// What a document is charged, be it told or not.
@@ -228,6 +237,15 @@ impl Pair {
         }
         self.twins.lock().unwrap_or_else(PoisonError::into_inner).translated(text)
     }
+}
+
+/// A body with the fields of each object, and the errors, in an order of their own.
+fn sorted(body: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
+    if let Some(errors) = value.get_mut("errors").and_then(Value::as_array_mut) {
+        errors.sort_by_key(|error| format!("{} {}", error["path"], error["message"]));
+    }
+    value.to_string()
 }
 
 /// What is rightly different in two worlds: the ids and cursors of things that came to be after the worlds had parted,

@@ -13,8 +13,9 @@ use tavolo_store::Settings;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::steps::Step;
 use crate::{
-    harness::{Bodies, Client, TestClock, World, blocking, organisation, text, until},
+    harness::{Bodies, Client, PATIENCE, TestClock, World, blocking, organisation, text},
     stage::provisional_tax_code,
 };
 
@@ -113,15 +114,15 @@ impl Province {
         Self { cast, bodies, now, known, settings, collections }
     }
 
-    /// A copy of the province, by this clock.
-    pub(super) async fn copy(&self, clock: TestClock) -> World {
+    /// A copy of the province with these changes, by this clock.
+    pub(super) async fn copy(&self, clock: TestClock, changes: &[Step]) -> World {
         let world = World::beside(&self.settings, self.bodies, clock).await;
         let driver = world.driver().await;
         for (name, documents) in &self.collections {
-            let collection = driver.collection::<Document>(name);
-            collection.delete_many(doc! {}).await.unwrap();
+            let mut documents = documents.clone();
+            changes.iter().for_each(|step| step.prepare(name, &mut documents));
             if !documents.is_empty() {
-                collection.insert_many(documents).await.unwrap();
+                driver.collection::<Document>(name).insert_many(documents).await.unwrap();
             }
         }
         world
@@ -136,12 +137,12 @@ impl Province {
     }
 }
 
-/// Everything in a world's database but what a database says about itself.
+/// Everything in a world's database but what every database has.
 async fn copy(world: &World) -> Vec<(String, Vec<Document>)> {
     let driver = world.driver().await;
     let mut collections: Vec<(String, Vec<Document>)> = Vec::new();
     for name in driver.list_collection_names().await.unwrap() {
-        if name != "meta" && !name.starts_with("system.") {
+        if !["meta", "municipalities"].contains(&name.as_str()) && !name.starts_with("system.") {
             let found = driver.collection::<Document>(&name).find(doc! {}).await.unwrap();
             collections.push((name, found.try_collect().await.unwrap()));
         }
@@ -168,6 +169,7 @@ pub(super) fn identifiers(document: &Document, into: &mut HashSet<Uuid>) {
 /// Waits until there is nothing to tell the public that it has not been told, of today.
 pub(super) async fn settle(hub: &Client) {
     let table = &hub.graph.hub().table;
+    let mut changes = table.changes();
     let settled = || {
         let (board, now) = (table.board(), hub.clock.now());
         let mut facilities = Facilities::default();
@@ -177,7 +179,12 @@ pub(super) async fn settle(hub: &Client) {
         let last = |cell: &_| board.publication(cell).map(|publication| &**publication);
         facilities.publications(last, Thresholds::default(), now).is_empty()
     };
-    until("the public is told everything there is to tell", async || settled()).await;
+    let told = async {
+        while !settled() {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("the public is told everything there is to tell");
 }
 
 struct Making<'h> {

@@ -5,20 +5,20 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use mongodb::{
     Collection,
-    bson::{Document, Uuid as Binary},
+    bson::{Bson, Document, Uuid as Binary, doc},
 };
 use serde_json::{Value, json};
 use tavolo_schema::id::fresh;
 use uuid::Uuid;
 
-use super::{differences::by_id, pair::Pair, province::Cast};
-use crate::harness::{Client, World, blocking, text};
+use super::{pair::Pair, province::Cast};
+use crate::harness::{Client, TestClock, blocking, text};
 
 /// One step. A `thing` is the field of the payload that is null when the act was refused.
 #[derive(Clone)]
 pub(super) enum Step {
-    /// Changes a stored document of the second world, before there is a hub.
-    Stored { collection: &'static str, id: String, change: Document },
+    /// Changes a field of a stored document of the second world, before there is a hub.
+    Stored { collection: &'static str, id: String, field: &'static str, value: Bson },
     /// Copies a stored document of the second world, before there is a hub.
     Copied { collection: &'static str, id: String, times: usize },
     /// Performs an act, in both worlds or in one of them.
@@ -30,8 +30,8 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) fn stored(collection: &'static str, id: &str, change: Document) -> Self {
-        Self::Stored { collection, id: id.into(), change }
+    pub(super) fn stored(collection: &'static str, id: &str, field: &'static str, value: impl Into<Bson>) -> Self {
+        Self::Stored { collection, id: id.into(), field, value: value.into() }
     }
 
     pub(super) fn both(
@@ -54,23 +54,25 @@ impl Step {
         matches!(self, Self::Night)
     }
 
-    /// Does what has to be done before there is a hub.
-    pub(super) async fn prepare(&self, world: &World) {
+    /// Does what has to be done before there is a hub, to the documents of one collection.
+    pub(super) fn prepare(&self, name: &str, documents: &mut Vec<Document>) {
+        let position = |documents: &[Document], id: &str| {
+            let id = Bson::from(binary(id));
+            documents.iter().position(|document| document.get("_id") == Some(&id)).expect("what is changed")
+        };
         match self {
-            Self::Stored { collection, id, change } => {
-                let collection = world.driver().await.collection::<Document>(collection);
-                let changed = collection.update_one(by_id(id), change.clone()).await.unwrap();
-                assert_eq!(changed.modified_count, 1, "{change}");
+            Self::Stored { collection, id, field, value } if *collection == name => {
+                let at = position(documents, id);
+                let before = documents[at].insert(*field, value.clone());
+                assert!(before.is_some_and(|before| before != *value), "{field} is changed");
             }
-            Self::Copied { collection, id, times } => {
-                let collection = world.driver().await.collection::<Document>(collection);
-                let found = collection.find_one(by_id(id)).await.unwrap().unwrap();
-                let copies = (0..*times).map(|_| {
-                    let mut copy = found.clone();
-                    copy.insert("_id", Binary::from_bytes(fresh(world.clock.now()).into_bytes()));
+            Self::Copied { collection, id, times } if *collection == name => {
+                let copied = documents[position(documents, id)].clone();
+                documents.extend((0..*times).map(|_| {
+                    let mut copy = copied.clone();
+                    copy.insert("_id", Binary::from_bytes(fresh(TestClock::new().now()).into_bytes()));
                     copy
-                });
-                collection.insert_many(copies).await.unwrap();
+                }));
             }
             _ => {}
         }
@@ -145,4 +147,9 @@ async fn registered(hub: &Client, keeper: &str, files: &Collection<Document>, fi
 pub(super) fn binary(id: &str) -> Binary {
     let bytes = URL_SAFE_NO_PAD.decode(id).unwrap();
     Binary::from_bytes(Uuid::from_slice(&bytes[1..]).unwrap().into_bytes())
+}
+
+/// What a stored document is found by.
+fn by_id(id: &str) -> Document {
+    doc! { "_id": binary(id) }
 }
