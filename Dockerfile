@@ -29,11 +29,13 @@ LABEL org.opencontainers.image.title="Tavolo" \
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates curl \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* \
+ && install --directory --owner=65532 --group=65532 --mode=700 /var/lib/tavolo
 COPY --from=hub /usr/local/bin/tavolo /usr/local/bin/tavolo
 COPY LICENCE /usr/share/doc/tavolo/LICENCE
 USER 65532:65532
-ENV TAVOLO_LISTEN=0.0.0.0:8080 TAVOLO_LOG_JSON=true
+# The key of the database belongs into a volume or a secret there: a hub that loses it does not start.
+ENV TAVOLO_LISTEN=0.0.0.0:8080 TAVOLO_LOG_JSON=true TAVOLO_KEY_FILE=/var/lib/tavolo/key
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \

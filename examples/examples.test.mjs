@@ -30,6 +30,8 @@ describe("the examples", { timeout: 900_000 }, () => {
     hub = await startHub();
     tokens = await (await fetch(`${hub.url}/demo/tokens.json`)).json();
     folder = await mkdtemp(join(tmpdir(), "tavolo-examples-"));
+    // A hub that begins with a table publishes what anybody is told of it a moment later.
+    while ((await occupancy("MUNICIPALITY", null)).some(({ precision }) => precision === "WITHHELD"));
   });
 
   after(async () => {
@@ -38,10 +40,12 @@ describe("the examples", { timeout: 900_000 }, () => {
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
-  async function ask(query, variables = {}) {
+  /** Asks as the Province, as another member, or as anybody. */
+  async function ask(query, variables = {}, as = "province") {
+    const member = as ? { authorization: `Bearer ${tokens[as]}` } : {};
     const response = await fetch(`${hub.url}/graphql`, {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${tokens.province}` },
+      headers: { "content-type": "application/json", ...member },
       body: JSON.stringify({ query, variables }),
     });
     const { data, errors } = await response.json();
@@ -49,9 +53,9 @@ describe("the examples", { timeout: 900_000 }, () => {
     return data;
   }
 
-  const occupancy = async (groupBy) => {
-    const query = `{ occupancy(groupBy: ${groupBy}) { capacity { allocable free } } }`;
-    return (await ask(query)).occupancy.map(({ capacity }) => capacity);
+  const occupancy = async (groupBy, as) => {
+    const query = `{ occupancy(groupBy: ${groupBy}) { capacity { allocable free precision } } }`;
+    return (await ask(query, {}, as)).occupancy.map(({ capacity }) => capacity);
   };
 
   /** Takes one place out of service, and tells of which facility. */
@@ -74,15 +78,16 @@ describe("the examples", { timeout: 900_000 }, () => {
     return running;
   }
 
-  /** What the examples that print a table and add it up say. */
-  const sum = async () => {
-    const [towns, [{ free, allocable }]] = [await occupancy("MUNICIPALITY"), await occupancy("PROVINCE")];
-    return `${towns.length} municipalities, ${free} free of ${allocable} places`;
+  /** What the examples that print a table say of the whole. */
+  const sum = async (as) => {
+    const [towns, [province]] = [await occupancy("MUNICIPALITY", as), await occupancy("PROVINCE", as)];
+    const { free, allocable, precision } = province;
+    return `${towns.length} municipalities, ${free} free of ${allocable} places (${precision})`;
   };
 
   test("python: a data frame, a chart and a change", async (t) => {
     const chart = join(folder, "free-places.png");
-    const expected = await sum();
+    const expected = await sum("province");
     const env = { TAVOLO_CHART: chart, TAVOLO_EVENTS: "1", MPLCONFIGDIR: folder };
     const python = start(t, process.env.TAVOLO_PYTHON, [path("python/free_places.py")], env);
     await python.says(/^now KR-F-\d+ \d+ free$/);
@@ -90,19 +95,30 @@ describe("the examples", { timeout: 900_000 }, () => {
     await python.says(new RegExp(`^PLACES_BLOCKED: ${code} in .+, ${free} free$`));
     assert.equal(await python.code(), 0, python.text);
     assert.ok(python.lines.includes(expected), `${expected}\n${python.text}`);
-    assert.match(python.text, /^101010 +Crotone +\d+ +\d+ +\d+ +\d+ +0\.\d+$/m);
+    assert.match(python.text, /^101010 +Crotone +\d+ +\d+ +\d+ +\d+ +EXACT +0\.\d+$/m);
     const image = await readFile(chart);
     assert.equal(image.subarray(1, 4).toString(), "PNG");
     assert.ok(image.length > 10_000, `${image.length} bytes`);
   });
 
+  test("python: what anybody is told", async (t) => {
+    const expected = await sum(null);
+    const env = { TAVOLO_CHART: join(folder, "public.png"), MPLCONFIGDIR: folder };
+    const python = start(t, process.env.TAVOLO_PYTHON, [path("python/free_places.py")], { as: null, ...env });
+    assert.equal(await python.code(), 0, python.text);
+    assert.match(expected, / free of \d+ places \(ROUNDED\)$/);
+    assert.ok(python.lines.includes(expected), `${expected}\n${python.text}`);
+    assert.match(python.text, /^101010 +Crotone +\d+ +\d*[05] +\d*[05] +\d+ +ROUNDED +0\.\d+$/m);
+    assert.match(python.text, /^\d+ +Carfizzi +\d+ +\d*0 +0 +\d+ +BANDED +\d\.\d+$/m);
+  });
+
   const noR = spawnSync("Rscript", ["-e", "library(httr2); library(jsonlite)"]).status !== 0;
   test("R: a data frame", { skip: noR && "R with httr2 and jsonlite is not installed" }, async (t) => {
-    const expected = await sum();
+    const expected = await sum(null);
     const r = start(t, "Rscript", [path("r/free_places.R")], { as: null });
     assert.equal(await r.code(), 0, r.text);
     assert.ok(r.lines.includes(expected), `${expected}\n${r.text}`);
-    assert.match(r.text, /^ *101010 +Crotone +\d+ +\d+ +\d+ +0\.\d+$/m);
+    assert.match(r.text, /^ *101010 +Crotone +\d+ +\d*[05] +\d+ +ROUNDED +0\.\d+$/m);
   });
 
   describe("page", () => {
@@ -131,9 +147,18 @@ describe("the examples", { timeout: 900_000 }, () => {
       const pools = facilities.nodes.flatMap(({ capacity }) => capacity).length;
       await page.locator(`tbody tr:nth-child(${pools})`).waitFor();
       const { code, category, free } = await act();
-      const cell = page.locator(`#${code}-${category} td:last-child`);
+      const cell = page.locator(`#${code}-${category} td:nth-child(5)`);
       await cell.getByText(String(free), { exact: true }).waitFor();
       assert.equal(await page.locator("tbody tr").count(), pools);
+    });
+
+    test("tells an analyst of yesterday, and leaves out what is not told", async (t) => {
+      const page = await watch(t, site.url, tokens.analyst);
+      const cells = (category) => page.locator(`tr[id$="-${category}"]`).first().locator("td");
+      await cells("UNACCOMPANIED_MINOR").first().waitFor();
+      assert.deepEqual((await cells("UNACCOMPANIED_MINOR").allInnerTexts()).slice(3), ["–", "–", "not told"]);
+      const [occupied, free, told] = (await cells("ORDINARY").allInnerTexts()).slice(3);
+      assert.match(`${occupied} ${free} ${told}`, /^\d+ \d+ at the end of yesterday$/);
     });
 
     test("is told when its token is refused", async (t) => {
@@ -167,13 +192,19 @@ describe("the examples", { timeout: 900_000 }, () => {
     assert.ok(!after.some((printed) => printed.includes(" CURRENT ")), subscriber.text);
   });
 
+  test("rust: a subscriber is told what an analyst is told", async (t) => {
+    const subscriber = start(t, path("../target/debug/examples/subscriber"), [], { as: "analyst" });
+    await subscriber.says(/ CURRENT - KR-F-\d+ ORDINARY: \d+ occupied, \d+ free at the end of the day before$/);
+    await subscriber.says(/ CURRENT - KR-F-\d+ UNACCOMPANIED_MINOR: \? occupied, \? free, not told$/);
+  });
+
   test("curl: a query", async (t) => {
     const curl = start(t, path("curl/query.sh"), [], { as: null });
     assert.equal(await curl.code(), 0, curl.text);
     const groups = JSON.parse(curl.text).data.occupancy;
     assert.deepEqual(
       groups.map(({ capacity }) => capacity),
-      await occupancy("MUNICIPALITY"),
+      await occupancy("MUNICIPALITY", null),
     );
   });
 
@@ -181,7 +212,9 @@ describe("the examples", { timeout: 900_000 }, () => {
     const curl = start(t, path("curl/live.sh"), []);
     await curl.says(/^data: .*"kind":"CURRENT"/);
     const { code, free } = await act();
-    await curl.says(new RegExp(`^data: .*"CHANGED","cause":"PLACES_BLOCKED",.*"${code}".*"free":${free}}`));
+    await curl.says(
+      new RegExp(`^data: .*"CHANGED","cause":"PLACES_BLOCKED",.*"${code}".*"free":${free},"precision":"EXACT"}`),
+    );
   });
 
   test("curl: an export", async (t) => {
@@ -208,7 +241,12 @@ describe("the examples", { timeout: 900_000 }, () => {
       });
       const rows = select(await response.json(), root_selector);
       assert.ok(rows.length > 0);
-      for (const { selector, type } of columns) assert.equal(typeof select(rows[0], selector), type, selector);
+      for (const row of rows) {
+        // What is not told is null: Grafana then shows nothing.
+        const values = columns.map(({ selector, type }) => [selector, type, select(row, selector)]);
+        for (const [selector, type, value] of values) assert.ok(value === null || typeof value === type, selector);
+        assert.ok(values.some(([, , value]) => value !== null));
+      }
     }
   });
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Each message carries a cursor. After a break the last one is handed back as `after`, to the same hub or another,
-//! and brings exactly what came in between. (For `wss:` give tokio-tungstenite a TLS feature.)
+//! and brings exactly what came in between; if that is more than the hub keeps, the state as `RESYNC`. (For `wss:` give
+//! tokio-tungstenite a TLS feature.)
 
 use std::{env, error::Error, io::Write, time::Duration};
 
@@ -18,7 +19,7 @@ use tokio_tungstenite::{
 
 const CHANGES: &str = "subscription($after: String) {
     occupancyChanged(after: $after) {
-        cursor kind cause category registeredAt facility { code name } capacity { occupied free }
+        cursor kind cause category registeredAt facility { code name } capacity { occupied free precision }
     }
 }";
 
@@ -81,11 +82,18 @@ fn take(event: &Value, cursor: &mut Option<String>) -> Result<(), Failure> {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let [kind, cause, category, at] = ["kind", "cause", "category", "registeredAt"].map(|name| text(&event[name]));
     let (facility, capacity) = (&event["facility"], &event["capacity"]);
+    // What is not told of protected places is null, which is not 0.
+    let count = |value: &Value| value.as_i64().map_or_else(|| "?".to_owned(), |count| count.to_string());
+    let told = match capacity["precision"].as_str() {
+        Some("DAY_BEFORE") => " at the end of the day before",
+        Some("WITHHELD") => ", not told",
+        _ => "",
+    };
     let line = format!(
-        "{at} {kind} {cause} {} {category}: {} occupied, {} free",
+        "{at} {kind} {cause} {} {category}: {} occupied, {} free{told}",
         text(&facility["code"]),
-        capacity["occupied"],
-        capacity["free"]
+        count(&capacity["occupied"]),
+        count(&capacity["free"])
     );
     // A line for each message, at once: whoever reads this may be a program.
     writeln!(std::io::stdout(), "{line}")?;

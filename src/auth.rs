@@ -3,6 +3,7 @@
 //! A token says who somebody is and nothing else. What the subject may see and do is the membership
 //! in the database, which is on the board; a token's own claims about roles are not read.
 
+mod claims;
 mod keys;
 
 use std::{
@@ -10,8 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
-use serde::Deserialize;
+use jsonwebtoken::{decode, decode_header};
 use tavolo_schema::{Clock, DateTime, Member};
 use tavolo_subscriptions::Board;
 use tokio::{
@@ -20,18 +20,15 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use self::keys::{FETCH_PAUSE, Key, Keys, fetch, fits, renew};
-pub use self::keys::{KeyError, KeySource, algorithms};
+use self::{
+    claims::Claims,
+    keys::{FETCH_PAUSE, Key, Keys, fetch, fits, renew},
+};
+pub use self::{
+    claims::Demands,
+    keys::{KeyError, KeySource, algorithms},
+};
 use crate::edge::FREE;
-
-/// What tokens have to say beside their signature.
-#[derive(Clone, Debug, Default)]
-pub struct Demands {
-    /// The `iss` claim, when it is demanded.
-    pub issuer: Option<String>,
-    /// The `aud` claim, when it is demanded.
-    pub audience: Option<String>,
-}
 
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +39,9 @@ pub enum Refusal {
     /// The token's time is over, or has not come yet.
     #[error("the token has expired")]
     Expired,
+    /// The token's time is longer than that of tokens may be.
+    #[error("the token is good for longer than this hub allows")]
+    TooLong,
     /// The subject is no member of the table.
     #[error("the token's subject is no member")]
     NoMember,
@@ -52,7 +52,7 @@ impl Refusal {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Invalid => "unauthenticated",
+            Self::Invalid | Self::TooLong => "unauthenticated",
             Self::Expired => "expired",
             Self::NoMember => "no member",
         }
@@ -97,18 +97,6 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-#[derive(Clone, Deserialize)]
-struct Claims {
-    sub: String,
-    exp: i64,
-    nbf: Option<i64>,
-    /// Scopes, separated by spaces (RFC 9068 section 2.2.3).
-    scope: Option<String>,
-}
-
-/// Clocks may differ by this much.
-const LEEWAY_SECONDS: i64 = 30;
-
 /// Tokens remembered at most.
 const REMEMBERED: usize = 10_000;
 
@@ -151,17 +139,14 @@ impl Authority {
             Some(claims) => claims,
             None => self.check(token, keys).await?,
         };
-        let now = self.clock.now().millis() / 1_000;
-        if claims.exp + LEEWAY_SECONDS < now || claims.nbf.is_some_and(|from| from - LEEWAY_SECONDS > now) {
-            return Err(Refusal::Expired);
-        }
-        let until = DateTime::from_millis(claims.exp.saturating_mul(1_000)).ok_or(Refusal::Invalid)?;
+        let until = claims.judge(&self.demands, self.clock.now())?;
         Ok((claims, until))
     }
 
     /// Checks a token's signature and demands, and remembers that it was right.
     async fn check(&self, token: &str, mut keys: Keys) -> Result<Claims, Refusal> {
         let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
+        self.demands.accept(&header)?;
         let meant = |key: &&Key| fits(key, header.kid.as_deref(), header.alg);
         if !keys.set.iter().any(|key| meant(&key)) {
             keys = self.newer().await;
@@ -170,9 +155,10 @@ impl Authority {
             .set
             .iter()
             .filter(meant)
-            .find_map(|key| decode::<Claims>(token, &key.key, &self.validation(key.algorithm)).ok())
-            .ok_or(Refusal::Invalid)?
-            .claims;
+            .find_map(|key| decode::<Claims>(token, &key.key, &self.demands.validation(key.algorithm)).ok())
+            .map(|token| token.claims)
+            .filter(Claims::are_of_access)
+            .ok_or(Refusal::Invalid)?;
         let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
         checked.remember(token, &claims, keys.generation);
         Ok(claims)
@@ -189,23 +175,6 @@ impl Authority {
         // Whatever came of it; without the task there will be nothing newer.
         let _ = keys.changed().await;
         keys.borrow().clone()
-    }
-
-    /// Expiry is judged by our own clock, everything else by the library.
-    fn validation(&self, algorithm: Algorithm) -> Validation {
-        let mut validation = Validation::new(algorithm);
-        validation.validate_exp = false;
-        validation.validate_aud = self.demands.audience.is_some();
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        if let Some(issuer) = &self.demands.issuer {
-            validation.set_issuer(&[issuer]);
-            validation.required_spec_claims.insert("iss".into());
-        }
-        if let Some(audience) = &self.demands.audience {
-            validation.set_audience(&[audience]);
-            validation.required_spec_claims.insert("aud".into());
-        }
-        validation
     }
 }
 
@@ -307,9 +276,25 @@ mod tests {
         assert!(authority.verify(&token(&new)).await.is_ok());
     }
 
+    #[tokio::test]
+    async fn a_token_that_is_rightly_signed_has_to_be_of_the_kind_and_the_length_that_are_demanded() {
+        let signer = Signer::generate().unwrap();
+        let judged = async |demands: Demands, seconds: i64| {
+            let set = read_keys(&signer.jwks().unwrap()).unwrap().into();
+            let keys = Keys { set, generation: 0, asked: Instant::now() };
+            let authority = Authority::with(keys, KeySource::File("/no/such/file".into()), demands, clock());
+            authority.verify(&signer.sign("somebody", clock().now(), seconds).unwrap()).await.err()
+        };
+        assert_eq!(judged(Demands::default(), 60).await, None);
+        assert_eq!(judged(Demands::default(), 100 * 366 * 86_400).await, Some(Refusal::TooLong));
+        assert_eq!(judged(Demands { token_life: 1, ..Demands::default() }, 7_200).await, Some(Refusal::TooLong));
+        let typed = Demands { token_type: Some("at+jwt".into()), ..Demands::default() };
+        assert_eq!(judged(typed, 60).await, Some(Refusal::Invalid), "it is a JWT of no other kind");
+    }
+
     #[test]
     fn what_old_keys_have_checked_is_not_remembered_beside_new_ones() {
-        let claims = Claims { sub: "somebody".into(), exp: 0, nbf: None, scope: None };
+        let claims: Claims = serde_json::from_str(r#"{ "sub": "somebody", "exp": 0 }"#).unwrap();
         let mut checked = Checked::default();
         checked.remember("old", &claims, 0);
         assert!(checked.get("old", 0).is_some() && checked.get("old", 1).is_none());

@@ -12,14 +12,17 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tavolo_resolvers::Graph;
-use tavolo_store::{Settings, Store};
+use tavolo_store::{LookupLimits, Settings, Store};
+use tavolo_subscriptions::follower;
 
 use self::roster::{MemberCommand, OrganisationArgs};
 use crate::{
     auth::{Authority, Demands, KeySource},
     demo,
     doctor::{self, DoctorArgs},
-    edge, reference, seed,
+    edge,
+    key_file::{self, KeyArgs, KeyCommand},
+    reference, seed,
     serve::{Running, Setup, open_store, signalled},
     service_manager, system_clock,
     tokens::Signer,
@@ -60,6 +63,9 @@ pub enum Command {
     Member(MemberCommand),
     /// Put an organisation into the register.
     Organisation(OrganisationArgs),
+    /// Make the key that a database is kept with, or replace a lost one.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Add up the ledger and compare it with pools and stays.
     Check(DatabaseArgs),
     /// Bring a database to the schema of this version, and its municipalities to a file.
@@ -95,7 +101,7 @@ impl DatabaseArgs {
         Settings { patience, ..Settings::new(&self.mongodb_uri, &self.database) }
     }
 
-    async fn open(&self) -> Result<Store, Failure> {
+    pub(crate) async fn open(&self) -> Result<Store, Failure> {
         Ok(open_store(&self.settings()).await?)
     }
 }
@@ -105,6 +111,8 @@ impl DatabaseArgs {
 pub struct ServeArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// Where to listen.
     #[arg(long, env = "TAVOLO_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
@@ -114,15 +122,17 @@ pub struct ServeArgs {
     /// Address of a JWKS that tokens are checked with.
     #[arg(long, env = "TAVOLO_JWKS")]
     jwks: Option<String>,
-    /// Demand this `iss` of tokens.
-    #[arg(long, env = "TAVOLO_ISSUER")]
-    issuer: Option<String>,
-    /// Demand this `aud` of tokens.
-    #[arg(long, env = "TAVOLO_AUDIENCE")]
-    audience: Option<String>,
+    #[command(flatten)]
+    pub(crate) tokens: Demands,
     /// Origins of pages elsewhere that may ask and open a socket, such as `https://pages.example.org`.
     #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',', value_parser = origin)]
     origins: Vec<String>,
+    /// Looks at files out of sight that a member may take in a day; each guest registered or admitted is one.
+    #[arg(long, env = "TAVOLO_LOOKUPS_PER_MEMBER", default_value_t = LookupLimits::default().member)]
+    lookups_per_member: u32,
+    /// Looks at files out of sight that all members of an organisation may take in a day.
+    #[arg(long, env = "TAVOLO_LOOKUPS_PER_BODY", default_value_t = LookupLimits::default().body)]
+    lookups_per_body: u32,
     #[command(flatten)]
     edge: edge::Settings,
 }
@@ -152,7 +162,7 @@ pub struct TokenArgs {
     /// The subject.
     #[arg(long, env = "TAVOLO_SUBJECT", required_unless_present = "jwks")]
     subject: Option<String>,
-    /// Hours the token is good for.
+    /// Hours the token is good for. A hub takes a week at most, unless its `--token-life` says otherwise.
     #[arg(long, env = "TAVOLO_TOKEN_HOURS", default_value_t = 12)]
     hours: u32,
     /// Scopes of the token, separated by spaces, such as `graphql:free`.
@@ -189,6 +199,7 @@ impl Cli {
             Command::Token(args) => token(&args),
             Command::Member(command) => roster::member(command).await,
             Command::Organisation(args) => roster::organisation(args).await,
+            Command::Key(command) => key_file::run(command).await,
             Command::Check(args) => check(&args).await,
             Command::Migrate(args) => migrate(args).await,
             Command::Doctor(args) => doctor::run(*args).await,
@@ -215,9 +226,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let source = args.key_source();
-    let demands = Demands { issuer: args.issuer, audience: args.audience };
     let authority = match source {
-        Some(source) => Some(Arc::new(Authority::open(source, demands, system_clock()).await?)),
+        Some(source) => {
+            if let Some(what) = args.tokens.undemanded() {
+                tracing::warn!("{what} not demanded: a token that was made for another service is taken");
+            }
+            Some(Arc::new(Authority::open(source, args.tokens, system_clock()).await?))
+        }
         None => {
             tracing::warn!("neither --keys nor --jwks is given: everybody is the public");
             None
@@ -229,9 +244,13 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
         origins: args.origins,
         demo_tokens: None,
         settings: args.edge,
+        following: follower::Settings::default(),
         clock: system_clock(),
     };
-    let running = Running::start(args.database.open().await?, setup).await?;
+    let lookups = LookupLimits { member: args.lookups_per_member, body: args.lookups_per_body };
+    let store = open_store(&Settings { lookups, ..args.database.settings() }).await?;
+    let store = args.key.unlock(store).await?;
+    let running = Running::start(store, setup).await?;
     service_manager::ready();
     tokio::select! {
         () = signalled() => {}

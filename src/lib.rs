@@ -2,8 +2,9 @@
 //!
 //! Everything a process needs around the graph: configuration and commands ([`cli`]), who asks
 //! ([`auth`]), the HTTP and WebSocket edge ([`edge`]), the life of a hub ([`serve`]) and what a
-//! service manager is told of it ([`service_manager`]), whether a hub can run here ([`doctor`]), a
-//! MongoDB of its own for demonstrations and tests ([`local_mongod`]), and the demonstration itself.
+//! service manager is told of it ([`service_manager`]), the key that a database is kept with
+//! ([`key_file`]), whether a hub can run here ([`doctor`]), a MongoDB of its own for demonstrations and
+//! tests ([`local_mongod`]), and the demonstration itself.
 //!
 //! # Adding the next command
 //!
@@ -17,6 +18,7 @@ pub mod demo;
 pub mod doctor;
 pub mod edge;
 pub mod invent;
+pub mod key_file;
 mod listener;
 pub mod local_mongod;
 pub mod reference;

@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, http::Request};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Request, StatusCode, header},
+    response::IntoResponse,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
@@ -45,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<S
     // There are clients who look for `Sec-WebSocket-Protocol` by the letter.
     http.title_case_headers(true);
     http.timer(TokioTimer::new()).header_read_timeout(settings.head_within).max_buf_size(HEAD_BYTES);
-    let places = Arc::new(Semaphore::new(settings.connections));
+    let places = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
     let open = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -83,9 +88,25 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<axum::response::Response, Infallible> {
+    // The connection looks at the length only while a head is not whole yet.
+    if head_bytes(&request) > HEAD_BYTES {
+        let mut response = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
+    }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer.ip()));
     router.oneshot(request).await
+}
+
+/// Bytes of a head, without spaces that mean nothing.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    const LINE: usize = "  HTTP/1.1\r\n".len();
+    const FIELD: usize = ": \r\n".len();
+    let target = request.uri().path_and_query().map_or(0, |path| path.as_str().len())
+        + request.uri().authority().map_or(0, |authority| authority.as_str().len());
+    let fields: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
+    request.method().as_str().len() + target + LINE + fields
 }
 
 /// Waits for a place and for a client to give it to; `None` when that one has gone again.

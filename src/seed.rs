@@ -15,6 +15,7 @@ use crate::{
     cli::{DatabaseArgs, Failure, print},
     demo::world::World,
     invent::Inventor,
+    key_file::KeyArgs,
     system_clock,
 };
 
@@ -23,6 +24,8 @@ use crate::{
 pub struct SeedArgs {
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    key: KeyArgs,
     /// Facilities to invent.
     #[arg(long, env = "TAVOLO_SEED_FACILITIES", default_value_t = 200)]
     facilities: usize,
@@ -51,6 +54,7 @@ pub(crate) async fn run(args: SeedArgs) -> Result<(), Failure> {
         let name = &args.database.database;
         return Err(format!("database {name} is not empty: say --add to put invented people into it").into());
     }
+    let store = args.key.unlock(store).await?;
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} guests, {elapsed}")?;
     let bar = ProgressBar::new(args.guests as u64).with_style(style);
     fill(&store, &system_clock(), &args.into(), |guests| bar.inc(guests as u64)).await?;
@@ -161,7 +165,7 @@ impl Builder<'_> {
             // Arrivals are spread over the last 300 days, in order.
             let arrived =
                 300 * DAY - 290 * DAY * i64::try_from(guest).unwrap_or(0) / i64::try_from(guests).unwrap_or(1);
-            self.guest(&mut pool, operator, arrived);
+            self.guest(&mut pool, (operator, holder), arrived);
         }
         self.batch.pools.push(pool);
         self.batch.facilities.push(facility);
@@ -196,7 +200,7 @@ impl Builder<'_> {
         });
     }
 
-    fn guest(&mut self, pool: &mut Pool, operator: &Organisation, arrived: i64) {
+    fn guest(&mut self, pool: &mut Pool, (operator, holder): (&Organisation, &Organisation), arrived: i64) {
         let entry_at = self.before(arrived);
         let person = self.inventor.person(pool.category, self.now.day());
         let mut guest = file(person, operator, entry_at);
@@ -224,8 +228,10 @@ impl Builder<'_> {
             stay.status = StayStatus::Closed;
             stay.exit_at = Some(exit_at);
             stay.exit_reason = Some(ExitReason::SocioEconomicIntegration);
+            guest.leave(exit_at);
         } else {
             guest.facility = Some(pool.facility);
+            guest.holder = Some(holder.id);
         }
         self.batch.guests.push(guest);
         self.batch.stays.push(stay);
@@ -258,6 +264,10 @@ fn file(person: RegisterGuestInput, operator: &Organisation, at: DateTime) -> Gu
         household_role: Default::default(),
         custodian: operator.id,
         facility: None,
+        holder: None,
+        left_at: None,
+        former_keepers: Vec::new(),
+        as_of: None,
         registered_at: at,
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tavolo_resolvers::{Graph, Hub};
 use tavolo_schema::Clock;
 use tavolo_store::{Settings, Store, StoreError};
-use tavolo_subscriptions::{Follower, Publisher};
+use tavolo_subscriptions::{Follower, Publisher, follower};
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub struct Setup {
     pub demo_tokens: Option<String>,
     /// The limits of the edge.
     pub settings: edge::Settings,
+    /// How it follows the database.
+    pub following: follower::Settings,
     /// The time.
     pub clock: Clock,
 }
@@ -98,7 +100,7 @@ impl Running {
         };
         let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
         let (sockets, acts, tasks) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let (table, follower) = Follower::open(store.clone()).await?;
+        let (table, follower) = Follower::open_with(store.clone(), setup.following).await?;
         let settings = Arc::new(setup.settings);
         let budgets = Arc::new(Budgets::new(&settings));
         tasks.spawn(follower.run(halt.clone()));

@@ -38,7 +38,10 @@ export async function startDemo() {
 }
 
 async function run(data, listen) {
-  const demo = spawn(BINARY, ["demo", "--listen", listen, "--data", data], { stdio: ["ignore", "pipe", "inherit"] });
+  // The key of its database is beside the data, and not in the home of whoever runs the tests.
+  const env = { ...process.env, XDG_STATE_HOME: data };
+  const stdio = ["ignore", "pipe", "inherit"];
+  const demo = spawn(BINARY, ["demo", "--listen", listen, "--data", data], { env, stdio });
   // A binary that cannot be started never ends: the error of its start does for it.
   const ended = once(demo, "exit").catch(() => {});
   // Whatever ends the tests, the hub and its database must not outlive them.

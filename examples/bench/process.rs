@@ -78,7 +78,7 @@ impl Server {
     ) -> Result<Self, Failure> {
         let log = bench.folder.path().join(format!("{}.log", address.port()));
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(arguments).env("XDG_STATE_HOME", bench.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(&log)?).kill_on_drop(true);
         let client = reqwest::Client::new();
         let from = Instant::now();

@@ -125,6 +125,7 @@ async fn in_process(args: &Args, bench: &Bench, database: &str, table: &mut Tabl
         origins: Vec::new(),
         demo_tokens: None,
         settings: edge::Settings::default(),
+        following: Default::default(),
         clock: system_clock(),
     };
     let running = Running::start(store, setup).await?;

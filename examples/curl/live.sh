@@ -6,4 +6,4 @@ exec curl --fail --silent --show-error --no-buffer "${TAVOLO_URL:-http://127.0.0
     --header "authorization: Bearer $TAVOLO_TOKEN" \
     --header 'accept: text/event-stream' \
     --header 'content-type: application/json' \
-    --data '{"query": "subscription { occupancyChanged { kind cause facility { code } capacity { occupied free } } }"}'
+    --data '{"query": "subscription { occupancyChanged { kind cause facility { code } capacity { occupied free precision } } }"}'

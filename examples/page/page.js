@@ -4,16 +4,18 @@ const CHANGES = `subscription($after: String) {
   occupancyChanged(after: $after) {
     cursor kind category
     facility { code name municipality { name } }
-    capacity { occupied free }
+    capacity { occupied free precision }
   }
 }`;
+/** How exactly people are told to the token. A number that is not told is null, which is not 0. */
+const TOLD = { EXACT: "now", DAY_BEFORE: "at the end of yesterday", WITHHELD: "not told" };
 const LONGEST_PAUSE_MS = 30_000;
 /** The hub's codes for "who are you?" and "no longer": to come back with the same token is of no use. */
 const REFUSED = [4401, 4403];
 
 const status = document.querySelector("[role=status]");
 const body = document.querySelector("tbody");
-/** Where we are. Handed back after a break, it brings exactly what came in between. */
+/** Where we are. Handed back after a break, it brings exactly what came in between, if that is not too much. */
 let cursor = null;
 /** Of what kind the last message was: CURRENT, CHANGED or RESYNC. */
 let last = null;
@@ -42,7 +44,7 @@ function watch(hub, token, pause = 500) {
 
 /** A state or a change: both say how many places there are now. */
 function show({ cursor: reached, kind, category, facility, capacity }) {
-  // After too long a break the hub tells everything anew.
+  // When more has come in between than the hub keeps (20,000 changes), it tells everything anew.
   if (kind === "RESYNC" && last !== "RESYNC") body.replaceChildren();
   [cursor, last] = [reached, kind];
   const id = `${facility.code}-${category}`;
@@ -51,8 +53,9 @@ function show({ cursor: reached, kind, category, facility, capacity }) {
     `${facility.code} ${facility.name}`,
     facility.municipality.name,
     category,
-    capacity.occupied,
-    capacity.free,
+    capacity.occupied ?? "–",
+    capacity.free ?? "–",
+    TOLD[capacity.precision],
   ];
   row.replaceChildren(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
 }

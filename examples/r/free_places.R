@@ -2,7 +2,8 @@
 #
 #   TAVOLO_URL=http://127.0.0.1:8080 TAVOLO_TOKEN=… Rscript free_places.R
 #
-# Wants httr2 and jsonlite (Debian: r-cran-httr2, r-cran-jsonlite). The token is optional: these figures are public.
+# Wants httr2 and jsonlite (Debian: r-cran-httr2, r-cran-jsonlite). The token is optional: these figures are public. How
+# exactly the people among them are told, `precision` says: to the public in steps of five or ten, or not at all (NA).
 
 library(httr2)
 library(jsonlite)
@@ -20,14 +21,21 @@ ask <- function(query) {
   answer$data
 }
 
-places <- ask("{
+answer <- ask("{
   occupancy(groupBy: MUNICIPALITY) {
     municipality { istatCode name }
-    capacity { allocable occupied free }
+    capacity { allocable occupied free precision }
   }
-}")$occupancy
+  province: occupancy(groupBy: PROVINCE) {
+    capacity { allocable free precision }
+  }
+}")
+places <- answer$occupancy
 names(places) <- sub("^.*\\.", "", names(places))
 places$rate <- round(places$occupied / places$allocable, 3)
 
 print(places[order(-places$free), ], row.names = FALSE)
-cat(nrow(places), "municipalities,", sum(places$free), "free of", sum(places$allocable), "places\n")
+# Steps do not add up: the total of the province is asked for.
+total <- answer$province
+cat(nrow(places), "municipalities,", total$capacity.free, "free of", total$capacity.allocable, "places",
+    paste0("(", total$capacity.precision, ")\n"))

@@ -41,8 +41,13 @@ pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: 
         return Err(bad_request("an idempotencyKey has 1 to 200 bytes"));
     }
     let subject = actor.subject.as_deref().unwrap_or_default();
-    let fingerprint = key.as_deref().map(|key| Order::fingerprint(subject, key, input)).unwrap_or_default();
+    let fingerprint = match &key {
+        Some(key) => desk.hub.store.fingerprint(subject, key, input).map_err(|error| fault(&error))?,
+        None => String::new(),
+    };
     let standing = sheet.standing.clone();
+    let everywhere = access::may(role, act, Relation::Stranger);
+    let keeper = standing.organisation.filter(|_| !everywhere);
     let within_reach =
         move |facility: &Facility| access::may(standing.role, act, standing.relation_to(facility.party()));
     Ok(Order {
@@ -52,6 +57,7 @@ pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: 
         fingerprint,
         validate_only: terms.validate_only,
         now: sheet.now,
+        keeper,
         within_reach: Arc::new(within_reach),
     })
 }

@@ -6,6 +6,7 @@ use async_graphql::{OutputType, Result, SimpleObject, TypeName};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::access::{DataClass::Public, data_class};
+use tavolo_store::KeyPage;
 
 use crate::error::bad_request;
 
@@ -119,6 +120,28 @@ impl Page {
             return Err(bad_request("first and last must be 1 to 100"));
         }
         Ok(Self { limit: limit as usize, backwards: last.is_some(), after, before })
+    }
+
+    /// The page as the store reads it, of a list in the order of its ids: one more than asked for tells whether the list
+    /// goes on.
+    pub(crate) fn by_key<I: for<'d> Deserialize<'d>>(&self) -> Result<KeyPage<I>> {
+        let after = self.after.as_deref().map(decode::<I>).transpose()?;
+        let before = self.before.as_deref().map(decode::<I>).transpose()?;
+        Ok(KeyPage { after, before, limit: self.limit as i64 + 1, backwards: self.backwards })
+    }
+
+    /// What was read for [`Page::by_key`], without the one more, and whether the list goes on.
+    pub(crate) fn turn<T>(&self, mut found: Vec<T>) -> (Vec<T>, More) {
+        let goes_on = found.len() > self.limit;
+        if goes_on {
+            found.remove(if self.backwards { 0 } else { self.limit });
+        }
+        let more = if self.backwards {
+            More { before: goes_on, after: self.before.is_some() }
+        } else {
+            More { before: self.after.is_some(), after: goes_on }
+        };
+        (found, more)
     }
 
     /// Cuts the page out of a whole list that is sorted by `key`.

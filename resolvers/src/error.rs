@@ -123,6 +123,21 @@ pub(crate) fn server_error(code: ErrorCode, message: impl Into<String>) -> Serve
 /// Characters of a message at most: the library quotes the document it cannot read.
 const LONGEST_MESSAGE: usize = 300;
 
+/// Errors of a document at most, before one that says how many there are beside them.
+const MOST_ERRORS: usize = 10;
+
+/// Leaves out what is wrong with a document beyond the first few errors, and says so. What went wrong while it was
+/// executed has a path, and all of it stays: each error belongs to a null of the answer.
+pub(crate) fn cut(errors: &mut Vec<ServerError>) {
+    let of_document = |error: &ServerError| error.path.is_empty();
+    if errors.len() <= MOST_ERRORS || !errors.iter().all(of_document) {
+        return;
+    }
+    let beside = errors.len() - MOST_ERRORS;
+    errors.truncate(MOST_ERRORS);
+    errors.push(server_error(ErrorCode::BadRequest, format!("there are {beside} more errors")));
+}
+
 /// Gives every error its code, because what no resolver made is the document's own, and the mark of its request.
 pub(crate) fn complete(error: &mut ServerError, correlation: Option<&str>) {
     if error.message.chars().count() > LONGEST_MESSAGE {

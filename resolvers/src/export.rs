@@ -16,12 +16,13 @@ use tavolo_store::{StoreError, statistics::Scope};
 use tavolo_subscriptions::Place;
 
 use crate::{
-    Graph, Viewer,
+    Graph, Seen, Viewer,
     error::{bad_request, fault, forbidden},
     graph::Desk,
     history::{OccupancyPoint, Stretch, history},
     occupancy::OccupancyFilter,
-    sheet::Sheet,
+    price,
+    sheet::{Sheet, standing},
     statistics::statistics,
 };
 
@@ -196,6 +197,13 @@ impl Parameters {
 }
 
 impl Graph {
+    /// What an export may ask of the database, in units of cost: as much as the viewer sees of the ledger.
+    #[must_use]
+    pub fn price_of_export(&self, viewer: &Viewer) -> u64 {
+        let board = self.hub().table.board();
+        price::export(Seen::new(&board, &standing(&board, viewer)))
+    }
+
     /// Begins an export.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ use crate::{
     gate,
     graph::desk,
     irregularity::Irregularity,
+    lists::LONGEST_PAGE,
     municipality::Municipality,
     organisation::Organisation,
     sheet::Sheet,
@@ -158,11 +159,11 @@ impl Facility {
         Some(Accreditation::new(&self.sheet, &self.place, found))
     }
 
-    /// Every accreditation, the latest first.
+    /// The latest hundred accreditations, the latest first. `accreditations(filter: { facility })` has all of them.
     #[graphql(directive = data_class::apply(Operational))]
     async fn accreditations(&self) -> Vec<Accreditation> {
-        let all = self.place.accreditations.iter();
-        all.map(|accreditation| Accreditation::new(&self.sheet, &self.place, accreditation)).collect()
+        let latest = self.place.accreditations.iter().take(LONGEST_PAGE as usize);
+        latest.map(|accreditation| Accreditation::new(&self.sheet, &self.place, accreditation)).collect()
     }
 
     /// Stays in this facility, the latest registered first.

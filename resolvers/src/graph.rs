@@ -15,10 +15,12 @@ use async_graphql::{
     },
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use tavolo_schema::Standing;
+use tavolo_store::Behalf;
 use tavolo_subscriptions::Board;
 
 use crate::{
-    Hub, Viewer, accreditation, capacity,
+    Hub, Seen, Viewer, accreditation, capacity,
     documents::Documents,
     error::{self, ErrorCode},
     facility,
@@ -27,7 +29,7 @@ use crate::{
     lists::CONTRACT,
     live::{self, Performance, Stage},
     loaders::Loaders,
-    municipality, node, occupancy, organisation, scan,
+    lookup, municipality, node, occupancy, organisation, scan,
     sheet::{Sheet, standing},
     statistics, stay, viewer,
     weight::Weight,
@@ -43,6 +45,7 @@ pub(crate) struct Query(
     municipality::MunicipalityQuery,
     accreditation::AccreditationQuery,
     guest::GuestQuery,
+    lookup::LookupQuery,
     occupancy::OccupancyQuery,
     history::HistoryQuery,
     statistics::StatisticsQuery,
@@ -134,7 +137,7 @@ impl Graph {
     /// The response that refuses it.
     #[allow(clippy::result_large_err, reason = "it is the response itself, made once and handed on")]
     pub fn prepare(&self, request: Request, viewer: &Viewer) -> Result<Prepared, Response> {
-        self.guarded(request).map_err(|refusal| refuse(refusal, viewer))
+        self.guarded(request, viewer).map_err(|refusal| refuse(refusal, viewer))
     }
 
     /// Executes a query or mutation that has been prepared.
@@ -162,7 +165,8 @@ impl Graph {
         let schema = builder().extension(OnlyValidates).finish();
         let checked = scan::check(document, &guard::LIMITS).and_then(|()| {
             let parsed = parse_query(document)?;
-            guard::check(&parsed, &Variables::default(), &guard::LIMITS, &Board::default())
+            let (board, standing) = (Board::default(), Standing::public());
+            guard::check(&parsed, &Variables::default(), &guard::LIMITS, Seen::new(&board, &standing))
         });
         let found = match checked {
             Ok(_) => schema.execute(document).await.errors.into_iter().next(),
@@ -173,12 +177,14 @@ impl Graph {
 
     /// What one request works with, or one part of a subscription.
     pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
+        let behalf = if performance.is_some() { Behalf::Watchers } else { viewer.behalf() };
+        let hub = Hub { store: self.hub.store.on_behalf_of(behalf), ..self.hub.clone() };
         Desk {
             performance,
             sheet: OnceLock::new(),
-            loaders: Loaders::new(&self.hub.store),
+            loaders: Loaders::new(&hub.store),
             redactions: Redactions::default(),
-            hub: self.hub.clone(),
+            hub,
             viewer,
         }
     }
@@ -294,13 +300,16 @@ impl Prepared {
 
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
-    fn guarded(&self, mut request: Request) -> Result<Prepared, ServerError> {
+    fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, ServerError> {
         guard::few(&request.variables, &guard::LIMITS)?;
+        let board = self.hub.table.board();
+        let standing = standing(&board, viewer);
+        let seen = Seen::new(&board, &standing);
         let keep = self.documents.read(&mut request)?;
         let name = request.operation_name.clone();
         let (query, mut variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
         let document = request.parsed_query()?;
-        let cost = guard::check(document, &variables, &guard::LIMITS, &self.hub.table.board())?;
+        let cost = guard::check(document, &variables, &guard::LIMITS, seen)?;
         if keep {
             self.documents.keep(query.clone(), document.clone());
         }
@@ -309,7 +318,7 @@ impl Graph {
         if let Some(operation) = live::operation(document, name.as_deref()) {
             live::keep_declared(operation, &mut variables);
             if kind == Kind::Subscription {
-                messages = live::pools(operation, &variables, &self.hub.table.board());
+                messages = live::pools(operation, &variables, seen);
             }
         }
         request.query = query;
@@ -331,6 +340,7 @@ pub(crate) fn panicked() -> Response {
 
 fn complete(mut response: Response, desk: &Desk) -> Response {
     let correlation = desk.viewer.correlation.as_deref();
+    error::cut(&mut response.errors);
     response.errors.iter_mut().for_each(|fault| error::complete(fault, correlation));
     match desk.redactions.take() {
         Some(redacted) => response.extension("redacted", redacted),

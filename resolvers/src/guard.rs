@@ -4,22 +4,23 @@
 //! them sixty times on four levels keeps it busy for seconds. Here each fragment is measured once,
 //! and its measure is added wherever it is spread; so is the weight of each variable wherever it stands. The time is
 //! proportional to the document and its variables. What is measured hangs on the variables and on how many facilities
-//! there are now, so it is measured again for each request, also of a document that stays in memory.
+//! the viewer sees now, so it is measured again for each request, also of a document that stays in memory. What it may
+//! ask of the database is added ([`crate::price`]).
 
 use std::collections::HashMap;
 
+use crate::{
+    Seen,
+    error::{self, ErrorCode},
+    lists::{CONTRACT, LONGEST_PAGE, Lists, Told},
+    price::{self, ACT, Work},
+    weight::{Given, Inputs, Weight},
+};
 use async_graphql::{
     Name, Positioned, Request, ServerError, Variables,
     parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet},
 };
 use async_graphql_value::Value;
-use tavolo_subscriptions::Board;
-
-use crate::{
-    error::{self, ErrorCode},
-    lists::{CONTRACT, LONGEST_PAGE, Lists, Told},
-    weight::{Given, Inputs, Weight},
-};
 
 /// What a document may have at most.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +73,6 @@ const RECURSION: u64 = 64;
 /// What a request costs before anything of it is read.
 pub const ENTRANCE: u64 = 100;
 
-/// What an act costs beside its fields: it is a transaction of the database.
-const ACT: u64 = 1_000;
 /// Fields that add up the ledger or the stays of a period, by the argument that makes them do so, and what that costs
 /// beside the fields of the answer.
 const ADDED_UP: [(&str, &str, u64); 3] =
@@ -87,6 +86,7 @@ struct Measure {
     width: u64,
     fields: u64,
     cost: Cost,
+    work: Work,
     aliases: u64,
     directives: u64,
     weight: Weight,
@@ -131,6 +131,7 @@ impl Measure {
             width: self.width.saturating_add(other.width),
             fields: self.fields.saturating_add(other.fields),
             cost: self.cost.beside(other.cost),
+            work: self.work.and(other.work),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
             weight: self.weight.and(other.weight),
@@ -145,7 +146,8 @@ pub fn reading(request: &Request) -> u64 {
 }
 
 /// Refuses a document that would cost too much, and tells what the costliest of its operations costs: fields after
-/// expansion of fragments, each as often as the lists around it may be long by what is on the board.
+/// expansion of fragments, each as often as the lists around it may be long by what the viewer sees of the board, and
+/// what they may ask of the database.
 ///
 /// # Errors
 ///
@@ -154,7 +156,7 @@ pub fn check(
     document: &ExecutableDocument,
     variables: &Variables,
     limits: &Limits,
-    board: &Board,
+    seen: Seen<'_>,
 ) -> Result<u64, ServerError> {
     few(variables, limits)?;
     let definitions = document.operations.iter().count() + document.fragments.len();
@@ -162,7 +164,7 @@ pub fn check(
     let mut gauge = Gauge {
         fragments: &document.fragments,
         inputs: Inputs::new(document, variables),
-        lists: Lists::new(board),
+        lists: Lists::new(seen),
         measured: HashMap::new(),
     };
     let (mut all, mut cost) = (Measure::default(), 0_u64);
@@ -176,9 +178,9 @@ pub fn check(
             return Err(error::server_error(ErrorCode::BadRequest, "a subscription has exactly one field at its root"));
         }
         let acts = if operation.ty == OperationType::Mutation { measure.width.saturating_mul(ACT) } else { 0 };
-        cost = cost.max(measure.cost.one.saturating_add(acts));
         bounded(measure, limits)?;
-        within("fields, counting the length of lists", cost, limits.cost)?;
+        within("fields, counting the length of lists", measure.cost.one, limits.cost)?;
+        cost = cost.max(measure.cost.one.saturating_add(acts).saturating_add(measure.work.all()));
         all = all.beside(measure);
     }
     // Those that nobody spreads as well: they are validated like the others.
@@ -277,11 +279,12 @@ impl<'d> Gauge<'d> {
             width: 1,
             fields: 1,
             cost: self.cost(field, on, below.cost, handed),
+            work: self.work(field, on, below.work),
             aliases: u64::from(field.alias.is_some()),
             weight: handed,
             directives: 0,
         };
-        let below = Measure { depth: 0, width: 0, cost: Cost::default(), ..below };
+        let below = Measure { depth: 0, width: 0, cost: Cost::default(), work: Work::default(), ..below };
         Ok(below.beside(itself).beside(self.directives(&field.directives)))
     }
 
@@ -322,6 +325,14 @@ impl<'d> Gauge<'d> {
             None if on == root(OperationType::Mutation) => Cost::of(times(1 + handed.values / LONGEST_PAGE)),
             None => Cost::of(times(self.length(field, on))),
         }
+    }
+
+    /// What a field asks of the database with what is below it.
+    fn work(&self, field: &Field, on: &str, below: Work) -> Work {
+        // The introspection asks nothing, and neither does what is below it.
+        let length = self.length(field, on);
+        let filtered = field.get_argument("filter").is_some();
+        below.times(length).and(price::work(on, field.name.node.as_str(), filtered, length, || self.lists.entries()))
     }
 
     /// How often what is below a field may come.

@@ -12,11 +12,11 @@ use tavolo_schema::{
     guest::{BirthDatePrecision, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
     id::{FacilityId, GuestId, HouseholdId},
 };
-use tavolo_store::{GuestFilter as StoreFilter, GuestPage, GuestScope};
+use tavolo_store::{GuestFilter as StoreFilter, GuestScope};
 
 use crate::{
     act::{Terms, done, order},
-    connection::{Connection, More, Page, decode, encode},
+    connection::{Connection, Page, encode},
     error::{fault, forbidden},
     facility::Facility,
     gate,
@@ -41,7 +41,8 @@ impl Guest {
     }
 
     pub(crate) async fn find(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: GuestId) -> Result<Option<Self>> {
-        let found = desk(ctx).loaders.guest(id).await.map_err(|error| fault(&error))?;
+        let Some(scope) = sheet.guest_scope() else { return Ok(None) };
+        let found = desk(ctx).loaders.guest(id, scope).await.map_err(|error| fault(&error))?;
         Ok(found.and_then(|guest| Self::seen(sheet, guest)))
     }
 
@@ -50,7 +51,8 @@ impl Guest {
     }
 }
 
-/// A guest (beneficiario): one person's file. Every read is judged by the viewer's role and relation to the file.
+/// A guest (beneficiario): one person's file. Every read is judged by the viewer's role and relation to the file. Who
+/// kept the file and keeps it no more sees it as it was when the guest left, whatever has come after.
 #[Object]
 impl Guest {
     /// Global id.
@@ -184,7 +186,8 @@ pub(crate) struct Household {
 
 impl Household {
     pub(crate) async fn members_seen(&self, ctx: &Context<'_>) -> Result<Vec<Guest>> {
-        let members = desk(ctx).loaders.household(self.id).await.map_err(|error| fault(&error))?;
+        let Some(scope) = self.sheet.guest_scope() else { return Ok(Vec::new()) };
+        let members = desk(ctx).loaders.household(self.id, scope).await.map_err(|error| fault(&error))?;
         let members = members.iter().flat_map(|members| members.iter());
         Ok(members.filter_map(|guest| Guest::seen(&self.sheet, Arc::clone(guest))).collect())
     }
@@ -275,32 +278,20 @@ impl GuestQuery {
             return None;
         };
         let page = Page::new(first, after, last, before);
-        Some(list(ctx, filter.unwrap_or_default().into(), &scope, page).await)
+        Some(list(ctx, filter.unwrap_or_default().into(), scope, page).await)
     }
 }
 
 async fn list(
     ctx: &Context<'_>,
     filter: StoreFilter,
-    scope: &GuestScope,
+    scope: GuestScope,
     page: Result<Page>,
 ) -> Result<Connection<Guest>> {
     let (sheet, store, page) = (desk(ctx).sheet(), &desk(ctx).hub.store, page?);
-    let after = page.after.as_deref().map(decode::<GuestId>).transpose()?;
-    let before = page.before.as_deref().map(decode::<GuestId>).transpose()?;
-    // One more than asked for tells whether the list goes on.
-    let limit = page.limit as i64 + 1;
-    let wanted = GuestPage { after, before, limit, backwards: page.backwards };
-    let mut guests = store.guests(&filter, scope, wanted).await.map_err(|error| fault(&error))?;
-    let goes_on = guests.len() > page.limit;
-    if goes_on {
-        guests.remove(if page.backwards { 0 } else { page.limit });
-    }
-    let more = if page.backwards {
-        More { before: goes_on, after: before.is_some() }
-    } else {
-        More { before: after.is_some(), after: goes_on }
-    };
+    let wanted = page.by_key()?;
+    let guests = store.guests(&filter, scope, wanted).await.map_err(|error| fault(&error))?;
+    let (guests, more) = page.turn(guests);
     let total = if ctx.look_ahead().field("totalCount").exists() {
         let count = store.count_guests(&filter, scope).await.map_err(|error| fault(&error))?;
         Some(usize::try_from(count).unwrap_or(usize::MAX))
@@ -328,8 +319,9 @@ pub(crate) struct GuestMutation;
 #[Object]
 impl GuestMutation {
     /// Opens a guest's file. The member's organisation keeps it until a facility of another operator admits the guest.
-    /// Whether somebody is registered already is checked everywhere, but by `validateOnly` among the files the member
-    /// sees alone; that an order was told of a file out of the member's sight is on record.
+    /// Whether the person is registered already is checked among the files the member sees. Beyond them it is looked at for
+    /// an order that nothing else keeps from being performed, never for `validateOnly`; each such look is counted, a day
+    /// has so many for a member and its organisation, and is on record for the Province and the file's keeper.
     #[graphql(directive = data_class::apply(ActClass))]
     async fn register_guest(
         &self,
@@ -350,7 +342,7 @@ async fn register(ctx: &Context<'_>, input: RegisterGuestInput, terms: Terms) ->
     let (Some(custodian), Some(scope)) = (sheet.standing.organisation, sheet.guest_scope()) else {
         return Err(forbidden(sheet.is_public()));
     };
-    let outcome = store.register_guest(&order, &input, custodian, &scope).await;
+    let outcome = store.register_guest(&order, &input, custodian, scope).await;
     let done = done(ctx, outcome).await?;
     let guest = match done.answer {
         Some(id) => Guest::find(ctx, &done.sheet, id).await?,

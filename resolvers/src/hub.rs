@@ -1,9 +1,9 @@
 //! What a hub process shares with every request, and who asks.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use tavolo_schema::{Actor, Clock, Member, irregularity::Language};
-use tavolo_store::Store;
+use tavolo_store::{Behalf, Store};
 use tavolo_subscriptions::Table;
 
 /// What a hub process shares with every request.
@@ -22,6 +22,8 @@ pub struct Hub {
 pub struct Viewer {
     /// The member; none for the public.
     pub member: Option<Arc<Member>>,
+    /// The address that pays for somebody without a token, when there is one.
+    pub address: Option<IpAddr>,
     /// The language messages are wanted in.
     pub language: Language,
     /// What names the request in the log and in each error.
@@ -29,6 +31,15 @@ pub struct Viewer {
 }
 
 impl Viewer {
+    /// On whose behalf the database is asked.
+    pub(crate) fn behalf(&self) -> Behalf {
+        match (&self.member, self.address) {
+            (Some(member), _) => Behalf::Member(Arc::clone(member)),
+            (None, Some(address)) => Behalf::Address(address),
+            (None, None) => Behalf::Hub,
+        }
+    }
+
     pub(crate) fn actor(&self) -> Actor {
         match &self.member {
             Some(member) => Actor {

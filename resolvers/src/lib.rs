@@ -20,6 +20,9 @@
 //! 3. An edge to something personal gets a loader key in [`loaders`], never a call per parent.
 //! 4. `cargo run -- schema > schema/schema.graphql` renews the contract; the test shows the difference.
 
+// Futures of a merged root are as deep as it has parts.
+#![recursion_limit = "256"]
+
 pub mod error;
 pub mod export;
 pub mod gate;
@@ -28,6 +31,7 @@ pub mod guard;
 pub mod hub;
 pub mod live;
 pub mod loaders;
+mod lookup;
 pub mod sheet;
 
 mod accreditation;
@@ -44,6 +48,7 @@ mod municipality;
 mod node;
 mod occupancy;
 mod organisation;
+mod price;
 mod scan;
 mod statistics;
 mod stay;
@@ -53,3 +58,4 @@ mod weight;
 pub use graph::{Graph, Kind, Prepared};
 pub use hub::{Hub, Viewer};
 pub use live::Answer;
+pub use price::Seen;

@@ -8,16 +8,16 @@ use std::{
     sync::LazyLock,
 };
 
+use crate::{Seen, graph, statistics};
 use async_graphql::from_value;
 use serde::Deserialize;
 use tavolo_schema::{
     ExitReason, PlaceCategory, Relation,
     history::MOST_POINTS,
-    statistics::{AgeBand, LengthBand},
+    id::OrganisationId,
+    lookup::MOST_FILES,
+    statistics::{AgeBand, LengthBand, SEXES},
 };
-use tavolo_subscriptions::Board;
-
-use crate::{graph, statistics};
 
 /// How long a page is when nobody says so.
 const PAGE: u64 = 20;
@@ -29,19 +29,23 @@ pub(crate) const LONGEST_PAGE: u64 = 100;
 const CITIZENSHIPS: u64 = 260;
 
 /// Lists with a length of their own. A document says how long pages and groups are at the field around them.
-const LISTS: [(&str, &str, u64); 13] = [
+const LISTS: [(&str, &str, u64); 17] = [
     ("Query", "occupancyHistory", MOST_POINTS as u64),
     ("TotalsEvent", "groups", 1),
     ("Facility", "capacity", PlaceCategory::ALL.len() as u64),
     ("Facility", "irregularities", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "requested", PlaceCategory::ALL.len() as u64),
     ("Accreditation", "granted", PlaceCategory::ALL.len() as u64),
+    ("GuestLookup", "guests", MOST_FILES as u64),
     ("Viewer", "sight", Relation::ALL.len() as u64),
     ("Statistics", "exitsByReason", ExitReason::ALL.len() as u64),
     ("Statistics", "movementsByMonth", statistics::LONGEST as u64),
     ("Statistics", "byCitizenship", CITIZENSHIPS),
-    ("Statistics", "bySex", statistics::SEXES.len() as u64),
+    ("Statistics", "bySex", SEXES.len() as u64),
     ("Statistics", "byAgeBand", AgeBand::ALL.len() as u64),
+    ("Statistics", "arrivalsByCitizenship", CITIZENSHIPS),
+    ("Statistics", "arrivalsBySex", SEXES.len() as u64),
+    ("Statistics", "arrivalsByAgeBand", AgeBand::ALL.len() as u64),
     ("LengthOfStay", "bands", LengthBand::ALL.len() as u64),
 ];
 
@@ -112,16 +116,24 @@ impl Contract {
         self.types.get(on)?.get(field)
     }
 
+    /// Every field of every type, and the type it leads to.
+    #[cfg(test)]
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.types.iter().flat_map(|(on, fields)| {
+            fields.iter().map(move |(field, edge)| (on.as_str(), field.as_str(), edge.to.as_str()))
+        })
+    }
+
     /// How long a list of the introspection is; `None` for any other field.
     pub(crate) fn told(&self, on: &str, field: &str) -> Option<Told> {
         self.told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told)
     }
 }
 
-/// The lists of the contract, as long as they may be by what is on a board.
+/// The lists of the contract, as long as they may be by what somebody sees of a board.
 #[derive(Debug)]
 pub(crate) struct Lists<'b> {
-    board: &'b Board,
+    seen: Seen<'b>,
     census: OnceCell<Census>,
 }
 
@@ -132,30 +144,36 @@ struct Census {
     operators: usize,
     municipalities: usize,
     provinces: usize,
-    /// Of one facility at most.
-    accreditations: usize,
+    entries: u64,
 }
 
 impl Census {
-    fn of(board: &Board) -> Self {
-        let provinces: BTreeSet<&str> = board.municipalities().map(|found| found.province.as_str()).collect();
+    fn of(seen: Seen<'_>) -> Self {
+        let municipalities = || seen.board.municipalities();
+        let provinces: BTreeSet<&str> = municipalities().map(|found| found.province.as_str()).collect();
+        let operators: BTreeSet<OrganisationId> = seen.places().map(|place| place.facility.operator).collect();
         Self {
-            facilities: board.places(None).count(),
-            operators: board.organisations().count(),
-            municipalities: board.municipalities().count(),
+            facilities: seen.places().count(),
+            operators: operators.len(),
+            municipalities: municipalities().count(),
             provinces: provinces.len(),
-            accreditations: board.places(None).map(|place| place.accreditations.len()).max().unwrap_or_default(),
+            entries: seen.entries(),
         }
     }
 }
 
 impl<'b> Lists<'b> {
-    pub(crate) fn new(board: &'b Board) -> Self {
-        Self { board, census: OnceCell::new() }
+    pub(crate) fn new(seen: Seen<'b>) -> Self {
+        Self { seen, census: OnceCell::new() }
+    }
+
+    /// How many entries of ledgers the viewer sees, about.
+    pub(crate) fn entries(&self) -> u64 {
+        self.census().entries
     }
 
     fn census(&self) -> &Census {
-        self.census.get_or_init(|| Census::of(self.board))
+        self.census.get_or_init(|| Census::of(self.seen))
     }
 
     /// How often what is below a field comes when its arguments do not say it.
@@ -165,8 +183,6 @@ impl<'b> Lists<'b> {
         }
         match (on, field) {
             ("Query", "municipalities") => self.census().municipalities as u64,
-            // An operator drafts as many as it likes, and each leads to its facility again.
-            ("Facility", "accreditations") => LONGEST_PAGE.max(self.census().accreditations as u64),
             _ => match CONTRACT.edge(on, field) {
                 Some(edge) if edge.to.ends_with(CONNECTION) => PAGE,
                 Some(edge) if edge.list && !on.ends_with(CONNECTION) => LONGEST_PAGE,
@@ -273,6 +289,9 @@ impl AskedKind {
 
 #[cfg(test)]
 mod tests {
+    use tavolo_schema::Standing;
+    use tavolo_subscriptions::Board;
+
     use super::*;
 
     #[test]
@@ -281,8 +300,8 @@ mod tests {
             let edge = CONTRACT.edge(on, field);
             assert!(edge.is_some_and(|edge| edge.list), "{on}.{field} is no list of the contract");
         }
-        let board = Board::default();
-        let lists = Lists::new(&board);
+        let (board, standing) = (Board::default(), Standing::public());
+        let lists = Lists::new(Seen::new(&board, &standing));
         for (on, field, length) in [
             ("Query", "facilities", PAGE),
             ("FacilityConnection", "nodes", 1),

@@ -21,8 +21,8 @@ use std::{
 use async_graphql::{Context, Request, Response, Result, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either};
 use serde::Serialize;
-use tavolo_schema::{Position, Standing, id::fresh, irregularity::Language};
-use tavolo_subscriptions::{Channel, Channels, Listener, Mark, Message, Part, Playing, Source, Subject, Unplayed};
+use tavolo_schema::{Position, Standing, access, id::fresh, irregularity::Language};
+use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Unplayed};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -90,7 +90,7 @@ pub(crate) struct Performance {
     pub(crate) part: Part,
     pub(crate) standing: Standing,
     begins: Mutex<Option<oneshot::Sender<Option<Mark>>>>,
-    cues: Mutex<VecDeque<(Position, Option<Subject>)>>,
+    cues: Mutex<VecDeque<Position>>,
 }
 
 impl Performance {
@@ -107,16 +107,15 @@ impl Performance {
         }
     }
 
-    /// Says where a listener is after the next event, and what it is about.
-    pub(crate) fn cue(&self, position: Position, subject: Option<Subject>) {
-        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back((position, subject));
+    /// Says where a listener is after the next event.
+    pub(crate) fn cue(&self, position: Position) {
+        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(position);
     }
 
     /// The answer to the event of the first cue.
     fn message(&self, response: &Response) -> Message {
         let cue = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let (position, subject) = cue.unwrap_or_default();
-        Message { position, subject, json: json(response) }
+        Message { position: cue.unwrap_or_default(), json: json(response) }
     }
 }
 
@@ -133,7 +132,7 @@ impl Source for Programme {
         let (performance, begun) = Performance::new(part, self.standing.clone());
         // The errors of an event are everybody's, so they have a mark of their own.
         let mark = fresh(self.graph.hub().clock.now()).to_string().into();
-        let viewer = Viewer { member: None, language: self.language, correlation: Some(mark) };
+        let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
         let desk = Arc::new(self.graph.desk(viewer, Some(performance)));
         let mut responses = self.graph.play(self.plea.request(), &desk).peekable();
         // The resolver begins when it is first asked for an event.
@@ -253,6 +252,9 @@ impl Viewing {
         let (plea, after) = Plea::read(request).map_err(|error| graph::refuse(error, &viewer))?;
         let board = graph.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
+        // By the day, nothing can be gone on from: whatever the cursor, the state comes again.
+        let goes_on = access::counts_people(standing.role);
+        let after = after.map(|cursor| Cursor { complete: cursor.complete && goes_on, ..cursor });
         let programme = Programme { graph: graph.clone(), plea, standing, language: viewer.language };
         let listener = programme.channel().listen(after).await.map_err(|unplayed| match unplayed {
             Unplayed::Refused(response) => response,

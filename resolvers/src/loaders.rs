@@ -8,16 +8,19 @@ use tavolo_schema::{
     Guest, Stay,
     id::{FacilityId, GuestId, HouseholdId, StayId},
 };
-use tavolo_store::{StayPage, Store, StoreError};
+use tavolo_store::{GuestScope, StayPage, Store, StoreError, Within};
 
 /// What a loader answers for a key: the value, if there is one, or the fault they all share.
 pub(crate) type Loaded<V> = Result<Option<V>, Arc<StoreError>>;
 
+/// The members of a household.
+type Members = Arc<[Arc<Guest>]>;
+
 /// The loaders of one request.
 pub(crate) struct Loaders {
-    guests: Loader<GuestId, Loaded<Arc<Guest>>, Guests>,
-    households: Loader<HouseholdId, Loaded<Arc<[Arc<Guest>]>>, Households>,
-    stays: Loader<StayId, Loaded<Arc<Stay>>, Stays>,
+    guests: Loader<(GuestId, GuestScope), Loaded<Arc<Guest>>, Guests>,
+    households: Loader<(HouseholdId, GuestScope), Loaded<Members>, Households>,
+    stays: Loader<(StayId, Within), Loaded<Arc<Stay>>, Stays>,
     stays_of_facility: Loader<(FacilityId, StayPage), Loaded<Arc<[Stay]>>, StaysOfFacility>,
     stays_of_guest: Loader<(GuestId, StayPage), Loaded<Arc<[Stay]>>, StaysOfGuest>,
 }
@@ -43,16 +46,16 @@ impl Loaders {
         }
     }
 
-    pub(crate) async fn guest(&self, id: GuestId) -> Loaded<Arc<Guest>> {
-        self.guests.load(id).await
+    pub(crate) async fn guest(&self, id: GuestId, scope: GuestScope) -> Loaded<Arc<Guest>> {
+        self.guests.load((id, scope)).await
     }
 
-    pub(crate) async fn household(&self, id: HouseholdId) -> Loaded<Arc<[Arc<Guest>]>> {
-        self.households.load(id).await
+    pub(crate) async fn household(&self, id: HouseholdId, scope: GuestScope) -> Loaded<Members> {
+        self.households.load((id, scope)).await
     }
 
-    pub(crate) async fn stay(&self, id: StayId) -> Loaded<Arc<Stay>> {
-        self.stays.load(id).await
+    pub(crate) async fn stay(&self, id: StayId, within: Within) -> Loaded<Arc<Stay>> {
+        self.stays.load((id, within)).await
     }
 
     pub(crate) async fn stays_of_facility(&self, id: FacilityId, page: StayPage) -> Loaded<Arc<[Stay]>> {
@@ -79,28 +82,47 @@ fn answer<K: Copy + Eq + Hash, F, V>(
     }
 }
 
-impl BatchFn<GuestId, Loaded<Arc<Guest>>> for Guests {
-    async fn load(&mut self, keys: &[GuestId]) -> HashMap<GuestId, Loaded<Arc<Guest>>> {
-        answer(keys, self.0.guests_by_ids(keys).await, Arc::new)
+impl BatchFn<(GuestId, GuestScope), Loaded<Arc<Guest>>> for Guests {
+    async fn load(&mut self, keys: &[(GuestId, GuestScope)]) -> HashMap<(GuestId, GuestScope), Loaded<Arc<Guest>>> {
+        let mut answers = HashMap::new();
+        for (scope, ids) in grouped(keys) {
+            let found = answer(&ids, self.0.guests_by_ids(&ids, scope).await, Arc::new);
+            answers.extend(found.into_iter().map(|(id, guest)| ((id, scope), guest)));
+        }
+        answers
     }
 }
 
-impl BatchFn<HouseholdId, Loaded<Arc<[Arc<Guest>]>>> for Households {
-    async fn load(&mut self, keys: &[HouseholdId]) -> HashMap<HouseholdId, Loaded<Arc<[Arc<Guest>]>>> {
-        answer(keys, self.0.guests_by_households(keys).await, |guests| guests.into_iter().map(Arc::new).collect())
+impl BatchFn<(HouseholdId, GuestScope), Loaded<Members>> for Households {
+    async fn load(
+        &mut self,
+        keys: &[(HouseholdId, GuestScope)],
+    ) -> HashMap<(HouseholdId, GuestScope), Loaded<Members>> {
+        let mut answers = HashMap::new();
+        for (scope, ids) in grouped(keys) {
+            let found = self.0.guests_by_households(&ids, scope).await;
+            let found = answer(&ids, found, |guests| guests.into_iter().map(Arc::new).collect());
+            answers.extend(found.into_iter().map(|(id, guests)| ((id, scope), guests)));
+        }
+        answers
     }
 }
 
-impl BatchFn<StayId, Loaded<Arc<Stay>>> for Stays {
-    async fn load(&mut self, keys: &[StayId]) -> HashMap<StayId, Loaded<Arc<Stay>>> {
-        answer(keys, self.0.stays_by_ids(keys).await, Arc::new)
+impl BatchFn<(StayId, Within), Loaded<Arc<Stay>>> for Stays {
+    async fn load(&mut self, keys: &[(StayId, Within)]) -> HashMap<(StayId, Within), Loaded<Arc<Stay>>> {
+        let mut answers = HashMap::new();
+        for (within, ids) in grouped(keys) {
+            let found = answer(&ids, self.0.stays_by_ids(&ids, &within).await, Arc::new);
+            answers.extend(found.into_iter().map(|(id, stay)| ((id, within.clone()), stay)));
+        }
+        answers
     }
 }
 
 impl BatchFn<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfFacility {
     async fn load(&mut self, keys: &[(FacilityId, StayPage)]) -> HashMap<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> {
         let mut answers = HashMap::new();
-        for (page, ids) in by_page(keys) {
+        for (page, ids) in grouped(keys) {
             let found = self.0.stays_of_facilities(&ids, page.clone()).await;
             let found = answer(&ids, found, Arc::from);
             answers.extend(found.into_iter().map(|(id, stays)| ((id, page.clone()), stays)));
@@ -112,7 +134,7 @@ impl BatchFn<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfFacility {
 impl BatchFn<(GuestId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfGuest {
     async fn load(&mut self, keys: &[(GuestId, StayPage)]) -> HashMap<(GuestId, StayPage), Loaded<Arc<[Stay]>>> {
         let mut answers = HashMap::new();
-        for (page, ids) in by_page(keys) {
+        for (page, ids) in grouped(keys) {
             let found = self.0.stays_of_guests(&ids, page.clone()).await;
             let found = answer(&ids, found, Arc::from);
             answers.extend(found.into_iter().map(|(id, stays)| ((id, page.clone()), stays)));
@@ -121,11 +143,11 @@ impl BatchFn<(GuestId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfGuest {
     }
 }
 
-/// The keys of each page: as many commands as the document asks for different pages.
-fn by_page<I: Copy>(keys: &[(I, StayPage)]) -> HashMap<StayPage, Vec<I>> {
-    let mut pages: HashMap<StayPage, Vec<I>> = HashMap::new();
-    for (id, page) in keys {
-        pages.entry(page.clone()).or_default().push(*id);
+/// The keys that are asked for in the same way: as many commands as there are different ways.
+fn grouped<I: Copy, W: Clone + Eq + Hash>(keys: &[(I, W)]) -> HashMap<W, Vec<I>> {
+    let mut groups: HashMap<W, Vec<I>> = HashMap::new();
+    for (id, way) in keys {
+        groups.entry(way.clone()).or_default().push(*id);
     }
-    pages
+    groups
 }

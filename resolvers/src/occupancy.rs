@@ -19,8 +19,14 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{
-    error::fault, facility::Facility, graph::desk, history::Past, municipality::Municipality,
-    organisation::Organisation, sheet::Sheet,
+    Seen,
+    error::{bad_request, fault},
+    facility::Facility,
+    graph::desk,
+    history::Past,
+    municipality::Municipality,
+    organisation::Organisation,
+    sheet::Sheet,
 };
 
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
@@ -62,12 +68,15 @@ impl OccupancyFilter {
         Cell { municipality: self.municipality.clone(), category: self.category }
     }
 
-    /// How many pools of the board it is about, whoever sees them.
-    pub(crate) fn reach(&self, board: &Board) -> usize {
-        let wanted = |place: &Arc<Place>| place.pools.iter().filter(|pool| self.wants(place, pool.category)).count();
+    /// How many of the pools that somebody sees it is about.
+    pub(crate) fn reach(&self, seen: Seen<'_>) -> usize {
+        let wanted = |place: &Arc<Place>| {
+            let wanted = place.pools.iter().filter(|pool| self.wants(place, pool.category));
+            if seen.shows(&place.facility) { wanted.count() } else { 0 }
+        };
         match self.facility {
-            Some(facility) => board.place(facility).map_or(0, wanted),
-            None => board.places(self.municipality.as_deref()).map(wanted).sum(),
+            Some(facility) => seen.board.place(facility).map_or(0, wanted),
+            None => seen.board.places(self.municipality.as_deref()).map(wanted).sum(),
         }
     }
 
@@ -201,6 +210,9 @@ impl OccupancyQuery {
             let totals = match at {
                 None => totals_now(sheet, &filter, group_by),
                 Some(at) => {
+                    if at > sheet.now {
+                        return Err(bad_request("the future is not known: ask for an instant that has passed"));
+                    }
                     let at = if sheet.counts_people() { at } else { end_of_last_day(at) };
                     let past = Past::read(desk, &filter, group_by.looks_closer(), vec![at], basis).await?;
                     let mut totals = totals(sheet, &filter, group_by, |pool| past.numbers(pool).pop().flatten());

@@ -3,7 +3,7 @@
 //! Objects hold the sheet they were made from, so one answer never mixes two states of the board,
 //! and every event of a subscription is judged by the membership as it is then.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tavolo_schema::{
     Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Guest, Party, PlaceCategory, Pool, Precision,
@@ -11,7 +11,7 @@ use tavolo_schema::{
     id::{FacilityId, OrganisationId},
     publication::Cell,
 };
-use tavolo_store::GuestScope;
+use tavolo_store::{GuestScope, LookupScope, Within};
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{Hub, Viewer};
@@ -27,6 +27,8 @@ pub struct Sheet {
     pub today: Day,
     /// How the viewer stands at the table, by the board.
     pub standing: Standing,
+    presences: OnceLock<Within>,
+    named_presences: OnceLock<Within>,
 }
 
 impl Sheet {
@@ -35,7 +37,8 @@ impl Sheet {
         let board = hub.table.board();
         let now = hub.clock.now();
         let standing = standing(&board);
-        Arc::new(Self { board, now, today: now.day(), standing })
+        let (presences, named_presences) = (OnceLock::new(), OnceLock::new());
+        Arc::new(Self { board, now, today: now.day(), standing, presences, named_presences })
     }
 
     /// The classes the viewer sees of a record.
@@ -120,28 +123,41 @@ impl Sheet {
         if !persons(Party { keeper: Some(organisation), ..Party::default() }) {
             return None;
         }
-        let held = Party { holder: Some(organisation), ..Party::default() };
-        let facilities = if persons(held) {
-            let places = self.board.places(None).filter(|place| persons(place.facility.party()));
-            places.map(|place| place.facility.id).collect()
-        } else {
-            Vec::new()
-        };
-        Some(GuestScope::Kept { organisation, facilities })
+        let holds = persons(Party { holder: Some(organisation), ..Party::default() });
+        Some(GuestScope::Kept { organisation, holds })
     }
 
-    /// The facilities of which the viewer sees who was present, not only that somebody was; `None` when it sees all.
+    /// Which looks at files out of sight the viewer may know of; `None` for none.
     #[must_use]
-    pub fn named_presences(&self) -> Option<Arc<[FacilityId]>> {
-        let named = |party| {
-            let sight = self.sight(party);
-            sight.contains(DataClass::Presence) && sight.contains(DataClass::Identity)
-        };
-        if named(Party::default()) {
-            return None;
+    pub fn lookup_scope(&self) -> Option<LookupScope> {
+        let told = |party| self.sight(party).contains(DataClass::Lookup);
+        if told(Party::default()) {
+            return Some(LookupScope::All);
         }
-        let places = self.board.places(None).filter(|place| named(place.facility.party()));
-        Some(places.map(|place| place.facility.id).collect())
+        let organisation = self.standing.organisation?;
+        told(Party { keeper: Some(organisation), ..Party::default() }).then_some(LookupScope::Told(organisation))
+    }
+
+    /// The facilities of which the viewer sees that somebody was present.
+    #[must_use]
+    pub fn presences(&self) -> &Within {
+        self.presences.get_or_init(|| self.within(&[DataClass::Presence]))
+    }
+
+    /// The facilities of which the viewer sees who was present, not only that somebody was.
+    #[must_use]
+    pub fn named_presences(&self) -> &Within {
+        self.named_presences.get_or_init(|| self.within(&[DataClass::Presence, DataClass::Identity]))
+    }
+
+    /// The facilities of which the viewer sees all these classes.
+    fn within(&self, classes: &[DataClass]) -> Within {
+        let sees = |party| classes.iter().all(|class| self.sight(party).contains(*class));
+        if sees(Party::default()) {
+            return Within(None);
+        }
+        let places = self.board.places(None).filter(|place| sees(place.facility.party()));
+        Within(Some(places.map(|place| place.facility.id).collect()))
     }
 
     /// Whether an organisation is a managing body, whose guests are its own affair.

@@ -12,12 +12,12 @@ use tavolo_schema::{
     id::{FacilityId, GuestId, StayId},
     stay::{AdmitGuestInput, DischargeGuestInput},
 };
-use tavolo_store::{AdmissionReach, Outcome, Reach, StayPage, StoreError};
+use tavolo_store::{AdmissionReach, GuestScope, Outcome, Reach, StayPage, StoreError, Within};
 
 use crate::{
     act::{Terms, done, order},
     connection::{Connection, More, Page, decode, encode},
-    error::fault,
+    error::{fault, forbidden},
     facility::Facility,
     gate,
     graph::desk,
@@ -41,7 +41,7 @@ impl Stay {
     }
 
     pub(crate) async fn find(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: StayId) -> Result<Option<Self>> {
-        let found = desk(ctx).loaders.stay(id).await.map_err(|error| fault(&error))?;
+        let found = desk(ctx).loaders.stay(id, sheet.presences().clone()).await.map_err(|error| fault(&error))?;
         Ok(found.and_then(|stay| Self::seen(sheet, schema::Stay::clone(&stay))))
     }
 }
@@ -117,7 +117,7 @@ pub(crate) async fn of_facility(
     after: Option<String>,
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
-    let wanted = wanted(&page, status, None)?;
+    let wanted = wanted(&page, status, Within(None))?;
     let stays = desk(ctx).loaders.stays_of_facility(facility, wanted).await;
     connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }
@@ -132,12 +132,12 @@ pub(crate) async fn of_guest(
     after: Option<String>,
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
-    let wanted = wanted(&page, status, sheet.named_presences())?;
+    let wanted = wanted(&page, status, sheet.named_presences().clone())?;
     let stays = desk(ctx).loaders.stays_of_guest(guest, wanted).await;
     connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }
 
-fn wanted(page: &Page, status: Option<StayStatus>, within: Option<Arc<[FacilityId]>>) -> Result<StayPage> {
+fn wanted(page: &Page, status: Option<StayStatus>, within: Within) -> Result<StayPage> {
     let before = page.after.as_deref().map(decode::<StayId>).transpose()?;
     // One more than asked for tells whether the list goes on.
     Ok(StayPage { within, status, before, limit: page.limit as i32 + 1 })
@@ -168,7 +168,10 @@ pub(crate) struct StayMutation;
 
 #[Object]
 impl StayMutation {
-    /// Gives a guest a place. The claim on the place is atomic: of two for the last one, one is refused.
+    /// Gives a guest a place. The claim on the place is atomic: of two for the last one, one is refused. `validateOnly`
+    /// tells what follows from what the member sees, and nothing of a file or a documented need that it does not see: an
+    /// order tells that, when nothing else keeps it from being performed. Each such look is counted, a day has so many for
+    /// a member and its organisation, and is on record for the Province and the file's keeper.
     #[graphql(directive = data_class::apply(ActClass))]
     async fn admit_guest(
         &self,
@@ -182,7 +185,9 @@ impl StayMutation {
         let terms = Terms { idempotency_key, validate_only };
         let work = async {
             let order = order(ctx, Act::AdmitGuest, &input, terms)?;
-            let reach = admission_reach(desk(ctx).sheet());
+            let sheet = desk(ctx).fresh_sheet();
+            let scope = sheet.guest_scope().ok_or_else(|| forbidden(sheet.is_public()))?;
+            let reach = admission_reach(&sheet, scope);
             payload(ctx, desk(ctx).hub.store.admit_guest(&order, &input, reach).await).await
         };
         Some(work.await)
@@ -210,13 +215,15 @@ impl StayMutation {
 
 /// Whom the viewer may admit: guests whose file it sees, and guests whose file a public body keeps
 /// until somebody hosts them for the first time, for whoever was given the id.
-fn admission_reach(sheet: &Arc<Sheet>) -> AdmissionReach {
+fn admission_reach(sheet: &Arc<Sheet>, scope: GuestScope) -> AdmissionReach {
     let sees = |class: DataClass| -> Reach<schema::Guest> {
         let sheet = Arc::clone(sheet);
         Arc::new(move |guest| sheet.sight(sheet.party_of(guest)).contains(class))
     };
     let (for_guest, for_place) = (Arc::clone(sheet), Arc::clone(sheet));
     AdmissionReach {
+        scope,
+        presences: sheet.named_presences().clone(),
         file: sees(Identity),
         first_place: Arc::new(move |guest| !for_guest.is_operator(guest.custodian)),
         needs: sees(Sensitive),

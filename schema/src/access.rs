@@ -30,6 +30,8 @@ pub enum DataClass {
     Legal,
     /// Health, vulnerability and documented special needs.
     Sensitive,
+    /// That a guest's file was looked at for somebody who does not see it: by whom, when, and what was told.
+    Lookup,
     /// An act. Who may perform it follows from the table of acts.
     Act,
 }
@@ -46,7 +48,7 @@ pub use directive::data_class;
 
 impl DataClass {
     /// Every class, the least sensitive first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Public,
         Self::Operational,
         Self::Address,
@@ -54,13 +56,14 @@ impl DataClass {
         Self::Identity,
         Self::Legal,
         Self::Sensitive,
+        Self::Lookup,
         Self::Act,
     ];
 }
 
 /// A set of data classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Classes(u8);
+pub struct Classes(u16);
 
 impl Classes {
     const fn of(classes: &[DataClass]) -> Self {
@@ -184,16 +187,18 @@ impl Standing {
 /// The policy table: which data classes a role sees of a record it stands in this relation to.
 #[must_use]
 pub fn sees(role: Role, relation: Relation) -> Classes {
-    use DataClass::{Address, Identity, Legal, Operational, Presence, Public, Sensitive};
+    use DataClass::{Address, Identity, Legal, Lookup, Operational, Presence, Public, Sensitive};
     const TOTALS: Classes = Classes::of(&[Public]);
     const FIGURES: Classes = Classes::of(&[Public, Operational]);
     const PLACES: Classes = Classes::of(&[Public, Operational, Address, Presence]);
     const PERSONS: Classes = Classes::of(&[Public, Operational, Address, Presence, Identity, Legal]);
-    const ALL: Classes = Classes::of(&[Public, Operational, Address, Presence, Identity, Legal, Sensitive]);
+    const WATCHED: Classes = Classes::of(&[Public, Operational, Address, Presence, Identity, Legal, Lookup]);
+    const ALL: Classes = Classes::of(&[Public, Operational, Address, Presence, Identity, Legal, Sensitive, Lookup]);
 
     match (role, relation) {
         (Role::Province, Relation::Keeper | Relation::Holder) => ALL,
-        (Role::Province, _) => PERSONS,
+        (Role::Province, _) => WATCHED,
+        (Role::CentralService, Relation::Keeper) => WATCHED,
         (Role::CentralService, _) => PERSONS,
         (Role::Prefecture, _) => PLACES,
         (Role::Municipality, Relation::Keeper) => ALL,
@@ -254,6 +259,8 @@ mod tests {
                 assert_eq!(sight.contains(DataClass::Identity), expected, "{role:?} {relation:?}");
                 assert!(sight.contains(DataClass::Public));
                 assert!(!sight.contains(DataClass::Act));
+                let watched = role == Role::Province || (expected && relation == Relation::Keeper);
+                assert_eq!(sight.contains(DataClass::Lookup), watched, "{role:?} {relation:?}");
             }
         }
     }

@@ -96,10 +96,11 @@ impl Facility {
         Party { keeper: Some(self.operator), holder: Some(self.holder), municipality: Some(&self.municipality) }
     }
 
-    /// Beds of the declared rooms; `None` when no room is declared.
+    /// Beds of the declared rooms; `None` when no room is declared. The largest number when there are more.
     #[must_use]
     pub fn beds(&self) -> Option<i32> {
-        (!self.rooms.is_empty()).then(|| self.rooms.iter().map(|room| room.beds).sum())
+        let beds = || self.rooms.iter().fold(0, |beds: i32, room| beds.saturating_add(room.beds));
+        (!self.rooms.is_empty()).then(beds)
     }
 }
 
@@ -256,8 +257,8 @@ pub fn check(facility: &Facility, facts: &FacilityFacts, found: &mut Findings) {
     if let Some(bathrooms) = facility.bathrooms {
         found.require_range(bathrooms, 0..=200, "input.bathrooms");
     }
-    check_rooms(&facility.rooms, found);
-    if let Some(beds) = facility.beds().filter(|beds| facts.installed > *beds) {
+    let in_range = check_rooms(&facility.rooms, found);
+    if let Some(beds) = facility.beds().filter(|beds| in_range && facts.installed > *beds) {
         found.add_with(Code::MorePlacesThanBeds, "input.rooms", beds);
     }
 }
@@ -275,7 +276,9 @@ const LEAST_SQUARE_METRES: f64 = 4.0;
 /// Beds in a room above which the entry carries a warning (EUAA standard 13).
 const MOST_BEDS: i32 = 6;
 
-fn check_rooms(rooms: &[Room], found: &mut Findings) {
+/// Tells whether each room has as many beds as a room may have.
+fn check_rooms(rooms: &[Room], found: &mut Findings) -> bool {
+    let mut in_range = true;
     for (index, room) in rooms.iter().enumerate() {
         let path = |field: &str| format!("input.rooms.{index}.{field}");
         found.require_text(&room.letter, &path("letter"));
@@ -283,6 +286,7 @@ fn check_rooms(rooms: &[Room], found: &mut Findings) {
             found.add_with(Code::DuplicateRoom, path("letter"), &room.letter);
         }
         if !found.require_range(room.beds, 1..=50, &path("beds")) {
+            in_range = false;
             continue;
         }
         let housing_standard = if room.beds == 1 { 9.0 } else { 14.0 };
@@ -294,5 +298,49 @@ fn check_rooms(rooms: &[Room], found: &mut Findings) {
         if room.beds > MOST_BEDS {
             found.add_with(Code::TooManyBeds, path("beds"), &room.letter);
         }
+    }
+    in_range
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DateTime;
+
+    #[test]
+    fn beds_beyond_counting_are_out_of_range_and_nothing_else() {
+        let rooms = |beds: [i32; 3]| {
+            let room = |(letter, beds)| Room { letter: String::from(letter), beds, square_metres: 1_000.0 };
+            Vec::from_iter(["A", "B", "C"].into_iter().zip(beds).map(room))
+        };
+        let organisation = OrganisationId::fresh(DateTime::EPOCH);
+        let facility = |rooms| Facility {
+            id: FacilityId::fresh(DateTime::EPOCH),
+            code: "KR-F-0001".into(),
+            name: "Casa".into(),
+            facility_type: FacilityType::Apartment,
+            municipality: "101010".into(),
+            address: Address { street: "Via Roma".into(), number: "1".into(), postal_code: "88900".into() },
+            operator: organisation,
+            holder: organisation,
+            project_code: None,
+            rooms,
+            bathrooms: None,
+            barrier_free: false,
+            revision: 1,
+        };
+        let facts = FacilityFacts { installed: 5, ..FacilityFacts::default() };
+        let found = |beds| {
+            let mut found = Findings::default();
+            check(&facility(rooms(beds)), &facts, &mut found);
+            let rooms = found.into_vec().into_iter().filter(|found| found.path.starts_with("input.rooms"));
+            Vec::from_iter(rooms.map(|found| (found.code, found.path)))
+        };
+        for beds in [i32::MAX, i32::MIN] {
+            let expected = [0, 1, 2].map(|room| (Code::NumberOutOfRange, format!("input.rooms.{room}.beds")));
+            assert_eq!(found([beds; 3]), expected);
+        }
+        assert_eq!(found([1, 1, 1]), [(Code::MorePlacesThanBeds, "input.rooms".into())]);
+        assert_eq!(facility(rooms([i32::MAX; 3])).beds(), Some(i32::MAX));
     }
 }

@@ -7,7 +7,7 @@ use async_graphql::{Enum, InputObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, DateTime, Day, Findings, codes,
+    Code, DateTime, Day, Facility, Findings, codes,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
     stay,
     tax_code::TaxCode,
@@ -133,11 +133,78 @@ pub struct Guest {
     pub custodian: OrganisationId,
     /// Where the guest stays now.
     pub facility: Option<FacilityId>,
+    /// Who holds the project of that facility.
+    pub holder: Option<OrganisationId>,
+    /// When the guest left the last place; none while the guest has one, and before the first.
+    pub left_at: Option<DateTime>,
+    /// Who kept the file before, each once.
+    pub former_keepers: Vec<FormerKeeper>,
+    /// As of when this is the file, for somebody who kept it then; none for the file as it is now.
+    pub as_of: Option<DateTime>,
     /// When the file was opened.
     pub registered_at: DateTime,
 }
 
+/// An organisation that kept a guest's file once. It goes on seeing the file as it was then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormerKeeper {
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// When the guest left it; when somebody else took the guest in, if it never hosted the guest.
+    pub until: DateTime,
+    /// Whether it hosted the guest, and did not only open the file.
+    pub hosted: bool,
+}
+
 impl Guest {
+    /// The guest has got a place: whoever runs the facility keeps the file from now on.
+    pub fn arrive(&mut self, facility: &Facility, at: DateTime) {
+        if self.custodian != facility.operator {
+            let (until, hosted) = (self.left_at.unwrap_or(at), self.left_at.is_some());
+            self.former_keepers.retain(|former| former.organisation != facility.operator);
+            self.former_keepers.push(FormerKeeper { organisation: self.custodian, until, hosted });
+        }
+        self.custodian = facility.operator;
+        self.facility = Some(facility.id);
+        self.holder = Some(facility.holder);
+        self.left_at = None;
+    }
+
+    /// The guest has left the place.
+    pub fn leave(&mut self, at: DateTime) {
+        self.facility = None;
+        self.holder = None;
+        self.left_at = Some(at);
+    }
+
+    /// The file as an organisation sees it by itself: as it is now for its keeper and, where `holds` says so, for the
+    /// holder of the project; for a former keeper as it was when the guest left, wherever the guest has been since.
+    #[must_use]
+    pub fn as_seen_by(self, organisation: OrganisationId, holds: bool) -> Option<Self> {
+        if self.custodian == organisation || (holds && self.holder == Some(organisation)) {
+            return Some(self);
+        }
+        let former = self.former_keepers.iter().find(|former| former.organisation == organisation).copied()?;
+        Some(Self {
+            custodian: organisation,
+            facility: None,
+            holder: None,
+            left_at: former.hosted.then_some(former.until),
+            former_keepers: Vec::new(),
+            as_of: Some(former.until),
+            ..self
+        })
+    }
+
+    /// Who is told when the file is looked at for somebody who does not see it. Whom the guest has left is not: it would
+    /// learn where the guest has turned up. Who opened the file and never hosted the guest is, before and after.
+    #[must_use]
+    pub fn told_of_lookups(&self) -> Vec<OrganisationId> {
+        let keeper = self.left_at.is_none().then_some(self.custodian);
+        let openers = self.former_keepers.iter().filter(|former| !former.hosted).map(|former| former.organisation);
+        keeper.into_iter().chain(openers).collect()
+    }
+
     /// The names and particulars by which the same person is recognised, in plain upper case.
     #[must_use]
     pub fn likeness(&self) -> String {
@@ -228,7 +295,8 @@ pub struct GuestFacts {
 }
 
 /// Whether somebody whose file the member does not see is the same person. That tells that a person is in reception,
-/// so it is looked at for an order alone, never for a mere check, and what it finds is on record.
+/// so it is looked at when nothing else keeps an order from being written, never for a mere check; that it was looked
+/// at is on record, whatever was found.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutOfSight {
     /// Somebody has one of the codes. Which one is not told.

@@ -166,6 +166,7 @@ ids! {
     HouseholdId = b'h', "a household";
     BlockId = b'b', "a block of places";
     ActId = b'x', "an act";
+    LookupId = b'l', "a look at a file out of sight";
 }
 
 #[cfg(test)]

@@ -142,6 +142,8 @@ rules! {
     DuplicatePerson: Block, "Una persona con lo stesso codice è già registrata: contattare la Provincia.", "A person with the same code is already registered: contact the Province.", "DM 10/08/2016 art. 40";
     /// A person with the same name, birth date and citizenship is registered.
     PossibleDuplicate: Warn, "Una persona con gli stessi dati anagrafici è già registrata: verificare con la Provincia.", "A person with the same particulars is already registered: check with the Province.", "DM 10/08/2016 art. 40";
+    /// The looks at files out of sight that a member, or its organisation, may take in a day are used up.
+    LookupsExhausted: Block, "Le verifiche di oggi su persone seguite da altri enti sono esaurite: contattare la Provincia.", "Today's looks at persons whose files other bodies keep are used up: contact the Province.", "GDPR art. 5 and 32";
     /// There is no such household.
     UnknownHousehold: Block, "Il nucleo familiare non esiste.", "There is no such household.", "Tavolo";
 

@@ -286,6 +286,7 @@ pub struct Publication {
 /// What there is to publish of a cell.
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
+    pools: usize,
     facilities: usize,
     places: i32,
     /// Of these, places of protected categories.
@@ -294,47 +295,102 @@ struct Facts {
     day_before: Headcount,
 }
 
-/// What there is to publish of every cell on a day.
-#[derive(Debug, Default)]
-pub struct Facilities(BTreeMap<Cell, Facts>);
-
-impl Facilities {
-    /// Counts one facility, with its pools, on a day.
-    pub fn count<'p>(&mut self, municipality: &str, pools: impl Iterator<Item = &'p Pool> + Clone, today: Day) {
-        for area in [None, Some(municipality)] {
-            for category in std::iter::once(None).chain(PlaceCategory::ALL.map(Some)) {
-                let mut own = pools.clone().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
-                if own.clone().next().is_none() {
-                    continue;
-                }
-                let cell = Cell { municipality: area.map(Into::into), category };
-                let facts = self.0.entry(cell).or_default();
-                facts.facilities += usize::from(own.any(|pool| pool.installed > 0 || pool.occupied > 0));
-                for pool in pools.clone().filter(|pool| category.is_none_or(|wanted| wanted == pool.category)) {
-                    facts.places += pool.installed;
-                    facts.protected += if pool.category.is_protected() { pool.installed } else { 0 };
-                    facts.now = facts.now.plus(Headcount::of(pool.numbers_on(today)));
-                    facts.day_before = facts.day_before.plus(Headcount::of(pool.day_before(today)));
-                }
-            }
+impl Facts {
+    fn of(pool: &Pool, today: Day) -> Self {
+        Self {
+            pools: 1,
+            facilities: usize::from(pool.installed > 0 || pool.occupied > 0),
+            places: pool.installed,
+            protected: if pool.category.is_protected() { pool.installed } else { 0 },
+            now: Headcount::of(pool.numbers_on(today)),
+            day_before: Headcount::of(pool.day_before(today)),
         }
     }
 
-    /// How exactly a cell is told.
+    fn plus(self, other: Self) -> Self {
+        Self {
+            pools: self.pools + other.pools,
+            facilities: self.facilities + other.facilities,
+            places: self.places + other.places,
+            protected: self.protected + other.protected,
+            now: self.now.plus(other.now),
+            day_before: self.day_before.plus(other.day_before),
+        }
+    }
+}
+
+/// What there is to publish of an area: of all categories together, and of each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Area {
+    whole: Facts,
+    parts: [Facts; PlaceCategory::ALL.len()],
+}
+
+impl Area {
+    fn plus(self, other: Self) -> Self {
+        let mut parts = self.parts;
+        parts.iter_mut().zip(other.parts).for_each(|(part, other)| *part = part.plus(other));
+        Self { whole: self.whole.plus(other.whole), parts }
+    }
+
+    /// Its cells in which there are places, with how exactly each is told.
+    fn cells(
+        self,
+        municipality: Option<&str>,
+        thresholds: Thresholds,
+    ) -> impl Iterator<Item = (Cell, Facts, Precision)> {
+        let parts = PlaceCategory::ALL.into_iter().map(Some).zip(self.parts);
+        std::iter::once((None, self.whole)).chain(parts).filter(|(_, facts)| facts.pools > 0).map(
+            move |(category, facts)| {
+                let cell = Cell { municipality: municipality.map(Into::into), category };
+                let precision = self.precision(&cell, &facts, thresholds);
+                (cell, facts, precision)
+            },
+        )
+    }
+
     fn precision(&self, cell: &Cell, facts: &Facts, thresholds: Thresholds) -> Precision {
         let protected = cell.category.is_some_and(PlaceCategory::is_protected) || facts.protected == facts.places;
         let large = facts.facilities >= thresholds.facilities && facts.places >= thresholds.places;
-        let whole = Cell { category: None, ..cell.clone() };
-        let tells_others = cell.municipality.is_some()
-            && cell.category.is_some()
-            && self.0.get(&whole).is_some_and(|area| area.protected > 0);
-        if protected && cell.municipality.is_some() {
+        let of_municipality = cell.municipality.is_some();
+        let tells_others = of_municipality && cell.category.is_some() && self.whole.protected > 0;
+        if protected && of_municipality {
             Precision::Withheld
         } else if protected || !large || tells_others || !thresholds.live {
             Precision::Banded
         } else {
             Precision::Rounded
         }
+    }
+}
+
+/// What there is to publish of every cell on a day.
+#[derive(Debug, Default)]
+pub struct Facilities(BTreeMap<String, Area>);
+
+impl Facilities {
+    /// Counts one facility, with its pools, on a day.
+    pub fn count<'p>(&mut self, municipality: &str, pools: impl Iterator<Item = &'p Pool>, today: Day) {
+        let mut own = Area::default();
+        for pool in pools {
+            let facts = Facts::of(pool, today);
+            // One facility, however many its categories.
+            let facilities = own.whole.facilities.max(facts.facilities);
+            own.whole = Facts { facilities, ..own.whole.plus(facts) };
+            own.parts[pool.category as usize] = facts;
+        }
+        match self.0.get_mut(municipality) {
+            Some(area) => *area = area.plus(own),
+            None => drop(self.0.insert(municipality.into(), own)),
+        }
+    }
+
+    /// Every cell in which there are places.
+    fn cells(&self, thresholds: Thresholds) -> impl Iterator<Item = (Cell, Facts, Precision)> {
+        let province = self.0.values().fold(Area::default(), |sum, area| sum.plus(*area));
+        let municipalities =
+            self.0.iter().flat_map(move |(municipality, area)| area.cells(Some(municipality), thresholds));
+        province.cells(None, thresholds).chain(municipalities)
     }
 
     /// What has to be published now, beside what was published last of each cell.
@@ -345,42 +401,37 @@ impl Facilities {
         thresholds: Thresholds,
         now: DateTime,
     ) -> Vec<Publication> {
-        let next = |(cell, facts): (&Cell, &Facts)| {
-            let last = last(cell);
-            let precision = self.precision(cell, facts, thresholds);
-            let stricter = |last: &&Publication| now.millis() - last.at.millis() < LOOSENED_AFTER;
-            let precision = last.filter(stricter).map_or(precision, |last| last.precision.max(precision));
-            let exact = match precision {
-                Precision::Rounded => facts.now,
-                _ => facts.day_before,
-            };
-            next(cell, exact, precision, last, now)
+        let next = |(cell, facts, precision): (Cell, Facts, Precision)| {
+            let last = last(&cell);
+            let recent = |last: &&Publication| now.millis() - last.at.millis() < LOOSENED_AFTER;
+            let precision = last.filter(recent).map_or(precision, |last| last.precision.max(precision));
+            let exact = if precision == Precision::Rounded { facts.now } else { facts.day_before };
+            next(&cell, exact, precision, last, now)
         };
-        self.0.iter().filter_map(next).collect()
+        self.cells(thresholds).filter_map(next).collect()
     }
 
-    /// What would have been published of a cell, had it always been told as it is now: `days` are the ends of days, in
-    /// order, and the people in it then. What is told of the day before was told when the next one began.
+    /// What would have been published of cells, had they always been told as they are now. `people` are those of a cell
+    /// at the end of each of these days. What is told of the day before was told when the next one began.
     #[must_use]
     pub fn publications_of_past(
         &self,
-        cell: &Cell,
-        days: impl IntoIterator<Item = (DateTime, Headcount)>,
+        ends_of_days: &[DateTime],
+        people: impl Fn(&Cell) -> Option<Vec<Headcount>>,
         thresholds: Thresholds,
     ) -> Vec<Publication> {
-        let Some(facts) = self.0.get(cell) else { return Vec::new() };
-        let precision = self.precision(cell, facts, thresholds);
-        let mut published: Vec<Publication> = Vec::new();
-        for (end, people) in days {
-            let at = if precision == Precision::Rounded { end } else { end.plus_millis(1) };
-            published.extend(next(cell, people, precision, published.last(), at));
+        let mut past = Vec::new();
+        for (cell, _, precision) in self.cells(thresholds) {
+            let mut last: Option<Publication> = None;
+            for (end, people) in ends_of_days.iter().zip(people(&cell).unwrap_or_default()) {
+                let at = if precision == Precision::Rounded { *end } else { end.plus_millis(1) };
+                if let Some(next) = next(&cell, people, precision, last.as_ref(), at) {
+                    past.extend(last.replace(next));
+                }
+            }
+            past.extend(last);
         }
-        published
-    }
-
-    /// The cells there are.
-    pub fn cells(&self) -> impl Iterator<Item = &Cell> {
-        self.0.keys()
+        past
     }
 }
 

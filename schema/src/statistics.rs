@@ -7,7 +7,7 @@
 use async_graphql::{Enum, SimpleObject};
 
 use crate::{
-    Day, ExitReason,
+    DateTime, Day, ExitReason,
     access::{DataClass::Operational, data_class},
     guest::Sex,
 };
@@ -98,13 +98,13 @@ impl LengthBand {
     }
 }
 
-/// How many. Of persons that the viewer may not see, multiples of five are told, and nothing of fewer than five people.
+/// How many. In a published table, a multiple of five.
 #[derive(SimpleObject, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// How many; null where it is suppressed.
     #[graphql(directive = data_class::apply(Operational))]
     pub count: Option<i32>,
-    /// Left out, because it is from 1 to 4, would tell such a number by subtraction, or is a zero beside one left out.
+    /// Left out of a published table: it may be nobody or a few, or it is not told of so few people, or of a part.
     #[graphql(directive = data_class::apply(Operational))]
     pub suppressed: bool,
 }
@@ -118,7 +118,7 @@ impl From<Option<i32>> for Count {
 /// People of one citizenship.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct CitizenshipCount {
-    /// ISO 3166-1 alpha-3, the first where somebody has several; null for all suppressed ones together, which are not named.
+    /// ISO 3166-1 alpha-3, the first where somebody has several; null for all others together, which are not named.
     #[graphql(directive = data_class::apply(Operational))]
     pub citizenship: Option<String>,
     /// How many.
@@ -140,7 +140,7 @@ pub struct SexCount {
 /// People of one age.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct AgeBandCount {
-    /// Age on the last day of the period.
+    /// Age on the last day of the period; of arrivals, on the day of arrival.
     #[graphql(directive = data_class::apply(Operational))]
     pub band: AgeBand,
     /// How many.
@@ -190,12 +190,12 @@ pub struct LengthOfStay {
     /// Stays that ended.
     #[graphql(directive = data_class::apply(Operational))]
     pub exits: Count,
-    /// Their mean length in days; null when there are none, or suppressed. Of persons that the viewer may not see, in
-    /// whole days, of more than twenty stays as published, and not together with others.
+    /// Their mean length in days; null when there are none. In a published table, an estimate from the bands, in whole
+    /// days, told of more than twenty stays.
     #[graphql(directive = data_class::apply(Operational))]
     pub mean_days: Option<f64>,
-    /// Their median length in days; null when there are none, or suppressed. Of persons that the viewer may not see, in
-    /// whole days, of more than twenty stays as published, and not together with others.
+    /// Their median length in days; null when there are none. In a published table, an estimate from the bands, in whole
+    /// days, told of more than twenty stays.
     #[graphql(directive = data_class::apply(Operational))]
     pub median_days: Option<f64>,
     /// Their lengths by band.
@@ -203,14 +203,16 @@ pub struct LengthOfStay {
     pub bands: Vec<LengthBandCount>,
 }
 
-/// People and stays of a period, counted. Only facilities that the viewer sees are counted.
+/// People and stays of a period, counted.
 ///
-/// Whoever may see the persons of all these facilities is told exact numbers. Everybody else is told multiples of five;
-/// cells from 1 to 4, and as many others as it takes to prevent their being told by subtraction, are suppressed, zeros
-/// beside them included; the period is taken to whole calendar months that are over; and nothing is told closer than one
-/// municipality or one category. Whoever may see the persons of some facilities is told their exact numbers together
-/// with those of the others, protected in this way: what is suppressed of the others is suppressed as a whole, and
-/// somebody who was in both is counted in both.
+/// Whoever may see the persons of all facilities asked about that they see is told exact numbers, of any period.
+///
+/// Everybody else is told what is published: one table for each half of a calendar year, from thirty days after its end
+/// on, the same for everybody. It is made once, at `madeAt`; what is entered or corrected later does not change it. A year
+/// is its two halves, added. Totals are rounded down to multiples of five and told of the whole, of each category and of
+/// each municipality; what people are like and why they left is told of the whole alone, each count moved at random by at
+/// most five (in a year by ten) to a multiple of five. What comes out as zero is suppressed: it may be a few. People
+/// are counted once for each stay, and those who are present are not described, only those who arrive.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct Statistics {
     /// First day that is counted.
@@ -219,10 +221,13 @@ pub struct Statistics {
     /// Last day that is counted.
     #[graphql(directive = data_class::apply(Operational))]
     pub to: Day,
-    /// What may not be told exactly is rounded to multiples of this: 1 when all is exact.
+    /// What may not be told exactly is a multiple of this: 1 when all is exact.
     #[graphql(directive = data_class::apply(Operational))]
     pub rounded_to: i32,
-    /// People who had a place on at least one day.
+    /// When the published table was made, of a year the later of the two; null when the numbers are exact.
+    #[graphql(directive = data_class::apply(Operational))]
+    pub made_at: Option<DateTime>,
+    /// People who had a place on at least one day. In a published table, somebody who came twice is counted twice.
     #[graphql(directive = data_class::apply(Operational))]
     pub hosted: Count,
     /// Days of presence of all of them: the day of arrival counts, the day of departure does not.
@@ -237,15 +242,128 @@ pub struct Statistics {
     /// Arrivals and departures, every month of the period in order.
     #[graphql(directive = data_class::apply(Operational))]
     pub movements_by_month: Vec<MonthMovements>,
-    /// People hosted by citizenship, in the order of the codes.
+    /// People hosted by citizenship, in the order of the codes. Not published.
     #[graphql(directive = data_class::apply(Operational))]
     pub by_citizenship: Vec<CitizenshipCount>,
-    /// People hosted by sex.
+    /// People hosted by sex. Not published.
     #[graphql(directive = data_class::apply(Operational))]
     pub by_sex: Vec<SexCount>,
-    /// People hosted by age.
+    /// People hosted by age. Not published.
     #[graphql(directive = data_class::apply(Operational))]
     pub by_age_band: Vec<AgeBandCount>,
+    /// Arrivals by citizenship, in the order of the codes. A published table names the same fifteen countries each time,
+    /// as far as they are not suppressed.
+    #[graphql(directive = data_class::apply(Operational))]
+    pub arrivals_by_citizenship: Vec<CitizenshipCount>,
+    /// Arrivals by sex.
+    #[graphql(directive = data_class::apply(Operational))]
+    pub arrivals_by_sex: Vec<SexCount>,
+    /// Arrivals by age.
+    #[graphql(directive = data_class::apply(Operational))]
+    pub arrivals_by_age_band: Vec<AgeBandCount>,
+}
+
+/// Every sex, in the order they are shown in.
+pub const SEXES: [Sex; 3] = [Sex::F, Sex::M, Sex::X];
+
+/// A count for each value, in the order they are shown in; `None` where it is left out.
+pub type Cells = Vec<Option<i32>>;
+
+/// A count for each citizenship; all others together without a name.
+pub type Citizens = Vec<(Option<String>, Option<i32>)>;
+
+/// What people are like.
+#[derive(Clone, Debug)]
+pub struct Composition {
+    /// By citizenship.
+    pub citizens: Citizens,
+    /// By sex, as [`SEXES`].
+    pub sexes: Cells,
+    /// By age, as [`AgeBand::ALL`].
+    pub ages: Cells,
+}
+
+impl Composition {
+    /// Nothing of it is told.
+    #[must_use]
+    pub fn untold() -> Self {
+        Self { citizens: vec![(None, None)], sexes: vec![None; SEXES.len()], ages: vec![None; AgeBand::ALL.len()] }
+    }
+}
+
+/// The numbers of a period, before they are shown.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// First day that is counted.
+    pub from: Day,
+    /// Last day that is counted.
+    pub to: Day,
+    /// Everything is a multiple of this.
+    pub rounded_to: i32,
+    /// When it was published.
+    pub made_at: Option<DateTime>,
+    /// People hosted.
+    pub hosted: Option<i32>,
+    /// Days of presence.
+    pub person_days: Option<i32>,
+    /// Departures.
+    pub exits: Option<i32>,
+    /// Mean length of stay in days.
+    pub mean_days: Option<f64>,
+    /// Median length of stay in days.
+    pub median_days: Option<f64>,
+    /// Departures by length of stay, as [`LengthBand::ALL`].
+    pub lengths: Cells,
+    /// Departures by reason, as [`ExitReason::ALL`].
+    pub reasons: Cells,
+    /// First day of each month, arrivals and departures.
+    pub months: Vec<(Day, Option<i32>, Option<i32>)>,
+    /// What those are like who were hosted.
+    pub hosted_by: Composition,
+    /// What those are like who arrived.
+    pub arrived_by: Composition,
+}
+
+impl From<Figures> for Statistics {
+    fn from(figures: Figures) -> Self {
+        let citizens = |citizens: Citizens| {
+            let shown = citizens.into_iter();
+            shown.map(|(citizenship, count)| CitizenshipCount { citizenship, count: count.into() }).collect()
+        };
+        let sexes = |cells| named(SEXES, cells, |sex, count| SexCount { sex, count });
+        let ages = |cells| named(AgeBand::ALL, cells, |band, count| AgeBandCount { band, count });
+        let month = |(month, entries, exits): (Day, Option<i32>, Option<i32>)| MonthMovements {
+            month,
+            entries: entries.into(),
+            exits: exits.into(),
+        };
+        Self {
+            from: figures.from,
+            to: figures.to,
+            rounded_to: figures.rounded_to,
+            made_at: figures.made_at,
+            hosted: figures.hosted.into(),
+            person_days: figures.person_days.into(),
+            length_of_stay: LengthOfStay {
+                exits: figures.exits.into(),
+                mean_days: figures.mean_days,
+                median_days: figures.median_days,
+                bands: named(LengthBand::ALL, figures.lengths, |band, count| LengthBandCount { band, count }),
+            },
+            exits_by_reason: named(ExitReason::ALL, figures.reasons, |reason, count| ExitReasonCount { reason, count }),
+            movements_by_month: figures.months.into_iter().map(month).collect(),
+            by_citizenship: citizens(figures.hosted_by.citizens),
+            by_sex: sexes(figures.hosted_by.sexes),
+            by_age_band: ages(figures.hosted_by.ages),
+            arrivals_by_citizenship: citizens(figures.arrived_by.citizens),
+            arrivals_by_sex: sexes(figures.arrived_by.sexes),
+            arrivals_by_age_band: ages(figures.arrived_by.ages),
+        }
+    }
+}
+
+fn named<K, T>(keys: impl IntoIterator<Item = K>, cells: Cells, with: impl Fn(K, Count) -> T) -> Vec<T> {
+    keys.into_iter().zip(cells).map(|(key, count)| with(key, count.into())).collect()
 }
 
 /// What of a person is counted. No name.

@@ -119,18 +119,25 @@ pub struct DischargeGuestInput {
     pub occurred_at: Option<DateTime>,
 }
 
-/// What the database knows that an admission is checked against.
+/// What an admission is checked against.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionFacts<'a> {
-    /// The guest.
-    pub guest: &'a Guest,
     /// The pool of the facility and category, if there is one.
     pub pool: Option<&'a Pool>,
+    /// Who arrives; none while the file is out of the member's sight.
+    pub arriving: Option<Arriving<'a>>,
+}
+
+/// What is known of somebody who is to be admitted, as far as it may be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Arriving<'a> {
+    /// The guest.
+    pub guest: &'a Guest,
     /// The guest has an open stay: the code of the facility, as far as the member may know.
     pub already_hosted: Option<Option<&'a str>>,
-    /// The member sees what needs are documented of the guest.
-    pub needs_seen: bool,
-    /// When the guest's last closed stay ended.
+    /// It may be told whether a need is documented.
+    pub needs_told: bool,
+    /// When the last closed stay that counts ended.
     pub last_exit: Option<DateTime>,
     /// An adult of the guest's household is present in the facility.
     pub household_adult_present: bool,
@@ -158,9 +165,6 @@ pub(crate) const FORMER_MINOR_MONTHS: i32 = 6;
 const ELSEWHERE: Words = Words { it: "altrove", en: "elsewhere" };
 
 /// Checks an admission (P1, P4 to P8, P11, P17).
-///
-/// That a documented need is missing is told to whoever gives the guest a place (P11). Of somebody who has one already,
-/// it would tell a member without sight of needs what is in the file, and nobody whether to admit.
 pub fn check_admission(
     facts: AdmissionFacts<'_>,
     category: PlaceCategory,
@@ -170,18 +174,8 @@ pub fn check_admission(
 ) {
     let day = at.day();
     check_time(at, now, found);
-    if day < facts.guest.birth_date {
-        found.add(Code::EntryBeforeBirth, "input.occurredAt");
-    }
-    if let Some(place) = facts.already_hosted {
-        already_hosted(place, found);
-    } else if facts.last_exit.is_some_and(|exit| at < exit) {
-        found.add(Code::StayOverlaps, "input.occurredAt");
-    }
-    if (facts.already_hosted.is_none() || facts.needs_seen)
-        && let Some(reason) = unfit_for(facts.guest, category, day, facts.household_adult_present)
-    {
-        found.add_in_words(Code::WrongCategory, "input.category", reason);
+    if let Some(arriving) = facts.arriving {
+        check_arriving(arriving, category, at, found);
     }
     match facts.pool.filter(|pool| pool.grant_on(day).is_some()) {
         None => found.add_with(Code::NoAccreditationInForce, "input.facility", day),
@@ -189,6 +183,21 @@ pub fn check_admission(
             found.add(Code::NoFreePlace, "input.category")
         }
         Some(_) => {}
+    }
+}
+
+fn check_arriving(arriving: Arriving<'_>, category: PlaceCategory, at: DateTime, found: &mut Findings) {
+    let day = at.day();
+    if day < arriving.guest.birth_date {
+        found.add(Code::EntryBeforeBirth, "input.occurredAt");
+    }
+    if let Some(place) = arriving.already_hosted {
+        already_hosted(place, found);
+    } else if arriving.last_exit.is_some_and(|exit| at < exit) {
+        found.add(Code::StayOverlaps, "input.occurredAt");
+    }
+    if let Some(reason) = unfit_for(arriving, category, day) {
+        found.add_in_words(Code::WrongCategory, "input.category", reason);
     }
 }
 
@@ -220,7 +229,8 @@ fn check_time(at: DateTime, now: DateTime, found: &mut Findings) {
 }
 
 /// Why a person does not belong in a category of place, if so.
-fn unfit_for(guest: &Guest, category: PlaceCategory, day: Day, with_adult: bool) -> Option<Words> {
+fn unfit_for(arriving: Arriving<'_>, category: PlaceCategory, day: Day) -> Option<Words> {
+    let guest = arriving.guest;
     let minor = guest.is_minor_on(day);
     // The file says unaccompanied from registration on; at eighteen the person is a former minor.
     let alone = guest.unaccompanied_minor;
@@ -235,11 +245,11 @@ fn unfit_for(guest: &Guest, category: PlaceCategory, day: Day, with_adult: bool)
             it: "un minore non accompagnato va in un posto per minori",
             en: "an unaccompanied minor needs a minors' place",
         }),
-        _ if minor && !with_adult => Some(Words {
+        _ if minor && !arriving.household_adult_present => Some(Words {
             it: "manca un adulto del nucleo nella struttura",
             en: "no adult of the household is in the facility",
         }),
-        PlaceCategory::MentalHealthOrDisability if !guest.special_need_documented => {
+        PlaceCategory::MentalHealthOrDisability if arriving.needs_told && !guest.special_need_documented => {
             Some(Words { it: "manca la documentazione del bisogno", en: "the need is not documented" })
         }
         _ => None,

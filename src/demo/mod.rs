@@ -15,14 +15,15 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use tavolo_schema::contract_name;
-use tavolo_store::{Settings, Store};
-use tavolo_subscriptions::Follower;
+use tavolo_store::{LookupLimits, Settings, Store};
+use tavolo_subscriptions::{Follower, follower};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
     cli::{Failure, print},
-    edge,
+    edge::{self, Host},
     invent::Inventor,
+    key_file::KeyArgs,
     local_mongod::LocalMongod,
     serve::{Running, Setup, open_store, signalled},
     system_clock,
@@ -46,13 +47,21 @@ pub struct DemoArgs {
     /// Origins of pages elsewhere that may open a socket.
     #[arg(long, env = "TAVOLO_ORIGINS", value_delimiter = ',')]
     origins: Vec<String>,
+    /// Names that the hub is asked by (`Host`, without port), beside those of this machine.
+    #[arg(long, env = "TAVOLO_HOSTS", value_delimiter = ',', value_name = "NAMES")]
+    hosts: Vec<Host>,
     /// Address of a MongoDB replica set to use instead of one of its own.
     #[arg(long, env = "TAVOLO_MONGODB_URI", hide_env_values = true)]
     mongodb_uri: Option<String>,
     /// Name of the database.
     #[arg(long, env = "TAVOLO_DATABASE", default_value = "tavolo_demo")]
     database: String,
+    #[command(flatten)]
+    key: KeyArgs,
 }
+
+/// The invented operators register and admit people all day long.
+const UNTIRING: LookupLimits = LookupLimits { member: 1_000_000, body: 1_000_000 };
 
 /// Seconds a ready token is good for: a week.
 const TOKEN_SECONDS: i64 = 7 * 24 * 3_600;
@@ -73,7 +82,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
 
 async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     let clock = system_clock();
-    let store = own_database(&Settings::new(uri, &args.database)).await?;
+    let settings = Settings { lookups: UNTIRING, ..Settings::new(uri, &args.database) };
+    let store = args.key.unlock(own_database(&settings).await?).await?;
     let signer = Signer::open_or_create(&args.data.join("demo-key.pem"))?;
     let keys = args.data.join("demo-keys.json");
     std::fs::write(&keys, signer.jwks()?)?;
@@ -83,12 +93,14 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
     fill_once(&store, &world, &mut inventor).await?;
     let tokens = tokens(&world, &signer, clock.now())?;
     write_private(&args.data.join("tokens.json"), &serde_json::to_string_pretty(&tokens)?)?;
+    let hosts = Host::of_this_machine(args.listen).into_iter().chain(args.hosts.clone()).collect();
     let setup = Setup {
         listen: args.listen,
         authority: Some(Arc::new(authority)),
         origins: args.origins.clone(),
         demo_tokens: Some(Value::Object(tokens.clone()).to_string()),
-        settings: edge::Settings::default(),
+        settings: edge::Settings { hosts, ..edge::Settings::default() },
+        following: follower::Settings::default(),
         clock,
     };
     let running = Running::start(store, setup).await?;

@@ -9,6 +9,7 @@ use tavolo_store::{
 };
 
 use super::{Finding, gibibytes};
+use crate::key_file::{self, KeyArgs, KeyFileError};
 
 /// The oldest MongoDB that a hub works with.
 const OLDEST_MAJOR: i32 = 6;
@@ -23,7 +24,7 @@ const OPLOG_HOURS: f64 = 24.0;
 const FREE_PART: f64 = 0.1;
 
 /// Every check of the database, as far as there is one.
-pub(super) async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> {
+pub(super) async fn examine(settings: &Settings, key: &KeyArgs, clock: &Clock) -> Vec<Finding> {
     let checkup = Checkup::open(settings).await;
     let answer = match &checkup {
         Ok(checkup) => checkup.identity().await.map(|identity| (checkup, identity)),
@@ -40,6 +41,7 @@ pub(super) async fn examine(settings: &Settings, clock: &Clock) -> Vec<Finding> 
         findings.push(oplog(checkup.oplog().await));
     }
     findings.push(schema(checkup.schema_version().await));
+    findings.push(key_file(checkup, key).await);
     findings.push(members(checkup.members().await));
     findings.push(disk(checkup.disk().await));
     findings
@@ -138,6 +140,39 @@ fn schema(outcome: Result<i32, StoreError>) -> Finding {
         ),
         Err(error) => Finding::fail("schema", error.to_string(), "start the version that wrote the database, or newer"),
     }
+}
+
+/// Whether the key of the database is here, and for nobody else to read.
+async fn key_file(checkup: &Checkup, args: &KeyArgs) -> Finding {
+    const CHECK: &str = "key file";
+    let look = async || -> Result<Finding, KeyFileError> {
+        let path = args.path()?;
+        let shown = path.display();
+        let Some(key) = key_file::read(&path)? else {
+            if checkup.has_key().await? {
+                let advice = "copy the key file of the other hubs there, or name it with --key-file; when it is lost, see \
+                              `tavolo key replace --help`";
+                return Ok(Finding::fail(CHECK, format!("the key of the database is not at {shown}"), advice));
+            }
+            return Ok(Finding::ok(CHECK, format!("none yet; a hub makes {shown} when it starts")));
+        };
+        let found = match checkup.keeps(&key).await? {
+            Some(true) => format!("{shown} has the key of the database"),
+            None => format!("{shown}; the database will be kept with it when a hub starts"),
+            Some(false) => {
+                let advice = "put the key file of the other hubs in its place, or name it with --key-file; when it is \
+                              lost, see `tavolo key replace --help`";
+                return Ok(Finding::fail(CHECK, format!("the key in {shown} is not that of the database"), advice));
+            }
+        };
+        if key_file::is_open_to_others(&path) {
+            let advice = "let nobody but the hub's user read it (`chmod 600`)";
+            return Ok(Finding::warn(CHECK, format!("{found}, and others than its owner may read it"), advice));
+        }
+        Ok(Finding::ok(CHECK, found))
+    };
+    let advice = "name a readable key file with --key-file; `tavolo key make` makes one for a new database";
+    look().await.unwrap_or_else(|error| Finding::fail(CHECK, error.to_string(), advice))
 }
 
 fn members(outcome: Result<u64, StoreError>) -> Finding {

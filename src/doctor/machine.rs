@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use super::{Finding, gibibytes};
-use crate::auth::{self, KeySource};
+use crate::auth::{self, Demands, KeySource};
 
 /// Ten thousand subscribers, the database, and some to spare.
 const OPEN_FILES: u64 = 11_000;
@@ -54,6 +54,18 @@ pub(super) async fn keys(source: Option<KeySource>) -> Finding {
             error.to_string(),
             "name a readable file with a JWKS or a public key in PEM, or an address that answers with a JWKS",
         ),
+    }
+}
+
+/// Whether tokens that were made for others are told apart.
+pub(super) fn tokens(demands: &Demands) -> Finding {
+    match demands.undemanded() {
+        Some(what) => Finding::warn(
+            "tokens",
+            format!("{what} not demanded: a token that was made for another service is taken"),
+            "name them with --issuer and --audience, as the identity provider writes them",
+        ),
+        None => Finding::ok("tokens", "are taken from one issuer and for one audience"),
     }
 }
 

@@ -69,8 +69,9 @@ impl Finding {
 
 pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     let DoctorArgs { serve, json } = args;
-    let mut findings = database::examine(&serve.database.settings(), &system_clock()).await;
+    let mut findings = database::examine(&serve.database.settings(), &serve.key, &system_clock()).await;
     findings.push(machine::keys(serve.key_source()).await);
+    findings.extend(serve.key_source().map(|_| machine::tokens(&serve.tokens)));
     findings.push(machine::address(serve.listen).await);
     findings.extend(machine::disks());
     findings.push(machine::open_files());

@@ -23,7 +23,8 @@ use uuid::Uuid;
 
 use super::{
     Edge,
-    http::{JSON, Refused},
+    host::is_asked_by,
+    http::{JSON, Refused, rejected},
 };
 
 /// Names the request in the log, in each error and in the response.
@@ -52,7 +53,12 @@ pub(super) async fn envelope(State(edge): State<Edge>, mut request: Request, nex
     request.extensions_mut().insert(client);
     let headers = HeaderMap::from_iter([(CORRELATION, value.clone())]);
     let span = tracing::info_span!("request", correlation = mark);
+    let expected = is_asked_by(&edge.settings.hosts, request.uri(), request.headers());
     let answered = async {
+        if !expected {
+            let message = "this hub is not asked by this name";
+            return rejected(StatusCode::MISDIRECTED_REQUEST, message).answer(&headers, JSON);
+        }
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!("a request panicked");
             let message = "the hub could not answer this".into();

@@ -46,7 +46,8 @@ use super::{
 };
 use crate::auth::Admitted;
 
-/// What an export takes of a budget: it reads as much as the largest documents do.
+/// What an export takes of a budget beside what it asks of the database: its rows are as many as those of the largest
+/// documents.
 const COST: u64 = 100_000;
 /// Rows that are written in one go, when so many are at hand.
 const ROWS: usize = 500;
@@ -115,10 +116,11 @@ async fn begin(
     let Wanted { subject, ending, mut parameters } = wanted;
     let format = format(ending, parameters.remove("dialect").as_deref())?;
     let admitted = edge.admit(authorization(headers)).await?;
-    edge.budgets.bill(admitted.as_ref(), client.address).charge(COST)?;
+    let viewer = viewer(admitted.as_ref(), client.address, headers);
+    let cost = COST + edge.graph.price_of_export(&viewer);
+    edge.budgets.bill(admitted.as_ref(), client.address).charge(cost)?;
     let place = place(&places, admitted.as_ref(), client)?;
     let within = edge.settings.export_within;
-    let viewer = viewer(admitted.as_ref(), headers);
     let export = edge.graph.export(subject, Parameters(parameters.clone()), viewer).await.map_err(refused)?;
     let name = format!("tavolo-{}-{}", subject.name(), export.as_of.day());
     match format {

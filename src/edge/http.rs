@@ -150,7 +150,7 @@ impl Call<'_> {
         let resolved = edge.resolve(operation.await?, admitted.as_ref())?;
         record.document = resolved.document;
         bill.charge(reading(&resolved.request))?;
-        let viewer = viewer(admitted.as_ref(), self.headers);
+        let viewer = viewer(admitted.as_ref(), self.address, self.headers);
         let prepared = match edge.graph.prepare(resolved.request, &viewer) {
             Ok(prepared) => prepared,
             Err(response) => return Ok(Executed { response, balance: None }),

@@ -72,13 +72,20 @@ fn describe() {
     describe_gauge!("tavolo_channels", "Subscriptions that differ from each other");
     describe_gauge!("tavolo_subscribers", "Subscribers of all channels");
     describe_counter!("tavolo_deliveries_total", "Answers sent on sockets and event streams");
-    describe_counter!("tavolo_coalesced_total", "Messages left out for slow subscribers, who got later ones instead");
+    describe_counter!(
+        "tavolo_resyncs_total",
+        "Subscribers sent the state anew: the hub could not tell them any more what they had missed"
+    );
     describe_gauge!("tavolo_board_position_seconds", "Cluster time of the last change on the board");
     describe_gauge!("tavolo_board_age_seconds", "How long ago the last change on the board was");
-    describe_gauge!("tavolo_board_following", "1 while changes arrive, 0 while the database is lost");
+    describe_gauge!("tavolo_board_following", "1 while changes arrive, 0 while the database is silent or lost");
+    describe_gauge!(
+        "tavolo_feed_age_seconds",
+        "How long ago the change feed was last answered, with or without changes: about a second at most"
+    );
     describe_gauge!(
         "tavolo_database_connections",
-        "Connections to the database that are open or in use, and who waits"
+        "Connections to the database that are open, those in use by commands and transactions, and which of these wait"
     );
     describe_counter!(
         "tavolo_database_commands_total",
@@ -107,10 +114,11 @@ fn figures(edge: &Edge) -> Response {
     let hub = edge.graph.hub();
     let position = hub.table.board().position().seconds;
     let now = u64::try_from(hub.clock.now().millis() / 1_000).unwrap_or_default();
-    let following = matches!(&*hub.table.link().borrow(), Link::Following);
+    let following = hub.table.link() == Link::Following;
     gauge!("tavolo_board_position_seconds").set(f64::from(position));
     gauge!("tavolo_board_age_seconds").set(now.saturating_sub(position.into()) as f64);
     gauge!("tavolo_board_following").set(u8::from(following));
+    gauge!("tavolo_feed_age_seconds").set(hub.table.unheard().as_secs_f64());
     let connections = hub.store.connections();
     for (state, number) in
         [("open", connections.open), ("in_use", connections.in_use), ("waiting", connections.waiting)]

@@ -5,6 +5,7 @@ mod budget;
 mod documents;
 mod envelope;
 mod export;
+mod host;
 mod http;
 pub(crate) mod metrics;
 mod operation;
@@ -15,7 +16,7 @@ mod socket;
 mod sse;
 mod streams;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -36,9 +37,11 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
+use budget::payer;
 pub use budget::{Balance, Budgets, Exhausted};
 pub use documents::{Document, DocumentError, Documents};
 pub(crate) use envelope::Peer;
+pub use host::Host;
 pub(crate) use operation::FREE;
 pub use seats::Seats;
 pub use settings::Settings;
@@ -162,9 +165,10 @@ impl Edge {
     }
 }
 
-fn viewer(admitted: Option<&Admitted>, headers: &HeaderMap) -> Viewer {
+fn viewer(admitted: Option<&Admitted>, address: IpAddr, headers: &HeaderMap) -> Viewer {
     Viewer {
         member: admitted.map(|admitted| Arc::clone(&admitted.member)),
+        address: Some(payer(address)),
         language: accept::language(headers),
         correlation: correlation(headers).map(Arc::from),
     }
@@ -188,13 +192,15 @@ async fn ready(State(edge): State<Edge>) -> impl IntoResponse {
     let table = &edge.graph.hub().table;
     let position = table.board().position();
     // Why is for the log: it names servers.
-    let database = match &*table.link().borrow() {
+    let database = match table.link() {
         Link::Following => "following",
+        Link::Silent => "silent",
         Link::Lost(_) => "lost",
     };
     let body = json!({
         "board": { "seconds": position.seconds, "increment": position.increment },
         "database": database,
+        "lastAnswerSecondsAgo": table.unheard().as_millis() as f64 / 1_000.0,
     });
     axum::Json(body)
 }

@@ -1,12 +1,14 @@
 //! Seats: who holds a stream of answers open, how many there may be, what runs on them, and why each one ended.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    future::pending,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use metrics::{counter, gauge};
+use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 
@@ -67,6 +69,18 @@ pub struct Seats(Arc<Mutex<Taken>>);
 struct Taken {
     seats: usize,
     by: HashMap<Holder, Held>,
+    /// Those of each address who have yet to say who they are, in the order in which they came.
+    doors: HashMap<IpAddr, VecDeque<Waiting>>,
+    /// How many have come.
+    came: u64,
+}
+
+/// Somebody who has yet to say who it is.
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    /// Tells it to make room.
+    displaced: CancellationToken,
 }
 
 /// What one holder has.
@@ -82,8 +96,33 @@ impl Taken {
         if others >= holder.reach(settings) {
             return Err(Full::Hub);
         }
+        if matches!(holder, Holder::Unnamed(_)) {
+            return Ok(());
+        }
         let own = self.by.get(holder).copied().unwrap_or_default();
         if own.seats >= settings.sockets_per_member { Err(Full::Holder) } else { Ok(()) }
+    }
+
+    /// Lets somebody stand at the door of an address. When there are as many as there may be, whoever has stood there
+    /// longest without a word makes room: so nobody who says nothing keeps others out who would.
+    fn wait_at(&mut self, address: IpAddr, settings: &Settings) -> (u64, CancellationToken) {
+        let door = self.doors.entry(address).or_default();
+        while door.len() >= settings.sockets_per_member.max(1) {
+            door.pop_front().inspect(|longest| longest.displaced.cancel());
+        }
+        self.came += 1;
+        let waiting = Waiting { number: self.came, displaced: CancellationToken::new() };
+        let stands = (waiting.number, waiting.displaced.clone());
+        door.push_back(waiting);
+        stands
+    }
+
+    fn leave_door(&mut self, address: IpAddr, number: u64) {
+        let Some(door) = self.doors.get_mut(&address) else { return };
+        door.retain(|waiting| waiting.number != number);
+        if door.is_empty() {
+            self.doors.remove(&address);
+        }
     }
 
     fn give_back(&mut self, holder: &Holder, less: impl FnOnce(&mut Held)) {
@@ -104,10 +143,14 @@ impl Seats {
     pub(super) fn take(&self, holder: Holder, transport: Transport, settings: &Settings) -> Result<Seat, Full> {
         let mut taken = self.taken();
         taken.room(taken.seats, &holder, settings)?;
+        let stands = match holder {
+            Holder::Unnamed(address) => Some(taken.wait_at(address, settings)),
+            _ => None,
+        };
         taken.seats += 1;
         taken.by.entry(holder.clone()).or_default().seats += 1;
         gauge!("tavolo_streams", "transport" => transport.name()).increment(1);
-        Ok(Seat { seats: self.clone(), holder, transport, ended: "gone" })
+        Ok(Seat { seats: self.clone(), holder, stands, transport, ended: "gone" })
     }
 }
 
@@ -116,6 +159,8 @@ impl Seats {
 pub(super) struct Seat {
     seats: Seats,
     holder: Holder,
+    /// As long as nobody has said whose seat it is: its number at the door, and what tells it to make room.
+    stands: Option<(u64, CancellationToken)>,
     transport: Transport,
     ended: &'static str,
 }
@@ -123,12 +168,35 @@ pub(super) struct Seat {
 impl Seat {
     /// Makes it the seat of whom its holder has turned out to be.
     pub(super) fn pass_to(&mut self, holder: Holder, settings: &Settings) -> Result<(), Full> {
-        let mut taken = self.seats.taken();
+        if holder == self.holder {
+            return Ok(());
+        }
+        let seats = self.seats.clone();
+        let mut taken = seats.taken();
         taken.room(taken.seats - 1, &holder, settings)?;
-        taken.give_back(&self.holder, |own| own.seats -= 1);
+        self.leave(&mut taken);
         taken.by.entry(holder.clone()).or_default().seats += 1;
         self.holder = holder;
         Ok(())
+    }
+
+    /// Resolves when the seat is wanted for somebody else before its holder has said who it is.
+    pub(super) fn displaced(&self) -> impl Future<Output = ()> + use<> {
+        let displaced = self.stands.as_ref().map(|(_, displaced)| displaced.clone());
+        async move {
+            match displaced {
+                Some(displaced) => displaced.cancelled().await,
+                None => pending().await,
+            }
+        }
+    }
+
+    /// Takes it from its holder.
+    fn leave(&mut self, taken: &mut Taken) {
+        taken.give_back(&self.holder, |own| own.seats -= 1);
+        if let (Holder::Unnamed(address), Some((number, _))) = (&self.holder, self.stands.take()) {
+            taken.leave_door(*address, number);
+        }
     }
 
     /// A place for an operation that keeps so many bytes, if its holder has one left. A heavy one takes several.
@@ -151,9 +219,10 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = self.seats.taken();
+        let seats = self.seats.clone();
+        let mut taken = seats.taken();
         taken.seats -= 1;
-        taken.give_back(&self.holder, |own| own.seats -= 1);
+        self.leave(&mut taken);
         let transport = self.transport.name();
         gauge!("tavolo_streams", "transport" => transport).decrement(1);
         counter!("tavolo_streams_ended_total", "transport" => transport, "reason" => self.ended).increment(1);
@@ -176,6 +245,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn member(subject: &str) -> Holder {
@@ -220,11 +291,33 @@ mod tests {
         let seats = Seats::default();
         let unnamed = || seats.take(Holder::Unnamed(address), Transport::Socket, &settings);
         let mut one = unnamed().unwrap();
-        assert_eq!(unnamed().unwrap_err(), Full::Holder);
         assert_eq!(one.pass_to(member("a"), &settings), Ok(()));
+        assert_eq!(one.pass_to(member("a"), &settings), Ok(()), "it is a's already");
         let mut two = unnamed().unwrap();
         assert_eq!(two.pass_to(member("a"), &settings), Err(Full::Holder));
         assert_eq!(two.pass_to(Holder::Address(address), &settings), Ok(()));
+    }
+
+    #[test]
+    fn whoever_has_stood_at_the_door_longest_makes_room() {
+        let settings = Settings { sockets_per_member: 2, ..Settings::default() };
+        let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| Holder::Unnamed(address.parse().unwrap()));
+        let seats = Seats::default();
+        let stand = |holder: &Holder| seats.take(holder.clone(), Transport::Socket, &settings).unwrap();
+        let displaced = |seat: &Seat| seat.displaced().now_or_never().is_some();
+        let (first, mut second, elsewhere) = (stand(&here), stand(&here), stand(&there));
+        assert!(!displaced(&first));
+        second.pass_to(member("a"), &settings).unwrap();
+        let third = stand(&here);
+        assert!(!displaced(&first), "the second stands there no more");
+        let fourth = stand(&here);
+        assert!(displaced(&first) && !displaced(&second) && !displaced(&third) && !displaced(&elsewhere));
+        drop(third);
+        let fifth = stand(&here);
+        assert!(!displaced(&fourth), "the third has gone");
+        drop((first, second, elsewhere, fourth, fifth));
+        let taken = seats.taken();
+        assert_eq!((taken.seats, taken.by.len(), taken.doors.len()), (0, 0, 0));
     }
 
     #[test]

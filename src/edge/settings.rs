@@ -12,6 +12,8 @@ use clap::Args;
 use ipnet::IpNet;
 use tavolo_schema::publication::Thresholds;
 
+use super::Host;
+
 /// How the edge of a hub is set.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -44,6 +46,9 @@ pub struct Settings {
     /// Proxies, as addresses or networks, whose word on the client's address is taken.
     #[arg(long, env = "TAVOLO_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS", value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Names that the hub is asked by (`Host`, without port), that of a health check included; by any, when none is named.
+    #[arg(long, env = "TAVOLO_HOSTS", value_delimiter = ',', value_name = "NAMES")]
+    pub hosts: Vec<Host>,
     /// Address of its own for `/metrics`. Without one, they are for whoever asks from this machine.
     #[arg(long, env = "TAVOLO_METRICS_LISTEN", value_name = "ADDRESS")]
     pub metrics_listen: Option<SocketAddr>,
@@ -104,6 +109,7 @@ const DEFAULT: Settings = Settings {
     public_places: 10,
     public_daily: false,
     trusted_proxies: Vec::new(),
+    hosts: Vec::new(),
     metrics_listen: None,
     connections: 60_000,
     sockets: 50_000,

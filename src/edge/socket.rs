@@ -76,12 +76,18 @@ pub(super) async fn upgrade(
         .max_frame_size(edge.settings.message_bytes)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0);
-    let seat = match edge.seat_at_the_door(client.address, Transport::Socket) {
+    let named = authorization(&headers).map(str::to_owned);
+    // Who is not let in by the handshake may still be by `connection_init`.
+    let admitted = edge.admit(named.as_deref()).await.unwrap_or_default();
+    let visitor = Caller { admitted, address: client.address, viewer: viewer(None, client.address, &headers) };
+    let seat = match visitor.admitted {
+        Some(_) => edge.seat(&visitor, Transport::Socket),
+        None => edge.seat_at_the_door(client.address, Transport::Socket),
+    };
+    let seat = match seat {
         Ok(seat) => seat,
         Err(full) => return Refused::from(full).answer(&headers, JSON),
     };
-    let named = authorization(&headers).map(str::to_owned);
-    let visitor = Caller { admitted: None, address: client.address, viewer: viewer(None, &headers) };
     let sockets = edge.sockets.clone();
     upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, seat, socket)))
 }
@@ -139,7 +145,11 @@ async fn open(
         return Err(End::Unprotocolled);
     }
     let initialised = timeout(edge.settings.init_within, init(edge, named, socket));
-    caller.admitted = initialised.await.unwrap_or(Err(End::Uninitialised))?;
+    caller.admitted = tokio::select! {
+        biased;
+        initialised = initialised => initialised.unwrap_or(Err(End::Uninitialised)),
+        () = seat.displaced() => Err(End::Uninitialised),
+    }?;
     caller.viewer.member = caller.admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
     seat.pass_to(caller.holder(), &edge.settings).map_err(|full| match full {
         Full::Hub => End::HubFull,

@@ -70,7 +70,8 @@ async fn open(
     operation: Result<Operation, Refused>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
     let admitted = edge.admit(authorization(headers)).await?;
-    let caller = Caller { viewer: viewer(admitted.as_ref(), headers), admitted, address: client.address };
+    let caller =
+        Caller { viewer: viewer(admitted.as_ref(), client.address, headers), admitted, address: client.address };
     let mut seat = edge.seat(&caller, Transport::Events)?;
     let answers = edge.answers(operation, &caller, &seat).inspect_err(|_| seat.ends("refused"))?;
     let comment_every = edge.settings.ping_every;

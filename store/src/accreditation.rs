@@ -227,6 +227,16 @@ impl Transaction {
         Ok(Some(accreditation.id))
     }
 
+    /// An accreditation, asked for among those of a facility alone.
+    async fn of_facility(
+        &mut self,
+        id: AccreditationId,
+        facility: FacilityId,
+    ) -> Result<Option<Accreditation>, StoreError> {
+        let filter = doc! { "_id": binary(id), "facility": binary(facility) };
+        self.find_one_by::<AccreditationDoc>(filter, Some(doc! { "facility": 1 })).await
+    }
+
     async fn draft_or_submit(
         &mut self,
         input: SubmitAccreditationInput,
@@ -250,9 +260,9 @@ impl Transaction {
                 reason: None,
                 revision: 0,
             },
-            Some(id) => match self.by_id::<AccreditationDoc>(binary(id)).await? {
-                Some(draft) if draft.facility == input.facility => draft,
-                _ => {
+            Some(id) => match self.of_facility(id, input.facility).await? {
+                Some(draft) => draft,
+                None => {
                     self.found.add(Code::UnknownAccreditation, "input.accreditation");
                     return Ok(None);
                 }

@@ -7,8 +7,10 @@ use std::{fmt, sync::Arc};
 
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
-use tavolo_schema::{Act, Actor, Code, DateTime, Facility, Irregularity, Role, id::ActId};
+use tavolo_schema::{
+    Act, Actor, DateTime, Facility, Irregularity, Role,
+    id::{ActId, OrganisationId},
+};
 
 use crate::{
     StoreError,
@@ -25,12 +27,14 @@ pub struct Order {
     pub actor: Actor,
     /// The member's own key; the same key answers the same input once.
     pub idempotency_key: Option<String>,
-    /// Fingerprint of the input, see [`Order::fingerprint`].
+    /// Fingerprint of the input, see [`crate::Store::fingerprint`]; empty without a key of the member's own.
     pub fingerprint: String,
     /// Check everything, write nothing.
     pub validate_only: bool,
     /// When the order arrived.
     pub now: DateTime,
+    /// Whose facilities alone the member may act on: what others keep is not even read. None for everybody's.
+    pub keeper: Option<OrganisationId>,
     /// Which facilities the member may act on. The transaction asks with the facility it reads.
     pub within_reach: Reach<Facility>,
 }
@@ -52,19 +56,9 @@ impl Order {
             fingerprint: String::new(),
             validate_only: false,
             now,
+            keeper: None,
             within_reach: Arc::new(|_| true),
         }
-    }
-
-    /// A fingerprint by which two inputs of one member are told apart. It cannot be read back.
-    #[must_use]
-    pub fn fingerprint(subject: &str, key: &str, input: &impl Serialize) -> String {
-        let mut hash = Sha256::new();
-        for part in [subject.as_bytes(), key.as_bytes(), &serde_json::to_vec(input).unwrap_or_default()] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -92,12 +86,11 @@ pub(crate) struct ActRecord {
     registered_at: bson::DateTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// Empty when the act has no idempotency key, and when it was taken away.
+    #[serde(default)]
     fingerprint: String,
     answer: String,
     irregularities: Vec<Irregularity>,
-    /// Which findings were about people whose files the member did not see.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    out_of_sight: Vec<Code>,
 }
 
 impl ActRecord {
@@ -113,20 +106,7 @@ impl ActRecord {
             fingerprint: order.fingerprint.clone(),
             answer: serde_json::to_string(answer).unwrap_or_default(),
             irregularities: irregularities.to_vec(),
-            out_of_sight: Vec::new(),
         }
-    }
-
-    /// Says which findings were about people out of sight.
-    pub(crate) fn telling(self, out_of_sight: Vec<Code>) -> Self {
-        Self { out_of_sight, ..self }
-    }
-
-    /// What a refused act leaves behind: who was told of somebody out of sight, and when; nothing when nobody was. Not
-    /// the key, which is not used up, and nothing of the input.
-    pub(crate) fn refusal(order: &Order, act: ActId, out_of_sight: Vec<Code>) -> Option<Self> {
-        let nameless = Order { idempotency_key: None, fingerprint: String::new(), ..order.clone() };
-        (!out_of_sight.is_empty()).then(|| Self::new(&nameless, act, &(), &[]).telling(out_of_sight))
     }
 
     pub(crate) fn act_id(&self) -> ActId {
@@ -160,7 +140,9 @@ impl Transaction {
         let Some(record) = self.find_one::<ActRecord>(doc! { "subject": subject, "key": key }).await? else {
             return Ok(None);
         };
-        if record.act != order.act || record.fingerprint != order.fingerprint {
+        // Without a fingerprint there is nothing to compare the input with.
+        let same_input = record.fingerprint.is_empty() || record.fingerprint == order.fingerprint;
+        if record.act != order.act || !same_input {
             return Ok(Some(Err(StoreError::KeyReused)));
         }
         let answer = serde_json::from_str(&record.answer).map_err(|_| StoreError::Corrupt {

@@ -354,7 +354,12 @@ impl Store {
         let block = input.block;
         self.perform(order, move |transaction| {
             Box::pin(async move {
-                let found = transaction.find_one::<PoolDoc>(doc! { "blocks.id": binary(block) }).await?;
+                let mut filter = doc! { "blocks.id": binary(block) };
+                let index = transaction.own_facilities().await?.map(|own| {
+                    filter.insert("_id.facility", doc! { "$in": own });
+                    doc! { "_id.facility": 1, "blocks.id": 1 }
+                });
+                let found = transaction.find_one_by::<PoolDoc>(filter, index).await?;
                 let facility = match &found {
                     Some(pool) => transaction.facility(pool.facility).await?,
                     None => None,

@@ -4,16 +4,19 @@
 //! in the replica set's own order, and hands over the events of one transaction together: they share
 //! a cluster time. Documents of the board are only ever inserted and replaced, so each event carries
 //! the whole document and no look-up afterwards can return a later one.
+//!
+//! The server answers each question for more within about a second, also when there is nothing: so the feed tells that
+//! it lives, and how far it has come.
 
-use futures_util::{StreamExt, TryStreamExt, poll};
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture, poll};
 use mongodb::{
-    ClientSession,
+    ClientSession, Database,
     bson::{Bson, Document as Filter, RawDocumentBuf, Timestamp, doc},
     change_stream::{ChangeStream, event::ResumeToken},
     options::ReadConcern,
 };
 use serde::Deserialize;
-use std::task::Poll;
+use std::{task::Poll, time::Duration};
 use tavolo_schema::{
     Accreditation, Facility, LedgerEntry, Member, Municipality, Organisation, Pool, Position, Publication, id::ActId,
 };
@@ -29,7 +32,7 @@ use crate::{
     member::MemberDoc,
     municipality::MunicipalityDoc,
     organisation::OrganisationDoc,
-    publication::PublicationDoc,
+    publication::{PublicationDoc, last_of_each},
 };
 
 /// Everything the board shows, as of one instant of the replica set.
@@ -91,6 +94,16 @@ pub struct Group {
     pub checkpoint: Checkpoint,
 }
 
+/// What the server has answered.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Something has changed.
+    Group(Group),
+    /// Nothing has changed that the feed has not told. From here it can be followed on; older history is not needed any
+    /// more.
+    Nothing(Option<Checkpoint>),
+}
+
 /// A place in the feed from which it can be followed again.
 #[derive(Clone, Debug)]
 pub struct Checkpoint(ResumeToken);
@@ -106,12 +119,16 @@ pub enum Start {
 
 /// An open feed.
 pub struct Feed {
-    stream: ChangeStream<Event>,
+    /// The next answer. The driver does not bear that a question is dropped and the stream asked another.
+    asked: Asked,
     /// The first event of the next group, when it came while a group was gathered.
     ahead: Option<Result<Event, StoreError>>,
     /// The feed has everything since here.
     since: Position,
 }
+
+/// A question to the server: hands back the stream with the answer, `None` when there is nothing new.
+type Asked = BoxFuture<'static, (ChangeStream<Event>, mongodb::error::Result<Option<Event>>)>;
 
 /// An event as the server sends it.
 #[derive(Deserialize)]
@@ -131,6 +148,9 @@ struct Namespace {
     coll: Option<String>,
 }
 
+/// How long the server waits for changes before it answers that there are none.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Acts of a snapshot: more than anybody could still be waiting to see.
 const LATEST_ACTS: i64 = 1_000;
 
@@ -147,14 +167,27 @@ const FOLLOWED: [&str; 9] = [
     ActRecord::COLLECTION,
 ];
 
+/// Who has it may use the database itself: nobody outside of this file can make one. A feed keeps a connection for as
+/// long as it lives, and a snapshot is read by whoever begins to follow; the gate leaves connections over for both.
+pub(crate) struct Feeding(());
+
 impl Store {
+    fn database(&self) -> &Database {
+        self.gate().beside(&Feeding(()))
+    }
+
+    /// A session that reads everything as of one instant.
+    pub(crate) async fn snapshot_session(&self) -> Result<ClientSession, StoreError> {
+        Ok(self.database().client().start_session().snapshot(true).await?)
+    }
+
     /// Reads everything the board shows, as of one instant.
     ///
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut session = self.client().start_session().snapshot(true).await?;
+        let mut session = self.snapshot_session().await?;
         let mut snapshot = Snapshot {
             organisations: self.read_all::<OrganisationDoc>(&mut session).await?,
             municipalities: self.read_all::<MunicipalityDoc>(&mut session).await?,
@@ -162,7 +195,7 @@ impl Store {
             pools: self.read_all::<PoolDoc>(&mut session).await?,
             accreditations: self.read_all::<AccreditationDoc>(&mut session).await?,
             members: self.read_all::<MemberDoc>(&mut session).await?,
-            publications: self.published(&mut session).await?,
+            publications: self.publications(&mut session).await?,
             acts: self.latest_acts(&mut session).await?,
             position: Position::default(),
         };
@@ -170,6 +203,21 @@ impl Store {
             snapshot.position = position(time);
         }
         Ok(snapshot)
+    }
+
+    async fn publications(&self, session: &mut ClientSession) -> Result<Vec<Publication>, StoreError> {
+        let mut cursor = collection::<PublicationDoc>(self.database())
+            .aggregate(last_of_each(doc! {}))
+            .read_concern(ReadConcern::snapshot())
+            .session(&mut *session)
+            .await?
+            .with_type::<RawDocumentBuf>();
+        let mut publications = Vec::new();
+        let mut stream = cursor.stream(session);
+        while let Some(raw) = stream.try_next().await? {
+            publications.push(read::<PublicationDoc>(&raw)?);
+        }
+        Ok(publications)
     }
 
     async fn latest_acts(&self, session: &mut ClientSession) -> Result<Vec<ActId>, StoreError> {
@@ -204,7 +252,7 @@ impl Store {
         Ok(nouns)
     }
 
-    /// Opens the feed.
+    /// Opens the feed. From a checkpoint that is long ago this takes as long as the server looks through its history.
     ///
     /// # Errors
     ///
@@ -213,7 +261,7 @@ impl Store {
         match from {
             Start::Checkpoint(Checkpoint(token)) => {
                 let stream = self.watch().resume_after(token).await?.with_type();
-                Ok(Feed { stream, ahead: None, since: Position::default() })
+                Ok(Feed::new(stream, Position::default()))
             }
             Start::SecondsBack(seconds) => {
                 let now = self.majority_time().await?;
@@ -232,7 +280,7 @@ impl Store {
                     };
                     match self.watch().start_at_operation_time(start).await {
                         Ok(stream) => {
-                            return Ok(Feed { stream: stream.with_type(), ahead: None, since });
+                            return Ok(Feed::new(stream.with_type(), since));
                         }
                         Err(error) => match StoreError::from(error) {
                             StoreError::HistoryLost if back > 0 => {}
@@ -254,7 +302,18 @@ impl Store {
                 { "operationType": { "$in": ["dropDatabase", "invalidate"] } },
             ] } }])
             .batch_size(10_000)
+            .max_await_time(ANSWERED_WITHIN)
             .read_concern(ReadConcern::majority())
+    }
+
+    /// Up to here the majority has everything now. Asked for before a feed is opened: what the feed tells is the past until
+    /// it has come so far, or has nothing more to tell.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn majority_position(&self) -> Result<Position, StoreError> {
+        self.majority_time().await.map(position)
     }
 
     /// The latest time up to which the majority has everything: a snapshot taken after it contains it.
@@ -268,14 +327,28 @@ impl Store {
     }
 }
 
+/// Asks the server for what comes next: at most one question, and none while events of the last answer are left.
+fn ask(mut stream: ChangeStream<Event>) -> Asked {
+    async move {
+        let answer = stream.next_if_any().await;
+        (stream, answer)
+    }
+    .boxed()
+}
+
 impl Feed {
+    fn new(stream: ChangeStream<Event>, since: Position) -> Self {
+        Self { asked: ask(stream), ahead: None, since }
+    }
+
     /// The feed has everything since this position; the zero position when it was resumed.
     #[must_use]
     pub fn since(&self) -> Position {
         self.since
     }
 
-    /// Waits for the next group.
+    /// Waits for the server's next answer, about a second at most while it can be reached. How long it may take otherwise
+    /// is not limited here. Dropping what this hands back loses nothing.
     ///
     /// A group is complete when an event of another cluster time follows, or when the server has
     /// nothing more to send now: it hands out a transaction's events in one batch.
@@ -283,30 +356,39 @@ impl Feed {
     /// # Errors
     ///
     /// When the feed breaks; follow again from the last checkpoint.
-    pub async fn next(&mut self) -> Result<Group, StoreError> {
+    pub async fn next(&mut self) -> Result<News, StoreError> {
         let first = match self.ahead.take() {
             Some(ahead) => ahead?,
-            None => match self.stream.next().await {
-                Some(event) => event?,
-                None => return Err(StoreError::HistoryLost),
-            },
+            None => {
+                let (stream, answer) = (&mut self.asked).await;
+                let (checkpoint, alive) = (stream.resume_token().map(Checkpoint), stream.is_alive());
+                self.asked = ask(stream);
+                match answer? {
+                    Some(event) => event,
+                    None if alive => return Ok(News::Nothing(checkpoint)),
+                    None => return Err(StoreError::HistoryLost),
+                }
+            }
         };
         let time = first.cluster_time;
         let mut checkpoint = first.token.clone();
         let mut changes: Vec<BoardChange> = change(first)?.into_iter().collect();
-        while let Poll::Ready(Some(event)) = poll!(self.stream.next()) {
-            match event {
-                Ok(event) if event.cluster_time == time => {
+        while let Poll::Ready((stream, answer)) = poll!(&mut self.asked) {
+            self.asked = ask(stream);
+            match answer {
+                Ok(Some(event)) if event.cluster_time == time => {
                     checkpoint = event.token.clone();
                     changes.extend(change(event)?);
                 }
+                // Asked again, the server says the same.
+                Ok(None) => break,
                 other => {
-                    self.ahead = Some(other.map_err(StoreError::from));
+                    self.ahead = other.map_err(StoreError::from).transpose();
                     break;
                 }
             }
         }
-        Ok(Group { position: position(time), changes, checkpoint: Checkpoint(checkpoint) })
+        Ok(News::Group(Group { position: position(time), changes, checkpoint: Checkpoint(checkpoint) }))
     }
 }
 
@@ -333,6 +415,8 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             let subject = event.document_key.as_ref().and_then(|key| key.get_str("_id").ok());
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
+        // What an act loses with the time is nothing that the board shows.
+        ("update", None) if collection == ActRecord::COLLECTION => Ok(None),
         // Records of the past that somebody has put into an archive are still what happened.
         ("delete", _)
             if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActRecord::COLLECTION]

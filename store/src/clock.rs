@@ -3,24 +3,36 @@
 //! No check relies on this having run: checks compare dates themselves. It exists so that the ledger
 //! has the entry, the register the status, and subscribers the event.
 
-use futures_util::StreamExt;
-use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
+use futures_util::{StreamExt, TryStreamExt};
+use mongodb::{
+    Database,
+    bson::{Bson, Document as Filter, Uuid as Binary, doc},
+};
 use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool};
 
 use crate::{
     Order, Store, StoreError,
     accreditation::AccreditationDoc,
+    act::ActRecord,
     capacity::{PoolDoc, pool_key},
-    document::{binary, instant},
-    error::{DUPLICATE_KEY, write_code},
+    document::{Document, binary, instant},
+    error::DUPLICATE_KEY,
 };
 
 /// How long a hub keeps the clock to itself. Another takes over when it has not renewed.
 const LEASE_MILLIS: i64 = 90_000;
 
+/// How long the idempotency key of an act is remembered. 31 days are promised, so that whoever repeats an order after a
+/// month gets its answer; four more let clocks differ and a client be late.
+const KEYS_FOR_MILLIS: i64 = 35 * 24 * 3_600 * 1_000;
+
+/// Keys forgotten by one command, and commands each time that time is kept: ten thousand keys in half a minute.
+const FORGOTTEN_AT_ONCE: i64 = 1_000;
+const FORGOTTEN_IN_TURN: usize = 10;
+
 impl Store {
     /// Enters everything that has changed by the clock until `now`, if no other hub keeps time, and
-    /// tells how many records changed.
+    /// tells how many records changed. Idempotency keys whose time is over are forgotten, and not counted.
     ///
     /// # Errors
     ///
@@ -41,8 +53,33 @@ impl Store {
         for pool in due {
             outcomes.push(async { self.settle(&pool?, now).await }.await);
         }
+        let forgotten = self.forget_keys(now).await;
         // One that cannot be entered has not kept the others from it.
-        outcomes.into_iter().try_fold(0, |entered, outcome| outcome.map(|()| entered + 1))
+        outcomes
+            .into_iter()
+            .try_fold(0, |entered, outcome| outcome.map(|()| entered + 1))
+            .and_then(|entered| forgotten.map(|()| entered))
+    }
+
+    /// Takes from acts of long ago their idempotency key and the fingerprint of their input. The record stays.
+    async fn forget_keys(&self, now: DateTime) -> Result<(), StoreError> {
+        let old =
+            doc! { "key": { "$exists": true }, "registeredAt": { "$lt": instant(now.plus_millis(-KEYS_FOR_MILLIS)) } };
+        let forget = |database: Database| async move {
+            let acts = database.collection::<Filter>(ActRecord::COLLECTION);
+            for _ in 0..FORGOTTEN_IN_TURN {
+                let found = acts.find(old.clone()).projection(doc! { "_id": 1 }).limit(FORGOTTEN_AT_ONCE).await?;
+                let ids = found.map_ok(|act| act.get("_id").cloned().unwrap_or_default());
+                let ids: Vec<Bson> = ids.try_collect().await?;
+                if ids.is_empty() {
+                    break;
+                }
+                let these = doc! { "_id": { "$in": ids } };
+                acts.update_many(these, doc! { "$unset": { "key": "", "fingerprint": "" } }).await?;
+            }
+            Ok(())
+        };
+        self.gate().at_leisure(forget).await
     }
 
     async fn expire(&self, accreditation: &Accreditation, now: DateTime) -> Result<(), StoreError> {
@@ -85,12 +122,15 @@ impl Store {
         let until = DateTime::from_millis(now.millis() + LEASE_MILLIS).unwrap_or(now);
         let free = doc! { "_id": "clock", "$or": [{ "hub": hub }, { "until": { "$lt": instant(now) } }] };
         let lease = doc! { "$set": { "hub": hub, "until": instant(until) } };
-        let meta = self.database().collection::<Filter>("meta");
-        match meta.update_one(free, lease).upsert(true).await {
-            Ok(_) => Ok(true),
+        let taken = self.gate().command(|database| async move {
+            database.collection::<Filter>("meta").update_one(free, lease).upsert(true).await?;
+            Ok(())
+        });
+        match taken.await {
+            Ok(()) => Ok(true),
             // The upsert collides with the lease of another hub.
-            Err(error) if write_code(&error) == Some(DUPLICATE_KEY) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(StoreError::Write { code: DUPLICATE_KEY, .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

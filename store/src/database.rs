@@ -1,27 +1,31 @@
-//! The connection: what a hub demands of its database before it trusts it with anything.
+//! The connection: what a hub demands of its database before it trusts it with anything, and the ways to ask it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use mongodb::{
-    Client, Database,
-    bson::{Document as Bson, RawDocumentBuf, doc},
+    action::Action,
+    bson::{self, Document as Bson, RawDocumentBuf, doc},
     error::ErrorKind,
     event::{EventHandler, cmap::CmapEvent, command::CommandEvent},
-    options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
+    options::{Acknowledgment, ClientOptions, Hint, ReadConcern, WriteConcern},
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
     StoreError,
     document::{Document, Excerpt, collection, read, read_excerpt, write},
+    gate::{Behalf, Connections, Figures, Gate},
+    key::Key,
+    lookup::LookupLimits,
     migrations,
 };
+
+/// Where marks are.
+const META: &str = "meta";
 
 /// Where the database is and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -32,66 +36,31 @@ pub struct Settings {
     pub database: String,
     /// How long an operation waits for a server.
     pub patience: Duration,
+    /// How many looks at files out of their sight members may take in a day.
+    pub lookups: LookupLimits,
 }
 
 impl Settings {
-    /// Settings for an address and a database, with a patience of five seconds.
+    /// Settings for an address and a database, with a patience of five seconds and the usual number of looks.
     #[must_use]
     pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
-        Self { uri: uri.into(), database: database.into(), patience: Duration::from_secs(5) }
+        Self {
+            uri: uri.into(),
+            database: database.into(),
+            patience: Duration::from_secs(5),
+            lookups: LookupLimits::default(),
+        }
     }
 }
 
 /// The database of one hub.
 #[derive(Clone, Debug)]
 pub struct Store {
-    database: Database,
-    commands: Arc<AtomicU64>,
-    connections: Arc<Gauges>,
-    patience: Duration,
+    gate: Gate,
+    /// None for whoever performs no acts with an idempotency key.
+    key: Option<Arc<Key>>,
+    lookups: LookupLimits,
 }
-
-/// The connections to the database, as they are now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connections {
-    /// Connections that are open.
-    pub open: i64,
-    /// Those that somebody works with.
-    pub in_use: i64,
-    /// Operations that wait for one.
-    pub waiting: i64,
-}
-
-/// What the driver tells about its connections, added up.
-#[derive(Debug, Default)]
-struct Gauges {
-    open: AtomicI64,
-    in_use: AtomicI64,
-    waiting: AtomicI64,
-}
-
-impl Gauges {
-    fn note(&self, event: &CmapEvent) {
-        let add = |gauge: &AtomicI64, change| {
-            gauge.fetch_add(change, Ordering::Relaxed);
-        };
-        match event {
-            CmapEvent::ConnectionCreated(_) => add(&self.open, 1),
-            CmapEvent::ConnectionClosed(_) => add(&self.open, -1),
-            CmapEvent::ConnectionCheckoutStarted(_) => add(&self.waiting, 1),
-            CmapEvent::ConnectionCheckoutFailed(_) => add(&self.waiting, -1),
-            CmapEvent::ConnectionCheckedOut(_) => {
-                add(&self.waiting, -1);
-                add(&self.in_use, 1);
-            }
-            CmapEvent::ConnectionCheckedIn(_) => add(&self.in_use, -1),
-            _ => {}
-        }
-    }
-}
-
-/// Documents of a batch. The server by itself would send 16 MB of them at a time.
-const BATCH: u32 = 1_000;
 
 impl Store {
     /// Connects, demands a replica set, and brings the database to the schema this binary knows.
@@ -102,7 +71,7 @@ impl Store {
     /// replica set, a database of a newer version.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let store = Self::connect(settings).await?;
-        migrations::run(&store.database).await?;
+        store.gate.at_leisure(|database| async move { migrations::run(&database).await }).await?;
         Ok(store)
     }
 
@@ -113,42 +82,68 @@ impl Store {
     /// As [`Store::open`], without those of the schema.
     pub async fn connect(settings: &Settings) -> Result<Self, StoreError> {
         let mut options = client_options(settings).await?;
-        let commands = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&commands);
+        let figures = Arc::new(Figures::default());
+        let noted = Arc::clone(&figures);
         options.command_event_handler = Some(EventHandler::callback(move |event| {
             if let CommandEvent::Started(started) = event
                 && is_work(&started.command_name, &started.command)
             {
-                counter.fetch_add(1, Ordering::Relaxed);
+                noted.commands.fetch_add(1, Ordering::Relaxed);
             }
         }));
-        let connections = Arc::new(Gauges::default());
-        let noted = Arc::clone(&connections);
-        options.cmap_event_handler = Some(EventHandler::callback(move |event| noted.note(&event)));
-        let client = Client::with_options(options)?;
-        let hello = client.database("admin").run_command(doc! { "hello": 1 }).await?;
-        if !hello.contains_key("setName") {
-            return Err(StoreError::NoReplicaSet);
-        }
-        let database = client.database(&settings.database);
-        let store = Self { database, commands, connections, patience: settings.patience };
-        // `hello` needs no credentials; this does.
-        store.database.list_collection_names().await?;
-        Ok(store)
+        let noted = Arc::clone(&figures);
+        options.cmap_event_handler = Some(EventHandler::callback(move |event| {
+            match event {
+                CmapEvent::ConnectionCreated(_) => noted.open.fetch_add(1, Ordering::Relaxed),
+                CmapEvent::ConnectionClosed(_) => noted.open.fetch_sub(1, Ordering::Relaxed),
+                _ => 0,
+            };
+        }));
+        let gate = Gate::before(options, settings, figures)?;
+        gate.at_leisure(|database| async move {
+            let hello = database.client().database("admin").run_command(doc! { "hello": 1 }).await?;
+            if !hello.contains_key("setName") {
+                return Err(StoreError::NoReplicaSet);
+            }
+            // `hello` needs no credentials; this does.
+            database.list_collection_names().await?;
+            Ok(())
+        })
+        .await?;
+        Ok(Self { gate, key: None, lookups: settings.lookups })
+    }
+
+    /// The same database, asked on somebody's behalf: few commands of each at once.
+    #[must_use]
+    pub fn on_behalf_of(&self, behalf: Behalf) -> Self {
+        Self { gate: self.gate.on_behalf_of(behalf), key: self.key.clone(), lookups: self.lookups }
+    }
+
+    /// Waits for something else as long as for an answer of the database.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when it does not come within the patience.
+    pub async fn in_patience<T>(&self, other: impl Future<Output = T>) -> Result<T, StoreError> {
+        self.gate.in_patience(other).await
     }
 
     /// Commands sent to the database so far, without those that keep the change feed open and those that publish totals.
     #[must_use]
     pub fn commands(&self) -> u64 {
-        self.commands.load(Ordering::Relaxed)
+        self.gate.commands()
     }
 
     /// The connections to the database.
     #[must_use]
     pub fn connections(&self) -> Connections {
-        let now = |gauge: &AtomicI64| gauge.load(Ordering::Relaxed);
-        let Gauges { open, in_use, waiting } = &*self.connections;
-        Connections { open: now(open), in_use: now(in_use), waiting: now(waiting) }
+        self.gate.connections()
+    }
+
+    /// Name of the database.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.gate.database_name()
     }
 
     /// Removes the whole database. For tests and demonstrations that made it themselves.
@@ -157,12 +152,19 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn drop_database(&self) -> Result<(), StoreError> {
-        Ok(self.database.drop().await?)
+        self.gate.at_leisure(|database| async move { Ok(database.drop().await?) }).await
     }
 
-    /// How long an operation waits for a server.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    pub(crate) fn keyed(self, key: Key) -> Self {
+        Self { key: Some(Arc::new(key)), ..self }
+    }
+
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_deref()
+    }
+
+    pub(crate) fn lookup_limits(&self) -> LookupLimits {
+        self.lookups
     }
 
     /// Puts a mark on the database, by which a later process knows what was done to it.
@@ -171,9 +173,13 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn mark(&self, mark: &str) -> Result<(), StoreError> {
-        let meta = self.database.collection::<Bson>("meta");
-        meta.update_one(doc! { "_id": mark }, doc! { "$set": { "marked": true } }).upsert(true).await?;
-        Ok(())
+        let (which, marked) = (doc! { "_id": mark }, doc! { "$set": { "marked": true } });
+        self.gate
+            .command(|database| async move {
+                database.collection::<Bson>(META).update_one(which, marked).upsert(true).await?;
+                Ok(())
+            })
+            .await
     }
 
     /// Whether the database bears a mark.
@@ -182,20 +188,63 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn has_mark(&self, mark: &str) -> Result<bool, StoreError> {
-        Ok(self.database.collection::<Bson>("meta").find_one(doc! { "_id": mark }).await?.is_some())
+        let which = doc! { "_id": mark };
+        let found =
+            self.gate.command(|database| async move { Ok(database.collection::<Bson>(META).find_one(which).await?) });
+        Ok(found.await?.is_some())
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        self.database.client()
+    /// The way to the database.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     pub(crate) async fn find_all<D: Document>(&self, filter: Bson, sort: Bson) -> Result<Vec<D::Noun>, StoreError> {
-        let cursor = collection::<D>(&self.database).find(filter).sort(sort).await?;
-        cursor.map_err(StoreError::from).and_then(|raw| async move { read::<D>(&raw) }).try_collect().await
+        self.stream::<D>(filter, sort).await?.try_collect().await
+    }
+
+    /// The first documents, so many at most, or all when that is zero; asked for by an index when one is named.
+    pub(crate) async fn find_by<D: Document>(
+        &self,
+        filter: Bson,
+        sort: Bson,
+        most: i64,
+        index: Option<Bson>,
+    ) -> Result<Vec<D::Noun>, StoreError> {
+        let found = self.gate.read(move |database, batch| async move {
+            let all = collection::<D>(&database);
+            let found = all.find(filter).sort(sort).limit(most).batch_size(batch);
+            found.optional(index.map(Hint::Keys), |found, index| found.hint(index)).await
+        });
+        found.await?.map(|raw| read::<D>(&raw?)).try_collect().await
+    }
+
+    /// How many documents match, asked for by an index when one is named.
+    pub(crate) async fn count<D: Document>(&self, filter: Bson, index: Option<Bson>) -> Result<u64, StoreError> {
+        let count = |database: mongodb::Database| async move {
+            let all = collection::<D>(&database);
+            let counted = all.count_documents(filter);
+            Ok(counted.optional(index.map(Hint::Keys), |counted, index| counted.hint(index)).await?)
+        };
+        self.gate.command(count).await
+    }
+
+    /// What a pipeline makes of a collection, asked for by an index when one is named.
+    pub(crate) async fn aggregate<T>(
+        &self,
+        name: &'static str,
+        pipeline: Vec<Bson>,
+        index: Option<Bson>,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: DeserializeOwned + Send + Sync + Unpin + 'static,
+    {
+        let found = self.gate.read(move |database, batch| async move {
+            let documents = database.collection::<RawDocumentBuf>(name);
+            let made = documents.aggregate(pipeline).batch_size(batch);
+            made.optional(index.map(Hint::Keys), |made, index| made.hint(index)).with_type::<T>().await
+        });
+        found.await?.try_collect().await
     }
 
     /// Documents as they come, a batch at a time: what is not read is not held. Dropping the stream ends the cursor.
@@ -204,9 +253,11 @@ impl Store {
         filter: Bson,
         sort: Bson,
     ) -> Result<impl Stream<Item = Result<E::Noun, StoreError>> + Send + use<E>, StoreError> {
-        let documents = self.database.collection::<RawDocumentBuf>(E::COLLECTION);
-        let cursor = documents.find(filter).sort(sort).projection(E::fields()).batch_size(BATCH).await?;
-        Ok(cursor.map(|raw| read_excerpt::<E>(&raw?)))
+        let found = self.gate.read(move |database, batch| async move {
+            let documents = database.collection::<RawDocumentBuf>(E::COLLECTION);
+            documents.find(filter).sort(sort).projection(E::fields()).batch_size(batch).await
+        });
+        Ok(found.await?.map(|raw| read_excerpt::<E>(&raw?)))
     }
 
     /// Whole documents, in the same way.
@@ -215,14 +266,43 @@ impl Store {
         filter: Bson,
         sort: Bson,
     ) -> Result<impl Stream<Item = Result<D::Noun, StoreError>> + Send + use<D>, StoreError> {
-        let cursor = collection::<D>(&self.database).find(filter).sort(sort).batch_size(BATCH).await?;
-        Ok(cursor.map(|raw| read::<D>(&raw?)))
+        let found = self.gate.read(move |database, batch| async move {
+            collection::<D>(&database).find(filter).sort(sort).batch_size(batch).await
+        });
+        Ok(found.await?.map(|raw| read::<D>(&raw?)))
+    }
+
+    /// Writes one document outside of any act.
+    pub(crate) async fn insert<D: Document>(&self, noun: &D::Noun) -> Result<(), StoreError> {
+        let document = write::<D>(noun)?;
+        self.gate
+            .command(|database| async move {
+                collection::<D>(&database).insert_one(document).await?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Writes one document outside of any act, in the place of another with the same id if there is one.
+    pub(crate) async fn put<D: Document>(&self, id: bson::Bson, noun: &D::Noun) -> Result<(), StoreError> {
+        let document = write::<D>(noun)?;
+        self.gate
+            .command(|database| async move {
+                collection::<D>(&database).replace_one(doc! { "_id": id }, document).upsert(true).await?;
+                Ok(())
+            })
+            .await
     }
 
     pub(crate) async fn insert_all<D: Document>(&self, nouns: &[D::Noun]) -> Result<(), StoreError> {
         for chunk in nouns.chunks(2_000) {
             let documents = chunk.iter().map(write::<D>).collect::<Result<Vec<_>, _>>()?;
-            collection::<D>(&self.database).insert_many(documents).ordered(false).await?;
+            self.gate
+                .at_leisure(|database| async move {
+                    collection::<D>(&database).insert_many(documents).ordered(false).await?;
+                    Ok(())
+                })
+                .await?;
         }
         Ok(())
     }

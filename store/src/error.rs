@@ -57,6 +57,15 @@ pub enum StoreError {
         /// The field. What it holds is not told: it may be personal.
         field: String,
     },
+    /// The database is kept with another key than this process has.
+    #[error("database {0} is kept with another key: take the key file of its other hubs")]
+    OtherKey(String),
+    /// The process was started without the key of its database.
+    #[error("this process has no key for the idempotency keys of acts")]
+    NoKey,
+    /// The cryptographic library fails.
+    #[error("no keys can be derived from the key of the database")]
+    Underivable,
     /// The idempotency key was used for a different input.
     #[error("this idempotencyKey was used before with a different input")]
     KeyReused,
@@ -114,6 +123,7 @@ const AUTHENTICATION_FAILED: i32 = 18;
 /// Capped position lost, invalid resume token, fatal error of a change stream, change stream history lost.
 const HISTORY: [i32; 4] = [136, 260, 280, 286];
 pub(crate) const DUPLICATE_KEY: i32 = 11_000;
+pub(crate) const INDEX_NOT_FOUND: i32 = 27;
 
 impl StoreError {
     /// Whether the same act may succeed when it is tried again at once: another writer was first.
@@ -125,6 +135,14 @@ impl StoreError {
             }
             _ => false,
         }
+    }
+}
+
+/// The code with which the server refused a command.
+pub(crate) fn command_code(error: &Error) -> Option<i32> {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => Some(command.code),
+        _ => None,
     }
 }
 

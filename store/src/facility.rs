@@ -78,34 +78,46 @@ impl Document for FacilityDoc {
 impl Transaction {
     /// A facility within the member's reach.
     pub(crate) async fn facility(&mut self, id: FacilityId) -> Result<Option<Facility>, StoreError> {
-        let found = self.by_id::<FacilityDoc>(binary(id)).await?;
+        let mut filter = doc! { "_id": binary(id) };
+        let index = self.keeper.map(|keeper| {
+            filter.insert("operator", binary(keeper));
+            doc! { "operator": 1, "_id": 1 }
+        });
+        let found = self.find_one_by::<FacilityDoc>(filter, index).await?;
         Ok(found.filter(|facility| (self.within_reach)(facility)))
     }
 
-    /// Makes two acts that look at all the places of a facility wait for each other: the second conflicts
+    /// The facilities that alone are within the member's reach; `None` when all are.
+    pub(crate) async fn own_facilities(&mut self) -> Result<Option<Vec<Binary>>, StoreError> {
+        let Some(keeper) = self.keeper else { return Ok(None) };
+        let own = self.find::<FacilityDoc>(doc! { "operator": binary(keeper) }, doc! {}).await?;
+        Ok(Some(own.iter().map(|facility| binary(facility.id)).collect()))
+    }
+
+    /// Makes two acts that want places of a facility, or look at all of them, wait for each other: the second conflicts
     /// on the document that the first writes here, and looks again.
     pub(crate) async fn hold(&mut self, id: FacilityId) -> Result<(), StoreError> {
         self.next_number(&format!("places of {id}")).await.map(drop)
     }
 
     async fn facility_facts(&mut self, facility: &Facility) -> Result<FacilityFacts, StoreError> {
-        let same_address = doc! {
+        let mut same_address = doc! {
             "municipality": &facility.municipality,
             "address.street": &facility.address.street,
             "address.number": &facility.address.number,
             "_id": { "$ne": binary(facility.id) },
         };
+        // Where others' facilities are is not for everybody to find out by trying, nor by the time it takes.
+        let index = self.keeper.map(|keeper| {
+            same_address.insert("operator", binary(keeper));
+            doc! { "operator": 1, "municipality": 1, "address.street": 1, "address.number": 1 }
+        });
         let pools = self.pools_of(facility.id).await?;
         Ok(FacilityFacts {
             municipality: self.by_id::<MunicipalityDoc>(facility.municipality.as_str()).await?,
             operator: self.organisation_kind(facility.operator).await?,
             holder: self.organisation_kind(facility.holder).await?,
-            // Where others' facilities are is not for everybody to find out by trying.
-            same_address: self
-                .find::<FacilityDoc>(same_address, doc! {})
-                .await?
-                .iter()
-                .any(|found| (self.within_reach)(found)),
+            same_address: self.exists::<FacilityDoc>(same_address, index).await?,
             installed: pools.iter().map(|pool| pool.installed).sum(),
         })
     }

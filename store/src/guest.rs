@@ -1,21 +1,62 @@
 //! Guests: the vault. Read by key for loaders, in pages for lists, always within a scope.
 
-use std::collections::HashMap;
+mod sight;
 
-use futures_util::TryStreamExt;
 use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Code, Guest, contract_name,
+    Code, Findings, FormerKeeper, Guest,
     guest::{self, BirthDatePrecision, GuestFacts, HouseholdRole, LegalStatus, OutOfSight, RegisterGuestInput, Sex},
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
+    lookup::{LookedAt, MOST_FILES},
 };
 
+pub use self::sight::{GuestFilter, GuestPage, GuestScope, KeyPage};
 use crate::{
     Order, Outcome, Store, StoreError,
-    document::{self, Document, Unreadable, binary, collection, date_time, day, instant, read},
+    document::{self, Document, Unreadable, binary, date_time, day, instant},
     transaction::Transaction,
 };
+
+#[derive(Serialize, Deserialize)]
+struct FormerKeeperDoc {
+    organisation: Binary,
+    until: bson::DateTime,
+    hosted: bool,
+}
+
+/// Why an organisation sees a file.
+#[derive(Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Sees {
+    Keeper,
+    Holder,
+    Former,
+}
+
+/// Who sees a file by itself, and where the guest is in its eyes. Every reader within a scope begins with it, in its
+/// filter as in its index: what is not there for somebody is not looked at for somebody.
+#[derive(Serialize)]
+struct SightDoc {
+    by: Binary,
+    r#as: Sees,
+    facility: Option<Binary>,
+}
+
+impl SightDoc {
+    /// One entry for each organisation; the file as it is now comes before the file as it was.
+    fn all(guest: &Guest) -> Vec<Self> {
+        let facility = guest.facility.map(binary);
+        let holder = guest.holder.filter(|holder| *holder != guest.custodian);
+        let formers = guest.former_keepers.iter().map(|former| former.organisation);
+        let formers = formers.filter(|former| *former != guest.custodian && Some(*former) != holder);
+        std::iter::once((guest.custodian, Sees::Keeper, facility))
+            .chain(holder.map(|holder| (holder, Sees::Holder, facility)))
+            .chain(formers.map(|former| (former, Sees::Former, None)))
+            .map(|(by, r#as, facility)| Self { by: binary(by), r#as, facility })
+            .collect()
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +83,12 @@ pub(crate) struct GuestDoc {
     household_role: HouseholdRole,
     custodian: Binary,
     facility: Option<Binary>,
+    holder: Option<Binary>,
+    left_at: Option<bson::DateTime>,
+    former_keepers: Vec<FormerKeeperDoc>,
+    /// What a query asks for; what it says is derived from the fields above.
+    #[serde(skip_deserializing)]
+    sight: Vec<SightDoc>,
     registered_at: bson::DateTime,
     /// By which the same person is recognised, see [`Guest::likeness`].
     likeness: String,
@@ -52,6 +99,11 @@ impl Document for GuestDoc {
     type Noun = Guest;
 
     fn store(noun: &Guest) -> Self {
+        let former = |former: &FormerKeeper| FormerKeeperDoc {
+            organisation: binary(former.organisation),
+            until: instant(former.until),
+            hosted: former.hosted,
+        };
         Self {
             id: binary(noun.id),
             surname: noun.surname.clone(),
@@ -71,12 +123,23 @@ impl Document for GuestDoc {
             household_role: noun.household_role,
             custodian: binary(noun.custodian),
             facility: noun.facility.map(binary),
+            holder: noun.holder.map(binary),
+            left_at: noun.left_at.map(instant),
+            former_keepers: noun.former_keepers.iter().map(former).collect(),
+            sight: SightDoc::all(noun),
             registered_at: instant(noun.registered_at),
             likeness: noun.likeness(),
         }
     }
 
     fn read(self) -> Result<Guest, Unreadable> {
+        let former = |former: FormerKeeperDoc| {
+            Ok(FormerKeeper {
+                organisation: document::id(former.organisation),
+                until: date_time("formerKeepers.until", former.until)?,
+                hosted: former.hosted,
+            })
+        };
         Ok(Guest {
             id: document::id(self.id),
             surname: self.surname,
@@ -96,146 +159,91 @@ impl Document for GuestDoc {
             household_role: self.household_role,
             custodian: document::id(self.custodian),
             facility: self.facility.map(document::id),
+            holder: self.holder.map(document::id),
+            left_at: self.left_at.map(|at| date_time("leftAt", at)).transpose()?,
+            former_keepers: self.former_keepers.into_iter().map(former).collect::<Result<_, _>>()?,
+            as_of: None,
             registered_at: date_time("registeredAt", self.registered_at)?,
         })
     }
 }
 
-/// Whose files a viewer may see at all. It is part of every query, so that counts and pages do not
-/// betray what they leave out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum GuestScope {
-    /// Every file.
-    All,
-    /// The files an organisation keeps, and those of guests in these facilities.
-    Kept {
-        /// The organisation.
-        organisation: OrganisationId,
-        /// The facilities.
-        facilities: Vec<FacilityId>,
-    },
-}
-
-impl GuestScope {
-    fn filter(&self) -> Filter {
-        match self {
-            Self::All => doc! {},
-            Self::Kept { organisation, facilities } => {
-                let facilities: Vec<Binary> = facilities.iter().map(|id| binary(*id)).collect();
-                doc! { "$or": [{ "custodian": binary(*organisation) }, { "facility": { "$in": facilities } }] }
-            }
-        }
-    }
-}
-
-/// Which guests a list is about.
-#[derive(Clone, Debug, Default)]
-pub struct GuestFilter {
-    /// Present in this facility.
-    pub facility: Option<FacilityId>,
-    /// Present anywhere, or nowhere.
-    pub present: Option<bool>,
-    /// Of this legal status.
-    pub legal_status: Option<LegalStatus>,
-    /// With this citizenship, ISO 3166-1 alpha-3.
-    pub citizenship: Option<String>,
-    /// Surname begins with this text, case and accents as written.
-    pub surname: Option<String>,
-}
-
-impl GuestFilter {
-    fn filter(&self, scope: &GuestScope) -> Filter {
-        let mut all = vec![scope.filter()];
-        if let Some(facility) = self.facility {
-            all.push(doc! { "facility": binary(facility) });
-        }
-        if let Some(present) = self.present {
-            all.push(if present {
-                doc! { "facility": { "$ne": null } }
-            } else {
-                doc! { "facility": null }
-            });
-        }
-        if let Some(status) = self.legal_status {
-            all.push(doc! { "legalStatus": contract_name(status) });
-        }
-        if let Some(citizenship) = &self.citizenship {
-            all.push(doc! { "citizenships": citizenship });
-        }
-        if let Some(surname) = &self.surname {
-            // A range, not a pattern: nothing in the text is an operator, and the index serves it.
-            all.push(doc! { "surname": { "$gte": surname, "$lt": format!("{surname}\u{10FFFF}") } });
-        }
-        doc! { "$and": all }
-    }
-}
-
-/// Which part of a list of guests.
-#[derive(Clone, Copy, Debug)]
-pub struct GuestPage {
-    /// Only guests after this one.
-    pub after: Option<GuestId>,
-    /// Only guests before this one.
-    pub before: Option<GuestId>,
-    /// How many at most.
-    pub limit: i64,
-    /// Counted from the end.
-    pub backwards: bool,
-}
-
 impl Transaction {
+    /// What is known within a scope.
     async fn guest_facts(
         &mut self,
         guest: &Guest,
         joins: Option<HouseholdId>,
-        scope: &GuestScope,
+        scope: GuestScope,
     ) -> Result<GuestFacts, StoreError> {
         let household_known = match joins {
             None => true,
-            Some(id) => {
-                let member = doc! { "$and": [{ "household": binary(id) }, scope.filter()] };
-                self.exists::<GuestDoc>(member).await?
-            }
+            Some(id) => self.exists_within("household", binary(id), scope).await?,
         };
-        let sight = scope.filter();
-        let likeness = guest.likeness();
+        let mut same = [false; 3];
+        for ((field, code), same) in codes_of(guest).into_iter().zip(&mut same) {
+            if let Some(code) = code {
+                *same = self.exists_within(field, code, scope).await?;
+            }
+        }
+        let [same_tax_code, same_cui_code, same_vestanet_code] = same;
         Ok(GuestFacts {
             household_known,
-            same_tax_code: self.another_has("taxCode", guest.tax_code.as_ref(), &sight).await?,
-            same_cui_code: self.another_has("cuiCode", guest.cui_code.as_ref(), &sight).await?,
-            same_vestanet_code: self.another_has("vestanetCode", guest.vestanet_code.as_ref(), &sight).await?,
-            same_likeness: self.another_has("likeness", Some(&likeness), &sight).await?,
+            same_tax_code,
+            same_cui_code,
+            same_vestanet_code,
+            same_likeness: self.exists_within("likeness", guest.likeness(), scope).await?,
             out_of_sight: OutOfSight::default(),
         })
     }
 
-    /// Looks for the same person among the files out of the member's sight, and has it recorded when there is one.
-    async fn out_of_sight(&mut self, guest: &Guest, scope: &GuestScope) -> Result<OutOfSight, StoreError> {
-        if *scope == GuestScope::All {
-            return Ok(OutOfSight::default());
+    /// Looks for the same person among the files out of the member's sight, and has the look recorded; `None` when the
+    /// member may take no more looks.
+    async fn out_of_sight(&mut self, guest: &Guest, scope: GuestScope) -> Result<Option<OutOfSight>, StoreError> {
+        if scope == GuestScope::All {
+            return Ok(Some(OutOfSight::default()));
         }
-        let hidden = doc! { "$nor": [scope.filter()] };
-        let codes =
-            [("taxCode", &guest.tax_code), ("cuiCode", &guest.cui_code), ("vestanetCode", &guest.vestanet_code)];
-        let codes = codes.into_iter().filter_map(|(field, code)| code.as_ref().map(|code| doc! { field: code }));
-        let codes: Vec<Filter> = codes.collect();
-        let same_code =
-            !codes.is_empty() && self.exists::<GuestDoc>(doc! { "$or": codes, "$and": [hidden.clone()] }).await?;
-        let same_likeness = self.another_has("likeness", Some(&guest.likeness()), &hidden).await?;
-        if same_code {
-            self.out_of_sight.push(Code::DuplicatePerson);
+        if !self.may_look().await? {
+            return Ok(None);
         }
-        if same_likeness {
-            self.out_of_sight.push(Code::PossibleDuplicate);
-        }
-        Ok(OutOfSight { same_code, same_likeness })
+        let codes = codes_of(guest);
+        let likeness = guest.likeness();
+        let mut same: Vec<Filter> =
+            codes.iter().filter_map(|(field, code)| code.map(|code| doc! { *field: code })).collect();
+        same.push(doc! { "likeness": &likeness });
+        let hidden = doc! { "$or": same, "$nor": [scope.filter()] };
+        let hit = self.find_some::<GuestDoc>(hidden, doc! { "_id": 1 }, MOST_FILES).await?;
+        let same_code = |other: &Guest| codes_of(other).iter().zip(&codes).any(|(a, b)| a.1.is_some() && a.1 == b.1);
+        let told = |other: &Guest| {
+            let same =
+                [(same_code(other), Code::DuplicatePerson), (other.likeness() == likeness, Code::PossibleDuplicate)];
+            same.into_iter().filter_map(|(same, code)| same.then_some(code)).collect::<Vec<_>>()
+        };
+        let files: Vec<LookedAt> = hit.iter().map(|other| LookedAt::of(other, told(other))).collect();
+        let told = |code: Code| files.iter().any(|file| file.found.contains(&code));
+        let same = OutOfSight { same_code: told(Code::DuplicatePerson), same_likeness: told(Code::PossibleDuplicate) };
+        let found = [Code::DuplicatePerson, Code::PossibleDuplicate].into_iter().filter(|code| told(*code)).collect();
+        self.looked(found, files);
+        Ok(Some(same))
     }
 
-    async fn another_has(&mut self, field: &str, value: Option<&String>, among: &Filter) -> Result<bool, StoreError> {
-        match value {
-            None => Ok(false),
-            Some(value) => self.exists::<GuestDoc>(doc! { "$and": [{ field: value }, among.clone()] }).await,
-        }
+    /// A guest's file as far as it is within a scope.
+    pub(crate) async fn guest_within(&mut self, id: GuestId, scope: GuestScope) -> Result<Option<Guest>, StoreError> {
+        let mut filter = scope.filter();
+        filter.insert("_id", binary(id));
+        let found = self.find_one_by::<GuestDoc>(filter, scope.index("_id")).await?;
+        Ok(found.and_then(|guest| scope.view(guest)))
+    }
+
+    async fn exists_within(
+        &mut self,
+        field: &str,
+        value: impl Into<bson::Bson>,
+        scope: GuestScope,
+    ) -> Result<bool, StoreError> {
+        let mut filter = scope.filter();
+        filter.insert(field, value.into());
+        self.exists::<GuestDoc>(filter, scope.index(field)).await
     }
 
     /// Whether an adult of the guest's household is present in a facility.
@@ -245,23 +253,60 @@ impl Transaction {
         facility: FacilityId,
     ) -> Result<bool, StoreError> {
         let of_age = self.today().plus_months(-12 * 18).to_string();
-        self.exists::<GuestDoc>(doc! {
+        let adult = doc! {
             "household": binary(guest.household),
             "facility": binary(facility),
             "birthDate": { "$lte": of_age },
             "_id": { "$ne": binary(guest.id) },
-        })
-        .await
+        };
+        // Those present here, not the household wherever it is.
+        self.exists::<GuestDoc>(adult, Some(doc! { "facility": 1, "_id": 1 })).await
     }
 
     pub(crate) async fn put_guest(&mut self, guest: &Guest) -> Result<(), StoreError> {
         self.replace::<GuestDoc>(doc! { "_id": binary(guest.id) }, guest).await.map(drop)
     }
+
+    async fn register(
+        &mut self,
+        input: RegisterGuestInput,
+        custodian: OrganisationId,
+        scope: GuestScope,
+        check: bool,
+    ) -> Result<Option<GuestId>, StoreError> {
+        let joins = input.household.as_ref().and_then(|household| household.id);
+        let guest = opened(input, custodian, self.now);
+        let mut facts = self.guest_facts(&guest, joins, scope).await?;
+        guest::check(&guest, facts, self.today(), &mut self.found);
+        // A check does not try either: the index of codes would answer for everybody's.
+        if self.found.blocks() || check {
+            return Ok(None);
+        }
+        let Some(out_of_sight) = self.out_of_sight(&guest, scope).await? else { return Ok(None) };
+        facts.out_of_sight = out_of_sight;
+        self.found = Findings::default();
+        guest::check(&guest, facts, self.today(), &mut self.found);
+        if self.found.blocks() {
+            return Ok(None);
+        }
+        self.insert::<GuestDoc>(&guest).await?;
+        Ok(Some(guest.id))
+    }
+}
+
+/// The codes by which a person is known for certain.
+fn codes_of(guest: &Guest) -> [(&'static str, Option<&String>); 3] {
+    [
+        ("taxCode", guest.tax_code.as_ref()),
+        ("cuiCode", guest.cui_code.as_ref()),
+        ("vestanetCode", guest.vestanet_code.as_ref()),
+    ]
 }
 
 impl Store {
-    /// Opens a guest's file, kept by `custodian`. A household can be joined only within `scope`. The same person is
-    /// looked for everywhere, but for a mere check within `scope` alone; whoever is found beyond it is on record.
+    /// Opens a guest's file, kept by `custodian`. The same person is looked for within `scope`, and a household can be
+    /// joined only there. Beyond it the person is looked for when nothing else keeps the file from being opened, never
+    /// for a mere check; each such look is counted and on record.
     ///
     /// # Errors
     ///
@@ -271,97 +316,11 @@ impl Store {
         order: &Order,
         input: &RegisterGuestInput,
         custodian: OrganisationId,
-        scope: &GuestScope,
+        scope: GuestScope,
     ) -> Result<Outcome<GuestId>, StoreError> {
         let check = order.validate_only;
-        self.perform(order, move |transaction| {
-            let (input, scope) = (input.clone(), scope.clone());
-            Box::pin(async move {
-                let joins = input.household.as_ref().and_then(|household| household.id);
-                let guest = opened(input, custodian, transaction.now);
-                let mut facts = transaction.guest_facts(&guest, joins, &scope).await?;
-                if !check {
-                    facts.out_of_sight = transaction.out_of_sight(&guest, &scope).await?;
-                }
-                guest::check(&guest, facts, transaction.today(), &mut transaction.found);
-                // A check does not try: the index of codes would answer for everybody's.
-                if transaction.found.blocks() || check {
-                    return Ok(None);
-                }
-                transaction.insert::<GuestDoc>(&guest).await?;
-                Ok(Some(guest.id))
-            })
-        })
-        .await
-    }
-
-    /// Guests by id, for a loader.
-    ///
-    /// # Errors
-    ///
-    /// When the database does not answer or a document is damaged.
-    pub async fn guests_by_ids(&self, ids: &[GuestId]) -> Result<HashMap<GuestId, Guest>, StoreError> {
-        let ids: Vec<Binary> = ids.iter().map(|id| binary(*id)).collect();
-        let guests = self.find_all::<GuestDoc>(doc! { "_id": { "$in": ids } }, doc! {}).await?;
-        Ok(guests.into_iter().map(|guest| (guest.id, guest)).collect())
-    }
-
-    /// The members of households, for a loader.
-    ///
-    /// # Errors
-    ///
-    /// When the database does not answer or a document is damaged.
-    pub async fn guests_by_households(
-        &self,
-        ids: &[HouseholdId],
-    ) -> Result<HashMap<HouseholdId, Vec<Guest>>, StoreError> {
-        let ids: Vec<Binary> = ids.iter().map(|id| binary(*id)).collect();
-        let mut households: HashMap<HouseholdId, Vec<Guest>> = HashMap::new();
-        for guest in self.find_all::<GuestDoc>(doc! { "household": { "$in": ids } }, doc! { "_id": 1 }).await? {
-            households.entry(guest.household).or_default().push(guest);
-        }
-        Ok(households)
-    }
-
-    /// One page of guests in the order of registration.
-    ///
-    /// # Errors
-    ///
-    /// When the database does not answer or a document is damaged.
-    pub async fn guests(
-        &self,
-        filter: &GuestFilter,
-        scope: &GuestScope,
-        page: GuestPage,
-    ) -> Result<Vec<Guest>, StoreError> {
-        let mut ids = doc! {};
-        if let Some(after) = page.after {
-            ids.insert("$gt", binary(after));
-        }
-        if let Some(before) = page.before {
-            ids.insert("$lt", binary(before));
-        }
-        let mut query = filter.filter(scope);
-        if !ids.is_empty() {
-            query.insert("_id", ids);
-        }
-        let sort = doc! { "_id": if page.backwards { -1 } else { 1 } };
-        let cursor = collection::<GuestDoc>(self.database()).find(query).sort(sort).limit(page.limit).await?;
-        let guests = cursor.map_err(StoreError::from).and_then(|raw| async move { read::<GuestDoc>(&raw) });
-        let mut guests: Vec<Guest> = guests.try_collect().await?;
-        if page.backwards {
-            guests.reverse();
-        }
-        Ok(guests)
-    }
-
-    /// How many guests a list has.
-    ///
-    /// # Errors
-    ///
-    /// When the database does not answer.
-    pub async fn count_guests(&self, filter: &GuestFilter, scope: &GuestScope) -> Result<u64, StoreError> {
-        Ok(collection::<GuestDoc>(self.database()).count_documents(filter.filter(scope)).await?)
+        self.perform(order, move |transaction| Box::pin(transaction.register(input.clone(), custodian, scope, check)))
+            .await
     }
 }
 
@@ -387,6 +346,10 @@ fn opened(input: RegisterGuestInput, custodian: OrganisationId, now: tavolo_sche
         vestanet_code: code(input.vestanet_code),
         custodian,
         facility: None,
+        holder: None,
+        left_at: None,
+        former_keepers: Vec::new(),
+        as_of: None,
         registered_at: now,
     }
 }

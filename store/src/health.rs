@@ -6,7 +6,9 @@ use mongodb::{
 };
 use tavolo_schema::DateTime;
 
-use crate::{Settings, StoreError, database::client_options, document::collection, member::MemberDoc, migrations};
+use crate::{
+    Key, Settings, StoreError, database::client_options, document::collection, key, member::MemberDoc, migrations,
+};
 
 /// A connection that asks questions, to whatever server is there.
 #[derive(Debug)]
@@ -137,6 +139,24 @@ impl Checkup {
     /// When it was written by a newer Tavolo, or the server does not answer.
     pub async fn schema_version(&self) -> Result<i32, StoreError> {
         migrations::version(&self.database).await
+    }
+
+    /// Whether the database is kept with a key.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub async fn has_key(&self) -> Result<bool, StoreError> {
+        key::is_kept(&self.database).await
+    }
+
+    /// Whether this is the key that the database is kept with; `None` when it is kept with none yet.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub async fn keeps(&self, key: &Key) -> Result<Option<bool>, StoreError> {
+        key::keeps(&self.database, key).await
     }
 
     /// How many members the roster has.

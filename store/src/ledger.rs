@@ -120,7 +120,7 @@ impl Store {
         let mut books: BTreeMap<(FacilityId, PlaceCategory), Books> = BTreeMap::new();
         let mut audit = Audit::default();
         // One instant for all three: a hub may be at work meanwhile.
-        let mut session = self.client().start_session().snapshot(true).await?;
+        let mut session = self.snapshot_session().await?;
         let mut entries = self.read_all::<LedgerDoc>(&mut session).await?;
         entries.sort_unstable_by_key(|entry| (entry.facility, entry.category, entry.revision));
         for entry in entries {

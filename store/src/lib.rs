@@ -7,7 +7,8 @@
 //! Reading: [`Store`] has one method per access path, each backed by an index. Writing: one method
 //! per act, in the file of its noun. An act runs in one transaction with majority write concern
 //! (`transaction`), takes its decisions on what it reads there, and leaves behind the changed
-//! documents, the ledger entries and one record of the act itself ([`act`]).
+//! documents, the ledger entries and one record of the act itself ([`act`]). Whatever is sent to the
+//! database goes through the `gate`; nothing else of this crate has the driver's database in its hands.
 //!
 //! # Adding the next noun
 //!
@@ -25,6 +26,7 @@ pub mod changes;
 pub mod clock;
 pub mod health;
 pub mod history;
+pub mod key;
 pub mod ledger;
 pub mod seed;
 pub mod statistics;
@@ -35,20 +37,26 @@ mod database;
 mod document;
 mod error;
 mod facility;
+mod gate;
 mod guest;
+mod lookup;
 mod member;
 mod migrations;
 mod municipality;
 mod organisation;
 mod publication;
+mod statistics_table;
 mod stay;
 mod transaction;
 
 pub use act::{Order, Outcome};
 pub use capacity::PlacesAnswer;
-pub use database::{Connections, Settings, Store};
+pub use database::{Settings, Store};
 pub use error::StoreError;
-pub use guest::{GuestFilter, GuestPage, GuestScope};
+pub use gate::{Behalf, Connections};
+pub use guest::{GuestFilter, GuestPage, GuestScope, KeyPage};
+pub use key::Key;
+pub use lookup::{LookupLimits, LookupScope};
 pub use migrations::SCHEMA_VERSION;
-pub use stay::{AdmissionReach, StayPage};
+pub use stay::{AdmissionReach, StayPage, Within};
 pub use transaction::Reach;

@@ -6,7 +6,7 @@ use tavolo_schema::{Member, Role};
 
 use crate::{
     Store, StoreError,
-    document::{self, Document, Unreadable, binary, collection, write},
+    document::{self, Document, Unreadable, binary, collection},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -38,11 +38,7 @@ impl Store {
     ///
     /// When the database does not accept it.
     pub async fn put_member(&self, member: &Member) -> Result<(), StoreError> {
-        collection::<MemberDoc>(self.database())
-            .replace_one(doc! { "_id": &member.subject }, write::<MemberDoc>(member)?)
-            .upsert(true)
-            .await?;
-        Ok(())
+        self.put::<MemberDoc>(member.subject.as_str().into(), member).await
     }
 
     /// Ends a membership and tells whether there was one.
@@ -51,8 +47,11 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn remove_member(&self, subject: &str) -> Result<bool, StoreError> {
-        let removed = collection::<MemberDoc>(self.database()).delete_one(doc! { "_id": subject }).await?;
-        Ok(removed.deleted_count > 0)
+        let which = doc! { "_id": subject };
+        let removed = self
+            .gate()
+            .command(|database| async move { Ok(collection::<MemberDoc>(&database).delete_one(which).await?) });
+        Ok(removed.await?.deleted_count > 0)
     }
 
     /// Every member, by subject.

@@ -3,6 +3,8 @@
 //! The version of a database is the number of migrations it has seen. Add a step at the end of
 //! [`step`]; never change one that has been released.
 
+mod custody;
+
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
@@ -15,6 +17,7 @@ use mongodb::{
 use crate::{
     StoreError,
     error::{DUPLICATE_KEY, write_code},
+    key::drop_fingerprints,
 };
 
 /// The version this binary brings a database to.
@@ -88,6 +91,9 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
     match number {
         1 => foundation(database).await,
         2 => time(database).await,
+        3 => custody::run(database).await,
+        4 => fingerprints(database).await,
+        5 => statistics_tables(database).await,
         6 => publications(database).await,
         _ => Ok(()),
     }
@@ -227,6 +233,14 @@ async fn time(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes away the fingerprints that inputs could be guessed from, and lets those whose time is over be found.
+async fn fingerprints(database: &Database) -> Result<(), StoreError> {
+    drop_fingerprints(database).await?;
+    let old = plain_where(doc! { "registeredAt": 1 }, doc! { "key": { "$exists": true } });
+    database.collection::<Filter>("acts").create_index(old).await?;
+    Ok(())
+}
+
 /// What the public is told of totals; and in each pool, what its day began with.
 async fn publications(database: &Database) -> Result<(), StoreError> {
     let validator = FieldsOf(&[("at", "date"), ("precision", "string")]).validator();
@@ -243,6 +257,19 @@ async fn publications(database: &Database) -> Result<(), StoreError> {
         let unchanged = doc! { "_id": id, "revision": pool.get("revision") };
         // As a whole: the change feed takes no patches.
         pools.replace_one(unchanged, pool).await?;
+    }
+    Ok(())
+}
+
+/// What statistics tell to those who may not see persons, each half-year by its name.
+async fn statistics_tables(database: &Database) -> Result<(), StoreError> {
+    let validator =
+        FieldsOf(&[("_id", "string"), ("madeAt", "date"), ("groups", "array"), ("rows", "object")]).validator();
+    let name = "statisticsTables";
+    if database.list_collection_names().await?.iter().any(|existing| existing == name) {
+        database.run_command(doc! { "collMod": name, "validator": validator }).await?;
+    } else {
+        database.create_collection(name).validator(validator).await?;
     }
     Ok(())
 }
@@ -280,6 +307,10 @@ impl FieldsOf {
 
 fn plain(keys: Filter) -> IndexModel {
     IndexModel::builder().keys(keys).build()
+}
+
+fn plain_where(keys: Filter, filter: Filter) -> IndexModel {
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().partial_filter_expression(filter).build()).build()
 }
 
 fn unique(keys: Filter) -> IndexModel {

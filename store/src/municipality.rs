@@ -6,7 +6,7 @@ use tavolo_schema::Municipality;
 
 use crate::{
     Store, StoreError,
-    document::{Document, Unreadable, collection, write},
+    document::{Document, Unreadable},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -96,10 +96,7 @@ impl Store {
                 population: row.population_2011,
                 province: row.province,
             };
-            collection::<MunicipalityDoc>(self.database())
-                .replace_one(doc! { "_id": &municipality.istat_code }, write::<MunicipalityDoc>(&municipality)?)
-                .upsert(true)
-                .await?;
+            self.put::<MunicipalityDoc>(municipality.istat_code.as_str().into(), &municipality).await?;
         }
         self.mark(LOADED).await?;
         Ok(count)

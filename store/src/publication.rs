@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use mongodb::{
-    ClientSession,
+    Database,
     bson::{self, Bson, Document as Filter, RawDocumentBuf, doc},
-    options::ReadConcern,
 };
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
@@ -81,11 +80,13 @@ impl Store {
     pub async fn publish(&self, publications: &[Publication]) -> Result<(), StoreError> {
         for chunk in publications.chunks(1_000) {
             let documents = chunk.iter().map(write::<PublicationDoc>).collect::<Result<Vec<_>, _>>()?;
-            let added = collection::<PublicationDoc>(self.database()).insert_many(documents).ordered(false).await;
-            match added {
-                Err(error) if write_code(&error) != Some(DUPLICATE_KEY) => return Err(error.into()),
-                _ => {}
-            }
+            let add = |database: Database| async move {
+                match collection::<PublicationDoc>(&database).insert_many(documents).ordered(false).await {
+                    Err(error) if write_code(&error) != Some(DUPLICATE_KEY) => Err(error.into()),
+                    _ => Ok(()),
+                }
+            };
+            self.gate().at_leisure(add).await?;
         }
         Ok(())
     }
@@ -98,41 +99,25 @@ impl Store {
     pub async fn published_at(&self, cells: &[Cell], at: DateTime) -> Result<BTreeMap<Cell, Publication>, StoreError> {
         let cells: Vec<Bson> = cells.iter().map(cell).collect();
         let until = doc! { "_id.cell": { "$in": cells }, "at": { "$lte": instant(at) } };
-        let found = collection::<PublicationDoc>(self.database()).aggregate(last_of_each(until)).await?;
-        let found = found.with_type::<RawDocumentBuf>().map_err(StoreError::from);
-        let found = found.and_then(|raw| async move { read::<PublicationDoc>(&raw) });
-        found.map_ok(|publication| (publication.cell.clone(), publication)).try_collect().await
+        let found: Vec<RawDocumentBuf> = self.aggregate(PublicationDoc::COLLECTION, last_of_each(until), None).await?;
+        let found = found.iter().map(read::<PublicationDoc>);
+        found.map(|found| found.map(|publication| (publication.cell.clone(), publication))).collect()
     }
 
-    /// What was told of a cell until an instant, in order.
+    /// What was told of a cell until an instant, the latest first.
     ///
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn published_until(&self, of: &Cell, at: DateTime) -> Result<Vec<Publication>, StoreError> {
         let until = doc! { "_id.cell": cell(of), "at": { "$lte": instant(at) } };
-        self.find_all::<PublicationDoc>(until, doc! { "_id.number": 1 }).await
-    }
-
-    /// The last publication of every cell, as of the instant of a session.
-    pub(crate) async fn published(&self, session: &mut ClientSession) -> Result<Vec<Publication>, StoreError> {
-        let mut cursor = collection::<PublicationDoc>(self.database())
-            .aggregate(last_of_each(doc! {}))
-            .read_concern(ReadConcern::snapshot())
-            .session(&mut *session)
-            .await?
-            .with_type::<RawDocumentBuf>();
-        let mut published = Vec::new();
-        let mut stream = cursor.stream(session);
-        while let Some(raw) = stream.try_next().await? {
-            published.push(read::<PublicationDoc>(&raw)?);
-        }
-        Ok(published)
+        self.stream::<PublicationDoc>(until, doc! { "_id.cell": 1, "_id.number": -1 }).await?.try_collect().await
     }
 }
 
-fn last_of_each(which: Filter) -> [Filter; 4] {
-    [
+/// The last publication of each cell, of those that match.
+pub(crate) fn last_of_each(which: Filter) -> Vec<Filter> {
+    vec![
         doc! { "$match": which },
         doc! { "$sort": { "_id.cell": 1, "_id.number": -1 } },
         doc! { "$group": { "_id": "$_id.cell", "last": { "$first": "$$ROOT" } } },

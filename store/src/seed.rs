@@ -57,12 +57,13 @@ impl Store {
 
     /// Takes so many numbers of a series at once and tells the first.
     async fn reserve_numbers(&self, series: &str, count: i32) -> Result<i32, StoreError> {
-        let counters = self.database().collection::<mongodb::bson::Document>("counters");
-        let counter = counters
-            .find_one_and_update(doc! { "_id": series }, doc! { "$inc": { "last": count } })
-            .upsert(true)
-            .return_document(mongodb::options::ReturnDocument::After)
-            .await?;
+        let (which, more) = (doc! { "_id": series }, doc! { "$inc": { "last": count } });
+        let counter = self.gate().command(|database| async move {
+            let counters = database.collection::<mongodb::bson::Document>("counters");
+            let taken = counters.find_one_and_update(which, more).upsert(true);
+            Ok(taken.return_document(mongodb::options::ReturnDocument::After).await?)
+        });
+        let counter = counter.await?;
         let last = counter.and_then(|counter| counter.get_i32("last").ok()).unwrap_or(count);
         Ok(last - count + 1)
     }
@@ -74,8 +75,10 @@ impl Store {
     /// When the database does not answer.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         for name in [OrganisationDoc::COLLECTION, FacilityDoc::COLLECTION] {
-            let collection = self.database().collection::<mongodb::bson::Document>(name);
-            if collection.find_one(doc! {}).await?.is_some() {
+            let found = self.gate().command(|database| async move {
+                Ok(database.collection::<mongodb::bson::Document>(name).find_one(doc! {}).await?)
+            });
+            if found.await?.is_some() {
                 return Ok(false);
             }
         }

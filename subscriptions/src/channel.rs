@@ -11,21 +11,23 @@
 //! position P
 //!
 //! - at or above the floor takes the first message above P and moves on to that message's position;
-//! - below the floor (the ring began later, or what it had was dropped) is given what the *log* has
-//!   above P by an execution of its own, which ends at a position the log has reached, and so at or
-//!   above the floor;
+//! - below the floor (the ring began later, or what it had was dropped) takes a *piece*: what the log has above P,
+//!   every change of it, up to a position that is further on. When the log has no more, that is where the log has come
+//!   to, and so at or above the floor of the ring;
 //! - below the floor of the log as well, or in a log that began anew, is sent the state as `RESYNC`.
 //!
 //! The state is that of one board at position P, so a listener that has been sent it is one at P.
-//! Each case leads to the next by position alone: it does not matter who began first.
+//! Each case leads to the next by position alone: it does not matter who began first. From P the next message is that of
+//! the first wanted change above P, in the ring and in a piece, or a `RESYNC`: no change is left out without being told.
 //!
 //! # Slow listeners
 //!
-//! There is no queue per listener. One that is 64 messages behind is sent the latest message of
-//! each pool instead of all of them, from the ring or, when that does not keep so much, from the log; where messages
-//! have no pool, the state.
+//! There is no queue per listener, and nothing is left out for one that is slow. Who takes less than there is falls out
+//! of the ring and reads on in the log, at its own pace, until it has caught up or fallen out of that as well. What is
+//! kept for a listener is no more than one piece, which all share who are at about the same place.
 
 mod listener;
+mod missed;
 mod ring;
 mod waiting;
 
@@ -39,27 +41,22 @@ use std::{
 
 use futures_util::{StreamExt, stream::BoxStream};
 use metrics::gauge;
-use tavolo_schema::{PlaceCategory, Position, id::FacilityId};
-use tokio::time::Instant;
+use tavolo_schema::Position;
+use tokio::{task::coop::consume_budget, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::listener::Listener;
-use self::{ring::Ring, waiting::Waiting};
+use self::{missed::Pieces, ring::Ring, waiting::Waiting};
 use crate::{Cursor, Mark, Table};
 
 /// A state is shared by those who come before so many further changes.
 const FRESH: usize = 64;
-
-/// What a message is about, when a later message about the same takes its place.
-pub type Subject = (FacilityId, PlaceCategory);
 
 /// A message, as it is sent to every listener.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Where a listener is after it.
     pub position: Position,
-    /// What it is about.
-    pub subject: Option<Subject>,
     /// The answer, as JSON.
     pub json: Arc<str>,
 }
@@ -72,11 +69,11 @@ pub enum Part {
         /// Whoever gets it has to forget what it knew.
         resync: bool,
     },
-    /// What has come since, up to now.
+    /// What has come since: every change, up to now or up to the last of so many messages.
     Missed {
         /// Since then.
         after: Mark,
-        /// So many changes are told one by one; of more, the latest of each pool.
+        /// So many messages at most.
         most: usize,
     },
     /// Whatever comes after this, until the log begins anew.
@@ -126,6 +123,8 @@ pub struct Channel<S> {
     narrator: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// The last state, while somebody is being sent it.
     state: tokio::sync::Mutex<Weak<State>>,
+    /// What was missed, while somebody is being sent it.
+    pieces: tokio::sync::Mutex<Pieces>,
 }
 
 /// What the narrator and the listeners share.
@@ -178,6 +177,7 @@ impl<S: Source> Channel<S> {
             shared: Mutex::default(),
             narrator: tokio::sync::Mutex::default(),
             state: tokio::sync::Mutex::default(),
+            pieces: tokio::sync::Mutex::default(),
         }
     }
 
@@ -235,10 +235,19 @@ async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut message
         if !channel.change_ring(|ring| ring.is_of(epoch), |ring| ring.put(message, Instant::now())) {
             return;
         }
+        drop(channel);
+        // A burst must not fill the ring before anybody has had a look.
+        consume_budget().await;
     }
-    if let Some(channel) = channel.upgrade() {
-        channel.change_ring(|ring| ring.is_of(epoch), Ring::break_off);
-    }
+    let Some(channel) = channel.upgrade() else { return };
+    channel.change_ring(
+        |ring| ring.is_of(epoch),
+        |ring| match channel.table.behind(ring.end()) {
+            Some(_) => ring.break_off(),
+            // The log has begun anew, or gone on without the narrator: another one can go on from there.
+            None => *ring = Ring::default(),
+        },
+    );
 }
 
 /// The channels that somebody listens to.

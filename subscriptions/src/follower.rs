@@ -1,4 +1,7 @@
 //! The follower: the one task that reads the change feed and keeps the table true.
+//!
+//! The server answers about once a second, with or without changes. Of a server that does not answer there may be no
+//! other sign: a connection that somebody in between has forgotten says nothing. So silence is a fault like any other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,23 +9,70 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tavolo_schema::{Position, id::ActId};
 use tavolo_store::{
     Store, StoreError,
-    changes::{Checkpoint, Feed, Group, Start},
+    changes::{Checkpoint, Feed, Group, News, Start},
+};
+use tokio::{
+    task::coop::consume_budget,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{Board, Link, Table};
 
+/// How a hub follows its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Changes of occupancy that are kept for those who come back, or take what they are sent too slowly.
+    pub kept: usize,
+    /// A feed without an answer for so long is broken.
+    pub silence: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { kept: 20_000, silence: Duration::from_secs(10) }
+    }
+}
+
 /// How far back a starting hub reads, so that subscribers of the hub before it miss nothing.
 const HISTORY_SECONDS: u32 = 600;
+
+/// The pause before the feed is opened anew, when that does not follow another attempt.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest silence that is waited out. Each in vain makes the next twice as long: to look through a long history
+/// takes its time.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);
+
+/// Why the feed is opened anew.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("no answer for {0:?}")]
+    Silence(Duration),
+}
+
+impl Fault {
+    /// Whether what comes after the checkpoint cannot be had or applied: what is true can then only be read.
+    fn is_of_history(&self) -> bool {
+        matches!(self, Self::Store(StoreError::HistoryLost | StoreError::Corrupt { .. }))
+    }
+}
 
 /// Follows the feed from where the table stands.
 pub struct Follower {
     store: Store,
     table: Arc<Table>,
+    settings: Settings,
     feed: Feed,
     checkpoint: Option<Checkpoint>,
     /// The snapshot covers every group up to here.
     snapshot: Position,
+    /// The feed tells the past up to here; `None` when the board shows what the majority has.
+    behind: Option<Position>,
+    /// How long the next answer may take.
+    patience: Duration,
 }
 
 impl Follower {
@@ -32,10 +82,29 @@ impl Follower {
     ///
     /// When the database does not answer or a document is damaged.
     pub async fn open(store: Store) -> Result<(Arc<Table>, Self), StoreError> {
+        Self::open_with(store, Settings::default()).await
+    }
+
+    /// As [`Self::open`], in another way than usual.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn open_with(store: Store, settings: Settings) -> Result<(Arc<Table>, Self), StoreError> {
         let (feed, board, acts) = read(&store, HISTORY_SECONDS).await?;
         let snapshot = board.position();
-        let table = Table::new(board, acts, feed.since());
-        Ok((Arc::clone(&table), Self { store, table, feed, checkpoint: None, snapshot }))
+        let table = Table::new(board, acts, feed.since(), settings.kept);
+        let follower = Self {
+            store,
+            table: Arc::clone(&table),
+            settings,
+            feed,
+            checkpoint: None,
+            snapshot,
+            behind: None,
+            patience: settings.silence,
+        };
+        Ok((table, follower))
     }
 
     /// Follows until cancelled. Faults of the database are waited out; nothing is missed.
@@ -46,8 +115,9 @@ impl Follower {
                 tracing::warn!(error = %fault, "the change feed broke");
                 self.table.set_link(Link::Lost(fault.to_string()));
                 self.reopen(fault).await;
-                tracing::info!("the change feed is followed again");
-                self.table.set_link(Link::Following);
+                if self.behind.is_none() {
+                    self.caught_up();
+                }
             }
         };
         tokio::select! {
@@ -56,28 +126,68 @@ impl Follower {
         }
     }
 
-    async fn follow(&mut self) -> StoreError {
+    async fn follow(&mut self) -> Fault {
         loop {
-            match self.feed.next().await {
-                Ok(Group { position, changes, checkpoint }) => {
+            let news = match timeout(self.patience, self.feed.next()).await {
+                Ok(Ok(news)) => news,
+                Ok(Err(fault)) => return fault.into(),
+                Err(_) => return self.silence(),
+            };
+            self.patience = self.settings.silence;
+            let reached = match news {
+                News::Group(Group { position, changes, checkpoint }) => {
                     self.checkpoint = Some(checkpoint);
                     self.table.apply(position, changes, position <= self.snapshot);
+                    Some(position)
                 }
-                Err(fault) => return fault,
+                News::Nothing(checkpoint) => {
+                    self.checkpoint = checkpoint.or(self.checkpoint.take());
+                    None
+                }
+            };
+            self.table.heard();
+            // The first answer that has nothing more to tell says so as well.
+            if self.behind.is_some_and(|until| reached.is_none_or(|reached| reached >= until)) {
+                self.caught_up();
             }
+            // Catching up, there is always an answer, and others have to have their turn.
+            consume_budget().await;
         }
     }
 
-    async fn reopen(&mut self, mut fault: StoreError) {
+    fn silence(&mut self) -> Fault {
+        let waited = self.patience;
+        self.patience = (2 * waited).min(LONGEST_SILENCE).max(waited);
+        Fault::Silence(waited)
+    }
+
+    /// The board shows again what the majority has.
+    fn caught_up(&mut self) {
+        self.behind = None;
+        self.table.heard();
+        tracing::info!("the change feed is followed again");
+        self.table.set_link(Link::Following);
+    }
+
+    async fn reopen(&mut self, mut fault: Fault) {
         let mut pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
+            .with_min_delay(SHORTEST_PAUSE)
             .with_max_delay(Duration::from_secs(2))
             .with_jitter()
             .without_max_times()
             .build();
         loop {
             // First of all a pause: a feed that opens and breaks at once must not keep the hub busy.
-            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+            let pause = sleep(pauses.next().unwrap_or_default());
+            if fault.is_of_history() {
+                pause.await;
+            } else {
+                tokio::select! {
+                    () = pause => {}
+                    // What somebody waits to see on the board was written: the database is there.
+                    () = self.table.wanted() => sleep(SHORTEST_PAUSE).await,
+                }
+            }
             match self.try_reopen(&fault).await {
                 Ok(()) => return,
                 Err(again) => fault = again,
@@ -87,17 +197,27 @@ impl Follower {
 
     /// Resumes from the checkpoint. Begins anew, from now, when the history does not reach back to it or
     /// holds something that cannot be applied: what is true can then only be read.
-    async fn try_reopen(&mut self, fault: &StoreError) -> Result<(), StoreError> {
+    async fn try_reopen(&mut self, fault: &Fault) -> Result<(), Fault> {
         match &self.checkpoint {
-            Some(checkpoint) if !matches!(fault, StoreError::HistoryLost | StoreError::Corrupt { .. }) => {
-                self.feed = self.store.follow(Start::Checkpoint(checkpoint.clone())).await?;
+            Some(checkpoint) if !fault.is_of_history() => {
+                // A question that needs no time: without an answer, the connection is as dead as the one before.
+                let asking = timeout(self.settings.silence, self.store.majority_position());
+                let until = asking.await.map_err(|_| Fault::Silence(self.settings.silence))??;
+                let opening = self.store.follow(Start::Checkpoint(checkpoint.clone()));
+                let Ok(feed) = timeout(self.patience, opening).await else { return Err(self.silence()) };
+                // The driver ends the old one in a task of its own: nobody waits for who does not answer.
+                self.feed = feed?;
+                self.behind = Some(until);
             }
             _ => {
-                let (feed, board, acts) = read(&self.store, 0).await?;
+                let reading = read(&self.store, 0);
+                let Ok(found) = timeout(self.patience, reading).await else { return Err(self.silence()) };
+                let (feed, board, acts) = found?;
                 self.snapshot = board.position();
                 self.table.reset(board, acts, feed.since());
                 self.feed = feed;
                 self.checkpoint = None;
+                self.behind = None;
             }
         }
         Ok(())

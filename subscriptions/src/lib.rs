@@ -15,21 +15,22 @@
 //!    every change up to P and none after.
 //! 2. *The log is complete above its floor.* It takes every ledger entry of the feed in order,
 //!    those up to S as well. Its floor is where the feed began, or the last entry that was dropped
-//!    for space.
+//!    for space: it keeps [`follower::Settings::kept`] entries.
 //! 3. *A subscriber without cursor* is sent the state of one board as of P, and then every log
 //!    entry above P. Nothing between the two can be missed, because P is the board's own position,
 //!    and nothing is sent twice, because entries up to P are skipped by position.
-//! 4. *A subscriber with cursor C* at or above the floor is sent every log entry above C. Below the
+//! 4. *A subscriber with cursor C* at or above the floor is sent every log entry above C, however many. Below the
 //!    floor the log cannot tell what was missed: the subscriber gets `RESYNC` with the current
 //!    state, and goes on as in 3. A cursor from the middle of a state names no position it has
 //!    completely; it is answered by `RESYNC` as well.
-//! 5. *After a fault* the feed goes on from the last group's checkpoint. When the history does not
-//!    reach back to it, board and log begin anew, and every subscriber is sent `RESYNC`.
+//! 5. *After a fault*, silence included, the feed goes on from the checkpoint of the last answer that was taken in,
+//!    with or without a group. When the history does not reach back to it, board and log begin anew, and every
+//!    subscriber is sent `RESYNC`.
 //! 6. *Equal subscribers* share a [`channel`], whose ring is a rendering of the log: the argument
 //!    there says why it may stand in for the log.
 //!
-//! A subscriber pulls at its own pace: there is no queue per subscriber. One that lags is sent only
-//! the latest message of each pool, which loses no state, since an entry carries all numbers after it.
+//! A subscriber pulls at its own pace: there is no queue per subscriber. One that lags reads the log on from where it is.
+//! What it did not take before the log dropped it is lost to it, and it is told so, by `RESYNC`.
 //!
 //! # Adding the next noun
 //!
@@ -50,7 +51,7 @@ mod invented;
 mod log;
 
 pub use board::{Board, Place};
-pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Subject, Unplayed};
+pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Unplayed};
 pub use cursor::Cursor;
 pub use follower::Follower;
 pub use journal::Movements;

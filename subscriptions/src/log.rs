@@ -1,9 +1,6 @@
 //! The log: recent occupancy changes, shared by every subscriber.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use tavolo_schema::{LedgerEntry, Position};
 
@@ -20,11 +17,8 @@ pub struct OccupancyChange {
     pub place: Arc<Place>,
 }
 
-/// Changes kept for those who come back.
-const KEPT: usize = 20_000;
-
-/// A subscriber so many changes behind is sent the latest of each pool instead of all.
-pub(crate) const LAGGING: usize = 512;
+/// Who is no more than so many changes behind is worth beginning to narrate for.
+const NEAR: usize = 512;
 
 /// Where somebody stands in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +37,11 @@ impl Mark {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
     changes: VecDeque<Arc<OccupancyChange>>,
+    /// So many changes at most.
+    kept: usize,
     /// The log has every change above this position.
     floor: Position,
     /// Counts how often the log began anew.
@@ -54,13 +50,18 @@ pub(crate) struct Log {
 
 /// What a subscriber finds when it looks for more.
 pub(crate) enum Found {
-    /// Changes above its position, in order; possibly none.
+    /// The first changes above its position, in order; possibly none.
     Changes(Vec<Arc<OccupancyChange>>),
     /// The log does not reach back to its position.
     TooOld,
 }
 
 impl Log {
+    /// A log of so many changes, which has yet to begin.
+    pub(crate) fn keeping(kept: usize) -> Self {
+        Self { changes: VecDeque::new(), kept, floor: Position::default(), epoch: 0 }
+    }
+
     pub(crate) fn begin(&mut self, floor: Position) {
         self.changes.clear();
         self.floor = floor;
@@ -81,7 +82,7 @@ impl Log {
 
     pub(crate) fn push(&mut self, change: OccupancyChange) {
         self.changes.push_back(Arc::new(change));
-        if self.changes.len() > KEPT
+        if self.changes.len() > self.kept
             && let Some(dropped) = self.changes.pop_front()
         {
             self.floor = dropped.position;
@@ -103,26 +104,16 @@ impl Log {
     /// Where to begin to deliver so that somebody at this mark misses nothing, if that is not far back.
     pub(crate) fn beginning(&self, mark: Mark) -> Mark {
         let end = self.end();
-        let near = self.behind(mark).is_some_and(|behind| behind <= LAGGING);
+        let near = self.behind(mark).is_some_and(|behind| behind <= NEAR);
         if near { Mark { position: mark.position.min(end.position), ..end } } else { end }
     }
 
-    /// The changes above a mark, one by one if there are no more than so many.
+    /// The changes above a mark, the first so many of them.
     pub(crate) fn above(&self, mark: Mark, most: usize) -> Found {
         let Some(behind) = self.behind(mark) else { return Found::TooOld };
-        let missed = self.changes.iter().skip(self.changes.len() - behind);
-        Found::Changes(if behind <= most { missed.cloned().collect() } else { latest_of_each_pool(missed) })
+        let missed = self.changes.range(self.changes.len() - behind..);
+        Found::Changes(missed.take(most).cloned().collect())
     }
-}
-
-fn latest_of_each_pool<'a>(
-    changes: impl DoubleEndedIterator<Item = &'a Arc<OccupancyChange>>,
-) -> Vec<Arc<OccupancyChange>> {
-    let mut seen = HashSet::new();
-    let mut latest: Vec<_> =
-        changes.rev().filter(|change| seen.insert((change.entry.facility, change.entry.category))).cloned().collect();
-    latest.reverse();
-    latest
 }
 
 #[cfg(test)]
@@ -132,6 +123,12 @@ mod tests {
 
     use super::*;
     use crate::invented::{at, entry, place};
+
+    const KEPT: usize = 700;
+
+    fn log() -> Log {
+        Log::keeping(KEPT)
+    }
 
     fn change(place: &Arc<Place>, category: PlaceCategory, position: Position) -> OccupancyChange {
         OccupancyChange { position, entry: entry(place.facility.id, category, 0), place: Arc::clone(place) }
@@ -144,23 +141,20 @@ mod tests {
         }
     }
 
-    /// A log that keeps everything and looks through all of it.
+    /// A log that looks through everything there ever was.
     struct Model {
         floor: Position,
         epoch: u64,
-        changes: Vec<(Position, usize)>,
+        changes: Vec<Position>,
     }
 
     impl Model {
-        fn above(&self, position: Position, epoch: u64) -> Option<Vec<Position>> {
-            if position < self.floor || epoch != self.epoch {
+        fn above(&self, position: Position, epoch: u64, most: usize) -> Option<Vec<Position>> {
+            let dropped = self.changes.len().checked_sub(KEPT + 1).map(|last| self.changes[last]);
+            if position < dropped.unwrap_or(self.floor) || epoch != self.epoch {
                 return None;
             }
-            let missed: Vec<_> = self.changes.iter().filter(|(own, _)| *own > position).collect();
-            let superseded = |index: usize| missed[index + 1..].iter().any(|(_, pool)| *pool == missed[index].1);
-            let coalesced = missed.len() > LAGGING;
-            let sent = (0..missed.len()).filter(|index| !coalesced || !superseded(*index));
-            Some(sent.map(|index| missed[index].0).collect())
+            Some(self.changes.iter().filter(|own| **own > position).take(most).copied().collect())
         }
     }
 
@@ -180,10 +174,10 @@ mod tests {
             before in groups(),
             after in groups(),
             begins_anew in any::<bool>(),
-            asked in vec((0..340_u32, 0..9_u32, any::<bool>()), 40),
+            asked in vec((0..340_u32, 0..9_u32, any::<bool>(), 1..800_usize), 40),
         ) {
             let places: Vec<_> = (0..4).map(|_| place()).collect();
-            let mut log = Log::default();
+            let mut log = log();
             let mut model = Model { floor: at(10, 0, 0), epoch: 1, changes: Vec::new() };
             log.begin(model.floor);
             let mut seconds = 10;
@@ -198,22 +192,23 @@ mod tests {
                         let last = log.last_of(at(seconds, 1, 0));
                         let position = Position { ordinal: last.ordinal + 1, ..last };
                         log.push(change(&places[pool / 3], PlaceCategory::ALL[pool % 3], position));
-                        model.changes.push((position, pool));
+                        model.changes.push(position);
                     }
                 }
             }
             prop_assert_eq!(log.epoch(), model.epoch);
-            for (back, ordinal, current) in asked {
+            for (back, ordinal, current, most) in asked {
                 let position = at((seconds + 2).saturating_sub(back), 1, ordinal);
                 let epoch = if current { model.epoch } else { 1 };
-                prop_assert_eq!(positions(log.above(Mark { position, epoch }, LAGGING)), model.above(position, epoch));
+                let found = positions(log.above(Mark { position, epoch }, most));
+                prop_assert_eq!(found, model.above(position, epoch, most));
             }
         }
     }
 
     #[test]
     fn the_entries_of_one_transaction_are_told_apart_and_a_cursor_between_them_gets_the_rest() {
-        let mut log = Log::default();
+        let mut log = log();
         log.begin(at(5, 0, 0));
         let house = place();
         for ordinal in 1..=3 {
@@ -222,17 +217,17 @@ mod tests {
         }
         assert_eq!(log.last_of(at(7, 3, 0)), at(7, 3, 0), "another cluster time counts anew");
         assert_eq!(
-            positions(log.above(Mark { position: at(7, 2, 1), epoch: 1 }, LAGGING)),
+            positions(log.above(Mark { position: at(7, 2, 1), epoch: 1 }, 9)),
             Some(vec![at(7, 2, 2), at(7, 2, 3)])
         );
-        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 1 }, LAGGING)), Some(vec![]));
-        assert_eq!(positions(log.above(Mark { position: at(4, 9, 9), epoch: 1 }, LAGGING)), None, "below the floor");
-        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 0 }, LAGGING)), None, "of an earlier log");
+        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 1 }, 9)), Some(vec![]));
+        assert_eq!(positions(log.above(Mark { position: at(4, 9, 9), epoch: 1 }, 9)), None, "below the floor");
+        assert_eq!(positions(log.above(Mark { position: at(7, 2, 3), epoch: 0 }, 9)), None, "of an earlier log");
     }
 
     #[test]
     fn what_is_dropped_for_space_raises_the_floor_and_nothing_above_it_is_missing() {
-        let mut log = Log::default();
+        let mut log = log();
         log.begin(at(1, 0, 0));
         let house = place();
         let beyond = 5;
@@ -241,34 +236,8 @@ mod tests {
             log.push(change(&house, PlaceCategory::Ordinary, at(second, 1, 1)));
         }
         let dropped = at(1 + beyond, 1, 1);
-        assert_eq!(
-            positions(log.above(Mark { position: Position { increment: 0, ..dropped }, epoch: 1 }, LAGGING)),
-            None,
-            "the last dropped one is missing"
-        );
-        assert_eq!(log.changes.front().map(|change| change.position), Some(at(2 + beyond, 1, 1)));
-        let latest = at(1 + all, 1, 1);
-        assert_eq!(
-            positions(log.above(Mark { position: dropped, epoch: 1 }, LAGGING)),
-            Some(vec![latest]),
-            "one pool, far behind: its latest state"
-        );
-        let near = at(latest.seconds - 3, 1, 1);
-        assert_eq!(positions(log.above(Mark { position: near, epoch: 1 }, LAGGING)).map(|found| found.len()), Some(3));
-    }
-
-    #[test]
-    fn a_subscriber_far_behind_gets_the_latest_of_each_pool_in_the_order_they_happened() {
-        let (one, other) = (place(), place());
-        let mut log = Log::default();
-        log.begin(at(1, 0, 0));
-        let last = 2 + u32::try_from(LAGGING).unwrap();
-        for second in 2..=last {
-            let house = if second == 9 { &other } else { &one };
-            log.push(change(house, PlaceCategory::Ordinary, at(second, 1, 1)));
-        }
-        let from = |seconds| positions(log.above(Mark { position: at(seconds, 1, 0), epoch: 1 }, LAGGING)).unwrap();
-        assert_eq!(from(2), [at(9, 1, 1), at(last, 1, 1)], "more than {LAGGING} behind");
-        assert_eq!(from(3).len(), LAGGING, "not one too many behind: every change");
+        let above = |position| positions(log.above(Mark { position, epoch: 1 }, usize::MAX));
+        assert_eq!(above(Position { increment: 0, ..dropped }), None, "the last dropped one is missing");
+        assert_eq!(above(dropped).map(|all| (all.len(), all[0])), Some((KEPT, at(2 + beyond, 1, 1))));
     }
 }

@@ -4,15 +4,13 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
-use metrics::counter;
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{
-    Cursor, Mark, OccupancyChange, Part, Place, Table,
-    channel::Subject,
-    log::{Found, LAGGING},
-};
+use crate::{Cursor, Mark, OccupancyChange, Part, Place, Table, log::Found};
+
+/// Changes taken from the log with one look.
+const LOOK: usize = 512;
 
 /// One message to a subscriber.
 #[derive(Clone, Debug)]
@@ -41,15 +39,6 @@ impl Delivery {
             Self::Changed(change) => Cursor { position: change.position, complete: true },
         }
     }
-
-    /// The pool it is about.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        match self {
-            Self::Current { place, pool, .. } => (place.facility.id, pool.category),
-            Self::Changed(change) => (change.entry.facility, change.entry.category),
-        }
-    }
 }
 
 /// What is wanted and may be seen, asked of every single change.
@@ -65,14 +54,9 @@ pub fn play(table: &Arc<Table>, interest: impl Interest, part: Part) -> Option<(
             let (mark, state) = state(table, &interest, resync);
             Some((mark, stream::iter(state).boxed()))
         }
-        Part::Missed { after: mark, most } => {
-            // Before the look: what comes meanwhile is the narrator's.
-            let end = table.end().position.max(mark.position);
-            let behind = table.behind(mark)?;
-            let Found::Changes(missed) = table.above(mark, most) else { return None };
-            counter!("tavolo_coalesced_total").increment(behind.saturating_sub(missed.len()) as u64);
-            let missed = missed.into_iter().filter(move |change| wanted(&interest, change)).map(Delivery::Changed);
-            Some((mark.at(end), stream::iter(missed).boxed()))
+        Part::Missed { after, most } => {
+            let (then, missed) = missed(table, &interest, after, most)?;
+            Some((then, stream::iter(missed).map(Delivery::Changed).boxed()))
         }
         Part::Live(mark) => {
             let live =
@@ -86,6 +70,32 @@ pub fn play(table: &Arc<Table>, interest: impl Interest, part: Part) -> Option<(
 
 fn wanted(interest: &impl Interest, change: &OccupancyChange) -> bool {
     interest.wants(&change.place, change.entry.category)
+}
+
+/// The first so many wanted changes above a mark, and where somebody is who knows them.
+fn missed(
+    table: &Table,
+    interest: &impl Interest,
+    mut mark: Mark,
+    most: usize,
+) -> Option<(Mark, Vec<Arc<OccupancyChange>>)> {
+    let mut missed = Vec::new();
+    loop {
+        let Found::Changes(changes) = table.above(mark, LOOK) else { return None };
+        // Everything the log has is known: its end is not above the mark.
+        if changes.is_empty() {
+            return Some((mark, missed));
+        }
+        for change in changes {
+            mark.position = change.position;
+            if wanted(interest, &change) {
+                missed.push(change);
+                if missed.len() == most {
+                    return Some((mark, missed));
+                }
+            }
+        }
+    }
 }
 
 fn state(table: &Table, interest: &impl Interest, resync: bool) -> (Mark, Vec<Delivery>) {
@@ -117,7 +127,7 @@ struct Live<I> {
 }
 
 impl<I: Interest> Live<I> {
-    /// The next change; `None` when the log has begun anew.
+    /// The next change; `None` when the log has begun anew, or does not reach back to it any more.
     async fn next(&mut self) -> Option<Arc<OccupancyChange>> {
         loop {
             if let Some(change) = self.waiting.pop_front() {
@@ -125,7 +135,7 @@ impl<I: Interest> Live<I> {
             }
             // Marked as seen before looking, so that a change during the look wakes us again.
             self.changed.borrow_and_update();
-            let Found::Changes(changes) = self.table.above(self.mark, LAGGING) else { return None };
+            let Found::Changes(changes) = self.table.above(self.mark, LOOK) else { return None };
             if let Some(last) = changes.last() {
                 self.mark.position = last.position;
             }

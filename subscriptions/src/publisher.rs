@@ -72,7 +72,6 @@ impl Publisher {
         if new.iter().all(|publication| publication.number > 1) {
             return self.store.publish(&new).await;
         }
-        let new: Vec<Cell> = facilities.cells().filter(|cell| board.publication(cell).is_none()).cloned().collect();
         let mut publications = self.past(&board, &facilities, &new, now.day()).await?;
         let last = publications.iter().map(|publication| (publication.cell.clone(), publication.clone())).collect();
         publications.extend(due(&last));
@@ -84,7 +83,7 @@ impl Publisher {
         &self,
         board: &Board,
         facilities: &Facilities,
-        new: &[Cell],
+        new: &[Publication],
         today: Day,
     ) -> Result<Vec<Publication>, StoreError> {
         let mut pools: Vec<(&str, &Pool)> = Vec::new();
@@ -95,8 +94,9 @@ impl Publisher {
         let movements = self.table.movements(&self.store, of_board.into_iter()).await?;
         let first = movements.values().filter_map(|own| own.iter().map(|movement| movement.registered_at).min()).min();
         let days = ends_of_days(first, today);
+        let first = new.iter().filter(|publication| publication.number == 1).map(|publication| &publication.cell);
         let mut people: BTreeMap<&Cell, Vec<Headcount>> =
-            new.iter().map(|cell| (cell, vec![Headcount::default(); days.len()])).collect();
+            first.map(|cell| (cell, vec![Headcount::default(); days.len()])).collect();
         for (municipality, pool) in pools {
             let of_pool = movements.get(&(pool.facility, pool.category));
             let numbers = replay(of_pool.map_or(&[], |own| own.as_slice()), &days, TimeBasis::Registered);
@@ -107,10 +107,7 @@ impl Publisher {
                 }
             }
         }
-        let past = people.into_iter().flat_map(|(cell, people)| {
-            facilities.publications_of_past(cell, days.iter().copied().zip(people), self.thresholds)
-        });
-        Ok(past.collect())
+        Ok(facilities.publications_of_past(&days, |cell| people.get(cell).cloned(), self.thresholds))
     }
 }
 

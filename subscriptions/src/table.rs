@@ -3,7 +3,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,7 +12,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tavolo_schema::{DateTime, Pool, Position, id::ActId};
 use tavolo_store::{Store, StoreError, changes::BoardChange};
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     Board,
@@ -25,9 +28,18 @@ use crate::{
 pub enum Link {
     /// Changes arrive.
     Following,
-    /// The feed is broken; the board shows what it knew. The text says why, for operators.
+    /// Nothing says that the feed is broken, but it has been silent for longer than it ever should be; the board shows
+    /// what it knew.
+    Silent,
+    /// The feed is broken, or has not caught up yet; the board shows what it knew. The text says why, for operators.
     Lost(String),
 }
+
+/// A feed that lives is never silent for so long.
+const SILENT: Duration = Duration::from_secs(3);
+
+/// How long it is worth waiting for a change while the board does not follow: it may be just about to.
+const IN_VAIN: Duration = Duration::from_millis(500);
 
 /// What one hub process shares among all its readers.
 #[derive(Debug)]
@@ -41,7 +53,12 @@ pub struct Table {
     roster: watch::Sender<u64>,
     /// The same again, for those who look at it with every message.
     roster_now: AtomicU64,
+    /// As the feed tells: never [`Link::Silent`].
     link: watch::Sender<Link>,
+    /// When the feed was last answered.
+    heard: Mutex<Instant>,
+    /// Told when somebody waits for a change although the board does not follow.
+    wanted: Notify,
 }
 
 /// Acts kept for the member who waits to see its own.
@@ -57,9 +74,10 @@ struct RecentActs {
 }
 
 impl Table {
-    pub(crate) fn new(board: Board, acts: Vec<ActId>, floor: Position) -> Arc<Self> {
+    /// A table with a log of so many changes.
+    pub(crate) fn new(board: Board, acts: Vec<ActId>, floor: Position, kept: usize) -> Arc<Self> {
         let (position, roster) = (board.position(), board.roster());
-        let mut log = Log::default();
+        let mut log = Log::keeping(kept);
         log.begin(floor);
         let table = Self {
             board: ArcSwap::from_pointee(board),
@@ -70,6 +88,8 @@ impl Table {
             roster: watch::Sender::new(roster),
             roster_now: AtomicU64::new(roster),
             link: watch::Sender::new(Link::Following),
+            heard: Mutex::new(Instant::now()),
+            wanted: Notify::new(),
         };
         table.remember(acts);
         Arc::new(table)
@@ -101,8 +121,28 @@ impl Table {
 
     /// Whether the board follows the database.
     #[must_use]
-    pub fn link(&self) -> watch::Receiver<Link> {
-        self.link.subscribe()
+    pub fn link(&self) -> Link {
+        match &*self.link.borrow() {
+            Link::Following if self.unheard() > SILENT => Link::Silent,
+            link => link.clone(),
+        }
+    }
+
+    /// How long ago the feed was last answered, with or without changes. While the board follows, no more than about a
+    /// second.
+    #[must_use]
+    pub fn unheard(&self) -> Duration {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Waits until somebody waits for a change although the board does not follow.
+    pub(crate) async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// The feed has been answered.
+    pub(crate) fn heard(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// The movements of these pools, read from the ledger as far as they are not known yet.
@@ -119,11 +159,17 @@ impl Table {
     }
 
     /// Waits until the board shows an act, at most for `patience`, and tells whether it does. Which acts a board shows
-    /// is remembered of the latest; of older ones it is known as long as the board follows the database.
+    /// is remembered of the latest; of older ones it is known as long as the board follows the database. While it does
+    /// not, hardly anything is waited for.
     pub async fn shows(&self, act: ActId, now: DateTime, patience: Duration) -> bool {
         let mut changed = self.changes();
         let known = || self.acts.read().unwrap_or_else(PoisonError::into_inner).known.contains(&act);
-        let old = age(act, now) > ACT_REMEMBERED && *self.link.borrow() == Link::Following;
+        let follows = self.link() == Link::Following;
+        let old = age(act, now) > ACT_REMEMBERED && follows;
+        let patience = if follows { patience } else { patience.min(IN_VAIN) };
+        if !follows {
+            self.wanted.notify_one();
+        }
         let seen = async { while !known() && changed.changed().await.is_ok() {} };
         old || tokio::time::timeout(patience, seen).await.is_ok()
     }

@@ -9,7 +9,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::harness::{SIGNER, World, database_name, key_file, mongodb_uri};
+use crate::harness::{SIGNER, World, database_key_file, database_name, key_file, mongodb_uri};
 
 /// The binary with these arguments and no variable of its own from outside.
 pub fn tavolo(arguments: &[&str]) -> Command {
@@ -20,6 +20,8 @@ pub fn tavolo(arguments: &[&str]) -> Command {
         }
     }
     command.args(arguments).env("TAVOLO_LOG", "error").kill_on_drop(true);
+    // No file of whoever runs the tests is read or made.
+    command.env("TAVOLO_KEY_FILE", database_key_file());
     command
 }
 
@@ -392,6 +394,13 @@ async fn the_demonstration_has_a_year_behind_it_and_its_books_agree() {
         occupancyHistory(from: $then, every: MONTH) { capacity { installed allocable occupied overCapacity } }
         statistics(from: $from, to: $to) { lengthOfStay { exits { count } meanDays } exitsByReason { count } } }";
     let variables = json!({ "from": days_ago(300).day().to_string(), "to": now.day().to_string(), "then": days_ago(300).to_string() });
+    for page in ["", "graphiql/", "demo/tokens.json", "graphql/schema.graphql", "graphql/ws"] {
+        let strange = reqwest::Client::new().get(format!("{address}{page}")).header("host", "evil.example");
+        let refused = strange.send().await.unwrap();
+        assert_eq!(refused.status(), 421, "{page}");
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{page}");
+    }
     let request =
         reqwest::Client::new().post(format!("{address}graphql")).bearer_auth(tokens["province"].as_str().unwrap());
     let answer = request.json(&json!({ "query": document, "variables": variables })).send().await.unwrap();

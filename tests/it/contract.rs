@@ -226,3 +226,13 @@ async fn the_operations_others_rely_on_are_answered() {
     assert_eq!(node["accreditation"]["validUntil"], "2029-11-22");
     world.end().await;
 }
+
+#[test]
+fn the_contract_says_how_many_changes_a_cursor_may_be_behind() {
+    let kept = tavolo_subscriptions::follower::Settings::default().kept;
+    let told = format!("the last {},{:03} changes", kept / 1_000, kept % 1_000);
+    let sdl = tavolo_resolvers::Graph::sdl();
+    // As a paragraph, wherever its lines break.
+    let words: Vec<&str> = sdl.split_whitespace().collect();
+    assert!(words.join(" ").contains(&told), "{told}");
+}

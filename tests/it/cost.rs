@@ -241,17 +241,24 @@ async fn statistics_read_stays_and_particulars_and_no_name() {
     for guests in [10, 90] {
         let world = filled(4, guests).await;
         let hub = Quiet::start(&world).await;
-        let statistics = "{ statistics(from: \"2026-01-01\", to: \"2026-10-31\") { hosted { count } bySex { sex count }
-            byCitizenship { citizenship count } exitsByReason { reason count } lengthOfStay { meanDays } } }";
-        for subject in ["province", "analyst"] {
-            let (data, cost) = hub.ask(subject, statistics, json!({})).await;
-            assert!(data["statistics"]["hosted"]["count"].as_i64() > Some(4), "{data}");
+        let statistics = "query($from: Date!, $to: Date!) { statistics(from: $from, to: $to) { hosted { count }
+            bySex { sex count } byCitizenship { citizenship count } exitsByReason { reason count }
+            arrivalsBySex { count } lengthOfStay { meanDays } } }";
+        let period = |from: &str, to: &str| json!({ "from": from, "to": to });
+        let (data, cost) = hub.ask("province", statistics, period("2026-01-01", "2026-10-31")).await;
+        assert!(data["statistics"]["hosted"]["count"].as_i64() > Some(4), "{data}");
+        costs.push(cost);
+        let half = period("2026-01-01", "2026-06-30");
+        for _ in 0..2 {
+            let (data, cost) = hub.ask("analyst", statistics, half.clone()).await;
+            assert_eq!(data["statistics"]["bySex"][0], json!({ "sex": "F", "count": null }));
             costs.push(cost);
         }
-        let (data, cost) = hub.ask("", statistics, json!({})).await;
+        let (data, cost) = hub.ask("", statistics, half).await;
         assert_eq!((data, cost), (json!({ "statistics": null }), 0));
         drop(hub);
         world.end().await;
     }
-    assert_eq!(costs, [2; 4], "one command for the stays, one for the people");
+    // One command for the stays and one for the people; before and after them, whether there is a table, and keeping it.
+    assert_eq!(costs, [2, 6, 1, 2, 6, 1]);
 }

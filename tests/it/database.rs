@@ -23,7 +23,7 @@ use tavolo_schema::{
     AccreditationStatus, PlaceCategory, Position,
     id::{GuestId, fresh},
 };
-use tavolo_store::{SCHEMA_VERSION, Settings, Store, StoreError};
+use tavolo_store::{GuestScope, SCHEMA_VERSION, Settings, Store, StoreError};
 use tokio::process::{Child, Command};
 
 use crate::harness::{Client, World, blocking, database_name, mongodb_uri, person, text, until};
@@ -126,16 +126,16 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 /// Everything the server did in a database since it was told to write it down.
-async fn profile(database: &Database) -> Vec<Document> {
+pub async fn profile(database: &Database) -> Vec<Document> {
     let found = database.collection::<Document>("system.profile").find(doc! {}).await.unwrap();
     found.try_collect().await.unwrap()
 }
 
-async fn write_everything_down(database: &Database) {
+pub async fn write_everything_down(database: &Database) {
     database.run_command(doc! { "profile": 2 }).await.unwrap();
 }
 
-async fn stop_writing_down(database: &Database) {
+pub async fn stop_writing_down(database: &Database) {
     database.run_command(doc! { "profile": 0 }).await.unwrap();
 }
 
@@ -162,17 +162,20 @@ async fn migrations_asked_for_by_five_hubs_at_once_run_once() {
     driver.drop().await.unwrap();
 }
 
-const COLLECTIONS: [&str; 11] = [
+const COLLECTIONS: [&str; 14] = [
     "accreditations",
     "acts",
     "counters",
     "facilities",
     "guests",
     "ledger",
+    "lookups",
     "members",
     "municipalities",
     "organisations",
     "pools",
+    "publications",
+    "statisticsTables",
     "stays",
 ];
 
@@ -271,7 +274,10 @@ async fn a_day_at_the_table(world: &World, hub: &Client) {
         guest(by: { id: $guest }) { household { members { id } } stays { nodes { id } } }
         one: guests(first: 2, filter: { facility: $id }) { nodes { id } totalCount }
         two: guests(last: 2, filter: { present: true }) { nodes { id } }
-        three: guests(first: 2) { nodes { id } pageInfo { endCursor } } }";
+        three: guests(first: 2) { nodes { id } pageInfo { endCursor } }
+        four: guests(first: 2, filter: { surname: \"P\" }) { nodes { id } totalCount }
+        all: guestLookups(last: 2) { nodes { id guests { id } } totalCount }
+        one_of: guestLookups(filter: { guest: $guest }) { nodes { id } totalCount } }";
     let variables = json!({ "id": facility, "guest": guest_id });
     for subject in ["province", "operator", "municipality"] {
         hub.data(subject, stays, variables.clone()).await;
@@ -442,7 +448,7 @@ async fn a_damaged_document_of_the_vault_is_named_and_its_content_is_not() {
     let world = World::new().await;
     fill(&world.store, &world.clock.clock(), &Scale { facilities: 1, guests: 3, seed: 3 }, |_| ()).await.unwrap();
     let id = damage(&world.driver().await, "guests", "birthDate", "1996-13-45").await;
-    let error = world.store.guests_by_ids(&[GuestId::from(id)]).await.unwrap_err();
+    let error = world.store.guests_by_ids(&[GuestId::from(id)], GuestScope::All).await.unwrap_err();
     assert_names(&error, "guests", id, "birthDate");
     assert!(!error.to_string().contains("1996"), "what is written about a person stays out of the log: {error}");
     world.end().await;

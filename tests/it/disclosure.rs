@@ -1,204 +1,253 @@
-//! What statistics leave out, attacked: by somebody who has every table of a period, knows every total exactly, and
-//! goes through all populations that would have been published alike; and by somebody who knows a part of them by name.
+//! What statistics publish, attacked by somebody who knows how it is made, knows every total exactly, has every table at
+//! once, and goes through all that would be published alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use tavolo_schema::disclosure::{Family, THRESHOLD, averaged, beside, rounded, total};
+use tavolo_schema::{
+    Day, ExitReason, PlaceCategory,
+    disclosure::{BASE, OTHERS, THRESHOLD, floored, shielded, spread, told},
+    guest::Sex,
+    id::OrganisationId,
+    period::{FixedPeriod, HalfYear},
+    statistics::{Figures, SEXES},
+    statistics_table::{Count, Counted, Group, PublishedTable, told_of},
+};
 
-/// A province of two municipalities and two categories, and an attribute of three values.
-const MUNICIPALITIES: usize = 2;
-const VALUES: usize = 3;
+use crate::harness::TestClock;
 
-/// People by municipality, category and value.
-type Population = [[[i32; VALUES]; 2]; MUNICIPALITIES];
+/// Every row of so many counts with this sum.
+fn rows(values: usize, total: i32) -> Vec<Vec<i32>> {
+    match values {
+        1 => vec![vec![total]],
+        _ => (0..=total)
+            .flat_map(|first| rows(values - 1, total - first).into_iter().map(move |rest| [vec![first], rest].concat()))
+            .collect(),
+    }
+}
 
-/// The groups: the province, the categories, the municipalities.
-fn family(population: &Population) -> Family {
-    let mut family = Family::new(3 + MUNICIPALITIES, VALUES);
-    for (municipality, categories) in population.iter().enumerate() {
-        for (category, values) in categories.iter().enumerate() {
-            for (value, people) in values.iter().enumerate() {
-                (0..*people).for_each(|_| family.count(vec![0, 1 + category, 3 + municipality], value));
-            }
+/// Everything that a row may be published as, by what is promised of it.
+fn promised(row: &[i32]) -> BTreeSet<Vec<i32>> {
+    let mut all: Vec<Vec<i32>> = vec![Vec::new()];
+    for count in row {
+        let near = (floored(*count) - BASE..=floored(*count) + BASE).step_by(BASE as usize);
+        let near: Vec<i32> = near.filter(|multiple| *multiple >= 0 && (multiple - count).abs() <= BASE).collect();
+        all = all.iter().flat_map(|row| near.iter().map(|next| [&row[..], &[*next]].concat())).collect();
+    }
+    let total = floored(row.iter().sum());
+    all.into_iter().filter(|moved| moved.iter().sum::<i32>() == total).collect()
+}
+
+/// The first of the ways in which a row is moved, and how many there are.
+fn first_way(row: &[i32]) -> (Vec<i32>, u128) {
+    let mut ways = 0;
+    let first = spread(row, |number| {
+        ways = number;
+        0
+    });
+    (first, ways)
+}
+
+/// By what is published, every count that may stand behind each cell.
+fn behind(
+    values: usize,
+    total: i32,
+    publish: impl Fn(&[i32]) -> BTreeSet<Vec<i32>>,
+) -> BTreeMap<Vec<i32>, Vec<BTreeSet<i32>>> {
+    let mut behind: BTreeMap<Vec<i32>, Vec<BTreeSet<i32>>> = BTreeMap::new();
+    for row in rows(values, total) {
+        for published in publish(&row) {
+            let cells = behind.entry(published).or_insert_with(|| vec![BTreeSet::new(); values]);
+            cells.iter_mut().zip(&row).for_each(|(cell, count)| cell.extend([*count]));
         }
     }
-    family
+    behind
 }
 
-/// Whether a count may stand behind what was published.
-fn fits(published: Option<i32>, count: i32) -> bool {
-    match published {
-        Some(0) => count == 0,
-        Some(shown) => count >= THRESHOLD && rounded(count) == shown,
-        None => true,
-    }
-}
-
-/// Every row of counts with this sum that may stand behind a published row.
-fn rows(published: &[Option<i32>], sum: i32) -> Vec<[i32; VALUES]> {
-    let fits = |value: usize, count: i32| count >= 0 && fits(published[value], count);
-    let firsts = (0..=sum).filter(|first| fits(0, *first));
-    let pairs = firsts.flat_map(|first| (0..=sum - first).map(move |second| [first, second, sum - first - second]));
-    pairs.filter(|row| fits(1, row[1]) && fits(2, row[2])).collect()
-}
-
-/// The province's row by everything that two groups which make it up may be.
-fn sums(
-    published: &[Vec<Option<i32>>],
-    totals: &[i32],
-    groups: [usize; 2],
-) -> BTreeMap<[i32; VALUES], Vec<[[i32; VALUES]; 2]>> {
-    let mut sums: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for one in rows(&published[groups[0]], totals[groups[0]]) {
-        for two in rows(&published[groups[1]], totals[groups[1]]) {
-            let sum = std::array::from_fn(|value| one[value] + two[value]);
-            sums.entry(sum).or_default().push([one, two]);
-        }
-    }
-    sums
-}
-
-/// For each group and value, every count that some population has which would have been published alike.
-fn possible(published: &[Vec<Option<i32>>], totals: &[i32]) -> Vec<Vec<BTreeSet<i32>>> {
-    let mut possible = vec![vec![BTreeSet::new(); VALUES]; published.len()];
-    let (by_category, by_municipality) = (sums(published, totals, [1, 2]), sums(published, totals, [3, 4]));
-    let whole: BTreeSet<_> = rows(&published[0], totals[0]).into_iter().collect();
-    // Two divisions of the same whole can always be divided by each other, value by value.
-    for (row, municipalities) in by_municipality.iter().filter(|(row, _)| whole.contains(*row)) {
-        let Some(categories) = by_category.get(row) else { continue };
-        let mut see = |group: usize, row: &[i32; VALUES]| {
-            row.iter().zip(&mut possible[group]).for_each(|(count, seen)| seen.extend([*count]));
+/// The first cell that tells too much: a small count that cannot be nobody, or anything up to four, or a count of which
+/// fewer than six are possible.
+fn exposed(behind: &BTreeMap<Vec<i32>, Vec<BTreeSet<i32>>>, total: i32) -> Option<String> {
+    behind.iter().find_map(|(published, cells)| {
+        let tells = |cell: &BTreeSet<i32>| match cell.range(1..THRESHOLD).next() {
+            Some(_) => (0..THRESHOLD.min(total + 1)).any(|count| !cell.contains(&count)),
+            None => total > 0 && cell.len() <= BASE as usize,
         };
-        see(0, row);
-        categories.iter().for_each(|rows| (1..).zip(rows).for_each(|(group, row)| see(group, row)));
-        municipalities.iter().for_each(|rows| (3..).zip(rows).for_each(|(group, row)| see(group, row)));
-    }
-    possible
+        cells.iter().find(|cell| tells(cell)).map(|cell| format!("{published:?} of {total} tells {cell:?}"))
+    })
 }
 
-fn population() -> impl Strategy<Value = Population> {
-    // Small numbers, so that much is to be left out, and few, so that there is little to hide behind.
-    let people = prop_oneof![Just(0), 0..4_i32, 0..4_i32, 4..12_i32];
-    prop::array::uniform2(prop::array::uniform2(prop::array::uniform3(people)))
-}
-
-/// Fails when a small cell is shown, or is the only count that may stand behind what was published.
-fn withstands(family: &Family, published: &[Vec<Option<i32>>]) -> Result<(), TestCaseError> {
-    let cells = family.cells();
-    let totals: Vec<i32> = cells.iter().map(|row| row.iter().sum()).collect();
-    let possible = possible(published, &totals);
-    for (group, row) in cells.iter().enumerate() {
-        prop_assert!(!(published[group].contains(&None) && published[group].contains(&Some(0))), "{published:?}");
-        for (value, count) in row.iter().enumerate() {
-            let possible = &possible[group][value];
-            prop_assert!(possible.contains(count), "the attacker is wrong about {group} {value}: {published:?}");
-            if (1..THRESHOLD).contains(count) {
-                prop_assert_eq!(published[group][value], None);
-                prop_assert!(possible.len() > 1, "{group} {value} is {possible:?}: {cells:?} as {published:?}");
-            }
+#[test]
+fn a_row_is_published_in_every_way_that_is_promised_and_in_no_other() {
+    for (values, most) in [(3, 12), (4, 4)] {
+        for row in (0..=most).flat_map(|total| rows(values, total)) {
+            let ways = first_way(&row).1;
+            let published: BTreeSet<Vec<i32>> = (0..ways).map(|way| spread(&row, |_| way)).collect();
+            assert_eq!(published, promised(&row), "{row:?}");
         }
     }
-    Ok(())
+}
+
+#[test]
+fn no_small_count_is_told_from_nobody() {
+    // Sexes, lengths, and enough of what is longer.
+    for (values, most) in [(3, 36), (4, 24), (5, 14)] {
+        for total in 0..=most {
+            assert_eq!(exposed(&behind(values, total, promised), total), None);
+        }
+    }
+}
+
+#[test]
+fn the_attacker_finds_what_careless_tables_tell() {
+    let nearest = |row: &[i32]| BTreeSet::from([row.iter().map(|count| (count + 2) / BASE * BASE).collect()]);
+    let below = |row: &[i32]| BTreeSet::from([row.iter().copied().map(floored).collect()]);
+    assert!(exposed(&behind(3, 3, nearest), 3).is_some());
+    assert_eq!(exposed(&behind(3, 12, below), 12).unwrap(), "[0, 0, 0] of 12 tells {4}");
+    // Nobody is told as five: then five tells that there is somebody.
+    let never_up = |row: &[i32]| {
+        let honest = |moved: &Vec<i32>| moved.iter().zip(row).all(|(moved, count)| *moved == 0 || *count > 0);
+        promised(row).into_iter().filter(honest).collect::<BTreeSet<_>>()
+    };
+    assert!(exposed(&behind(3, 9, never_up), 9).is_some());
+}
+
+#[test]
+fn a_long_row_of_many_is_moved_as_well() {
+    let row: Vec<i32> = (0..16).map(|value| if value % 3 == 0 { 1_000 + value } else { 0 }).collect();
+    let (first, ways) = first_way(&row);
+    let last = spread(&row, |_| ways - 1);
+    for moved in [&first, &last] {
+        assert_eq!(moved.iter().sum::<i32>(), floored(row.iter().sum()));
+        assert!(moved.iter().zip(&row).all(|(moved, count)| (moved - count).abs() <= BASE && moved % BASE == 0));
+    }
+    assert_ne!(first, last);
+}
+
+#[test]
+fn a_row_is_told_where_nobody_knows_nearly_all_of_it() {
+    assert!(shielded(30, []) && shielded(30, [20, 10]) && shielded(30, [30]));
+    assert!(!shielded(30, [21, 9]) && !shielded(30, [29]));
+    assert_eq!(OTHERS, 10);
+    assert_eq!([0, 4, 5, 14].map(floored).map(told), [None, None, Some(5), Some(10)]);
+}
+
+/// Somebody who arrives on one day of a year and leaves on another, for a reason.
+#[derive(Clone, Debug)]
+struct Visit {
+    facility: usize,
+    sex: usize,
+    arrives: i32,
+    leaves: i32,
+    reason: usize,
+}
+
+/// Three facilities of three bodies, in two municipalities and of two categories.
+const FACILITIES: [(PlaceCategory, &str); 3] = [
+    (PlaceCategory::Ordinary, "101010"),
+    (PlaceCategory::MentalHealthOrDisability, "101010"),
+    (PlaceCategory::Ordinary, "101012"),
+];
+
+fn visits() -> impl Strategy<Value = Vec<Visit>> {
+    let visit = (0..3_usize, 0..3_usize, -200..365_i32, 0..300_i32, 0..3_usize);
+    let visit = visit.prop_map(|(facility, sex, arrives, stays, reason)| Visit {
+        facility,
+        sex,
+        arrives,
+        leaves: arrives + stays,
+        reason,
+    });
+    prop::collection::vec(visit, 0..120)
+}
+
+fn first_day() -> Day {
+    "2026-01-01".parse().unwrap()
+}
+
+fn counted(visits: &[Visit], half: HalfYear, bodies: &[OrganisationId; 3]) -> Count {
+    let mut count = Count::new(half);
+    for visit in visits {
+        let (category, municipality) = FACILITIES[visit.facility];
+        let day = |days: i32| first_day().plus_days(days);
+        let known_to = &[bodies[visit.facility]];
+        let exit = Some((day(visit.leaves), ExitReason::ALL[visit.reason]));
+        count.stay(&Counted { category, municipality, known_to, entry: day(visit.arrives), exit });
+        if count.describes(day(visit.arrives)) {
+            count.arrival(SEXES[visit.sex], "NGA", 30);
+        }
+    }
+    count
+}
+
+/// The counts of a row that is told, by what there is to tell.
+fn total_of(cells: &[Option<i32>]) -> i32 {
+    cells.iter().flatten().sum()
+}
+
+fn added(year: &[Option<i32>], halves: [&Vec<Option<i32>>; 2]) -> bool {
+    let sum = |value: usize| told(halves.iter().map(|half| half[value].unwrap_or(0)).sum());
+    (0..year.len()).all(|value| year[value] == sum(value))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_small_cell_is_told_by_all_tables_together(population in population()) {
-        let family = family(&population);
-        withstands(&family, &family.published())?;
-    }
-
-    #[test]
-    fn whoever_knows_a_part_exactly_learns_nothing_small_of_the_rest(known in population(), rest in population()) {
-        let (known, rest) = (family(&known).cells(), family(&rest));
-        let added = |(known, rest): (&Vec<i32>, Vec<Option<i32>>)| -> Vec<Option<i32>> {
-            known.iter().zip(rest).map(|(known, rest)| beside(*known, rest)).collect()
+    fn all_tables_together_tell_what_the_rows_of_two_half_years_tell(visits in visits(), seed in any::<u128>()) {
+        let now = TestClock::new().now();
+        let bodies = [(); 3].map(|()| OrganisationId::fresh(now));
+        let year = FixedPeriod::between(first_day(), first_day().plus_days(364)).unwrap();
+        let counts: Vec<Count> = year.halves().into_iter().map(|half| counted(&visits, half, &bodies)).collect();
+        let tables: Vec<PublishedTable> = counts.iter().map(|count| count.published(now, |ways| seed % ways)).collect();
+        let half = |table: &PublishedTable, group: &Group| -> Figures {
+            let half = FixedPeriod::between(table.half.from(), table.half.to()).unwrap();
+            told_of(half, std::slice::from_ref(table), Some(group))
         };
-        let told: Vec<_> = known.iter().zip(rest.published()).map(added).collect();
-        let subtracted = |(known, told): (&Vec<i32>, Vec<Option<i32>>)| -> Vec<Option<i32>> {
-            known.iter().zip(told).map(|(known, told)| told.map(|told| told - known)).collect()
-        };
-        let learnt: Vec<_> = known.iter().zip(told).map(subtracted).collect();
-        withstands(&rest, &learnt)?;
-    }
-}
-
-#[test]
-fn the_attacker_finds_the_rest_of_what_is_protected_as_a_whole() {
-    // Four women and twenty men the attacker knows, and one woman more.
-    let mut family = Family::new(1, VALUES);
-    for (value, people) in [(0, 4 + 1), (1, 20)] {
-        (0..people).for_each(|_| family.count(vec![0], value));
-    }
-    let rows = rows(&family.published()[0], 25);
-    let rest = rows.into_iter().map(|row| [row[0] - 4, row[1] - 20, row[2]]);
-    let possible: Vec<_> = rest.filter(|rest| rest.iter().all(|count| *count >= 0)).collect();
-    assert_eq!(possible, [[1, 0, 0]]);
-}
-
-#[test]
-fn the_attacker_finds_what_a_careless_table_tells() {
-    // Six women and nobody else, one of them in the second municipality: her table alone is left out.
-    let published = vec![
-        vec![Some(0), Some(5), Some(0)],
-        vec![Some(0), Some(5), Some(0)],
-        vec![Some(0), Some(0), Some(0)],
-        vec![Some(0), Some(5), Some(0)],
-        vec![None, None, None],
-    ];
-    let told = &possible(&published, &[6, 6, 0, 5, 1])[4][1];
-    assert_eq!(told.iter().copied().collect::<Vec<_>>(), [1], "whoever is there is a woman, as everybody is");
-}
-
-#[test]
-fn what_is_left_out_takes_its_complement_with_it() {
-    let mut family = Family::new(1, 3);
-    for (value, people) in [(0, 20), (1, 9), (2, 2)] {
-        (0..people).for_each(|_| family.count(vec![0], value));
-    }
-    assert_eq!(family.published(), [[Some(20), None, None]]);
-}
-
-#[test]
-fn zeros_are_shown_where_nothing_is_left_out_and_left_out_with_the_rest() {
-    let row = |people: [i32; 4]| {
-        let mut family = Family::new(1, people.len());
-        for (value, people) in people.into_iter().enumerate() {
-            (0..people).for_each(|_| family.count(vec![0], value));
+        let whole = [half(&tables[0], &Group::Whole), half(&tables[1], &Group::Whole)];
+        let all = told_of(year, &tables, Some(&Group::Whole));
+        // A year is what its halves are told as, and nothing else.
+        let withheld = |rows: [&Vec<Option<i32>>; 2]| rows.iter().any(|row| total_of(row) == 0);
+        for (year, halves) in [
+            (&all.reasons, [&whole[0].reasons, &whole[1].reasons]),
+            (&all.lengths, [&whole[0].lengths, &whole[1].lengths]),
+            (&all.arrived_by.sexes, [&whole[0].arrived_by.sexes, &whole[1].arrived_by.sexes]),
+        ] {
+            prop_assert!(added(year, halves) || (withheld(halves) && total_of(year) == 0), "{year:?} {halves:?}");
         }
-        family.published().swap_remove(0)
-    };
-    assert_eq!(row([20, 9, 0, 0]), [Some(20), Some(10), Some(0), Some(0)]);
-    assert_eq!(row([20, 9, 2, 0]), [Some(20), None, None, None]);
-    // A month later, somebody has come: which of the three it is, is not told.
-    assert_eq!(row([20, 9, 2, 1]), row([20, 9, 2, 0]));
-}
-
-#[test]
-fn a_table_of_fewer_than_five_is_left_out_with_its_total() {
-    let mut family = Family::new(1, 2);
-    (0..4).for_each(|_| family.count(vec![0], 0));
-    assert_eq!(family.published(), [[None, None]]);
-    assert_eq!([0, 1, 4, 5, 13].map(total), [Some(0), None, None, Some(5), Some(15)]);
-}
-
-#[test]
-fn a_mean_is_told_of_more_than_twenty_as_published() {
-    assert_eq!([0, 19, 22, 23, 100].map(averaged), [false, false, false, true, true]);
-}
-
-#[test]
-fn a_large_province_is_shown_although_its_villages_are_not() {
-    let mut family = Family::new(7, 4);
-    for person in 0..400 {
-        let village = if person < 40 { person / 10 } else { 4 };
-        family.count(vec![0, 2 + village.min(4)], person % 3);
+        // Of a part, no more than totals are told, and of nobody what those are like who are there.
+        for group in tables.iter().flat_map(|table| table.groups.keys()) {
+            let part = told_of(year, &tables, Some(group));
+            prop_assert!(part.hosted_by.sexes.iter().all(Option::is_none));
+            if *group != Group::Whole {
+                let rows = [&part.reasons, &part.lengths, &part.arrived_by.sexes, &part.arrived_by.ages];
+                prop_assert!(rows.iter().all(|row| total_of(row) == 0) && part.mean_days.is_none(), "{group:?}");
+            }
+        }
+        for (table, told) in tables.iter().zip(&whole) {
+            let totals = &table.groups.get(&Group::Whole).cloned().unwrap_or_default();
+            let inside = |days: i32| table.half.from() <= first_day().plus_days(days) && first_day().plus_days(days) <= table.half.to();
+            let events = |of: fn(&Visit) -> i32| visits.iter().filter(|visit| inside(of(visit))).collect::<Vec<_>>();
+            let (arrivals, exits) = (events(|visit| visit.arrives), events(|visit| visit.leaves));
+            let known = |events: &[&Visit]| [0, 1, 2].map(|body| events.iter().filter(|visit| visit.facility == body).count() as i32);
+            prop_assert_eq!((totals.entries, totals.exits), (floored(arrivals.len() as i32), floored(exits.len() as i32)));
+            // Each count is at most five off, each row adds up to the total, and a row is withheld from whoever knows
+            // nearly all of it.
+            let sexes = |sex: Sex| arrivals.iter().filter(|visit| SEXES[visit.sex] == sex).count() as i32;
+            let reasons = |reason: usize| exits.iter().filter(|visit| visit.reason == reason).count() as i32;
+            for (row, events, truth) in [
+                (&told.arrived_by.sexes, &arrivals, SEXES.map(sexes)),
+                (&told.reasons, &exits, [0, 1, 2].map(reasons)),
+            ] {
+                if !shielded(events.len() as i32, known(events)) {
+                    prop_assert_eq!(total_of(row), 0);
+                    continue;
+                }
+                prop_assert_eq!(total_of(row), floored(events.len() as i32));
+                for (cell, truth) in row.iter().zip(truth) {
+                    prop_assert!((cell.unwrap_or(0) - truth).abs() <= BASE, "{row:?}, {truth}");
+                    prop_assert!(cell.is_none_or(|cell| cell >= BASE && cell % BASE == 0));
+                }
+            }
+        }
     }
-    let published = family.published();
-    let shown = |group: usize| published[group].iter().flatten().sum::<i32>();
-    assert_eq!(shown(0), 405, "three times 133, rounded: {published:?}");
-    assert_eq!((shown(2), shown(6)), (0, 360), "{published:?}");
 }

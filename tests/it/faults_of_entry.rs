@@ -139,9 +139,12 @@ async fn a_person_takes_a_place_of_the_right_category_only() {
         let before = books(&world).await;
         for (category, allowed) in columns.into_iter().zip(allowed) {
             let order = json!({ "input": admission(guest, &facility, category), "only": true });
-            let answer = hub.order("operator", "admitGuest", "stay { id }", order).await;
+            let answer = hub.order("province", "admitGuest", "stay { id }", order.clone()).await;
             let expected = if allowed { vec![] } else { pairs(&[("WRONG_CATEGORY", "input.category")]) };
             assert_eq!(findings(&answer["data"]["admitGuest"]), expected, "{who} in {category}, {when}");
+            // Who does not see the file is told by the order alone.
+            let answer = hub.order("operator", "admitGuest", "stay { id }", order).await;
+            assert_eq!(findings(&answer["data"]["admitGuest"]), [], "{who} in {category}, {when}");
             if !allowed {
                 let input = admission(guest, &facility, category);
                 refused(&world, &hub, "operator", "admitGuest", input, &["WRONG_CATEGORY"]).await;
@@ -256,7 +259,7 @@ async fn times_are_in_order_and_not_in_the_future() {
     let newborn = registered(&hub, json!({ "birthDate": "2026-11-23" })).await;
     let input = entry(&newborn, "2026-11-22T10:00:00Z");
     let expected = &["ENTRY_BEFORE_BIRTH", "WRONG_CATEGORY", "NO_ACCREDITATION_IN_FORCE"];
-    refused(&world, &hub, "operator", "admitGuest", input, expected).await;
+    refused(&world, &hub, "province", "admitGuest", input, expected).await;
     let unknown = exit(&StayId::fresh(world.clock.now()).encode(), &hours_ago(&hub, 0));
     refused(&world, &hub, "operator", "dischargeGuest", unknown, &["UNKNOWN_STAY"]).await;
     assert_books_agree(&world).await;
@@ -425,15 +428,15 @@ async fn places_are_checked_against_beds_guests_and_blocks() {
         ("installPlaces", unknown, "UNKNOWN_FACILITY"),
         ("blockPlaces", block(0, none.clone(), none.clone()), "NUMBER_OUT_OF_RANGE"),
         ("blockPlaces", block(2, none.clone(), none.clone()), "BLOCK_EXCEEDS_INSTALLED"),
-        ("blockPlaces", block(2, json!("2026-12-24"), none.clone()), "BLOCK_EXCEEDS_INSTALLED"),
+        ("blockPlaces", block(2, json!("2027-03-24"), none.clone()), "BLOCK_EXCEEDS_INSTALLED"),
         ("blockPlaces", block(1, json!("2026-12-02"), json!("2026-12-01")), "PERIOD_REVERSED"),
         ("blockPlaces", block(1, json!("2026-11-01"), json!("2026-11-22")), "PERIOD_REVERSED"),
         ("unblockPlaces", nothing, "UNKNOWN_BLOCK"),
     ] {
         refused(&world, &hub, "operator", mutation, input, &[expected]).await;
     }
-    // The block of three places ends with 24 December.
-    let after = block(4, json!("2026-12-25"), none.clone());
+    // The block of three places ends with 24 March.
+    let after = block(4, json!("2027-03-25"), none.clone());
     let payload = hub.act("operator", "blockPlaces", "block { id }", after).await;
     assert_eq!(codes(&payload), ["OVER_CAPACITY"], "a damaged house is damaged, guests or not");
     assert!(payload["block"]["id"].is_string());
@@ -443,7 +446,7 @@ async fn places_are_checked_against_beds_guests_and_blocks() {
         &hub,
         "operator",
         "blockPlaces",
-        block(1, none.clone(), json!("2026-12-25")),
+        block(1, none.clone(), json!("2027-03-25")),
         &["BLOCK_EXCEEDS_INSTALLED"],
     )
     .await;
@@ -576,7 +579,9 @@ async fn an_admission_tells_everything_that_is_wrong_at_once() {
 
     let nobody = GuestId::fresh(TestClock::new().now()).encode();
     let unknown = admission(&nobody, &facility, "ORDINARY");
-    refused(&world, &hub, "operator", "admitGuest", unknown, &["UNKNOWN_GUEST"]).await;
+    refused(&world, &hub, "province", "admitGuest", unknown.clone(), &["UNKNOWN_GUEST"]).await;
+    // Who does not see every file is told of the guest when nothing else is wrong.
+    refused(&world, &hub, "operator", "admitGuest", unknown, &["NO_ACCREDITATION_IN_FORCE"]).await;
     let nowhere = FacilityId::fresh(TestClock::new().now()).encode();
     let unknown = admission(&guest, &nowhere, "ORDINARY");
     refused(&world, &hub, "operator", "admitGuest", unknown, &["UNKNOWN_FACILITY"]).await;

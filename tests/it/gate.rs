@@ -10,14 +10,16 @@ mod members;
 mod streams;
 mod ways;
 
+pub use fields::raw;
+
 use serde_json::{Value, json};
 use tavolo_schema::{
     Classes, DataClass, Organisation, OrganisationKind, Relation, Role, access::sees, id::OrganisationId,
 };
 
 use crate::{
-    harness::{Client, World, organisation},
-    stage::{Setting, Stage},
+    harness::{Client, World, codes, organisation, person},
+    stage::{Setting, Stage, cui_code},
 };
 
 /// Who looks. The empty subject is the public.
@@ -81,7 +83,14 @@ impl Province {
         ];
         let mut records = Vec::new();
         for setting in settings {
-            records.push(Stage::set(&hub, setting).await);
+            let stage = Stage::set(&hub, setting).await;
+            // Somebody who does not see the guest's file registers the same person.
+            let stranger = if setting.operator == bodies.other_operator { "operator" } else { "other_operator" };
+            let mut same = person();
+            same["cuiCode"] = json!(cui_code(setting.number));
+            let payload = hub.act(stranger, "registerGuest", "__typename", same).await;
+            assert_eq!(codes(&payload), ["DUPLICATE_PERSON"]);
+            records.push(stage);
         }
         assert_eq!(records.len(), RECORDS);
         Self { town: town.id, world, hub, records }

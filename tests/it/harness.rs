@@ -1,6 +1,7 @@
 //! A hub to test: database, clock, members, and clients that speak real HTTP and WebSocket.
 
 use std::{
+    io::Write,
     path::PathBuf,
     sync::{
         Arc, LazyLock, Mutex,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use async_graphql::Request;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, Stream, StreamExt};
 use serde_json::{Value, json};
 use tavolo::{
@@ -24,7 +26,8 @@ use tavolo_schema::{
     Clock, DateTime, Member, Organisation, OrganisationKind, Role,
     id::{OrganisationId, fresh},
 };
-use tavolo_store::{Settings, Store};
+use tavolo_store::{Key, LookupLimits, Settings, Store, key::SECRET_BYTES};
+use tavolo_subscriptions::follower;
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async, connect_async,
@@ -93,6 +96,24 @@ pub fn key_file() -> PathBuf {
     FILE.clone()
 }
 
+/// The secret that every test's database is kept with.
+pub const SECRET: [u8; SECRET_BYTES] = [7; SECRET_BYTES];
+
+/// The key that comes of [`SECRET`].
+pub fn database_key() -> Key {
+    Key::new(&SECRET).unwrap()
+}
+
+/// The file with [`SECRET`].
+pub fn database_key_file() -> PathBuf {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut file = tempfile::NamedTempFile::new_in(scratch()).unwrap();
+        writeln!(file, "{}", STANDARD.encode(SECRET)).unwrap();
+        file.keep().unwrap().1
+    });
+    FILE.clone()
+}
+
 /// The address of the MongoDB that all tests share. It is started once, on a runtime that lives as
 /// long as the binary, and ends with it.
 pub fn mongodb_uri() -> String {
@@ -149,6 +170,8 @@ pub struct Bodies {
 pub struct World {
     pub store: Store,
     pub settings: Settings,
+    /// How its hubs follow the database.
+    pub following: follower::Settings,
     pub clock: TestClock,
     pub bodies: Bodies,
     hubs: Mutex<Vec<Running>>,
@@ -162,8 +185,17 @@ impl World {
 
     /// A fresh database on another MongoDB.
     pub async fn at(uri: &str) -> Self {
-        let settings = Settings::new(uri, database_name());
-        let store = open_store(&settings).await.unwrap();
+        Self::with(Settings::new(uri, database_name())).await
+    }
+
+    /// A fresh database where members, and organisations, may take so many looks at files out of sight in a day.
+    pub async fn with_lookups(member: u32, body: u32) -> Self {
+        let lookups = LookupLimits { member, body };
+        Self::with(Settings { lookups, ..Settings::new(mongodb_uri(), database_name()) }).await
+    }
+
+    async fn with(settings: Settings) -> Self {
+        let store = open_store(&settings).await.unwrap().with_key(database_key()).await.unwrap();
         let bodies = [
             organisation("Provincia di Crotone", OrganisationKind::Province, None),
             organisation("Cooperativa Uno", OrganisationKind::ManagingBody, None),
@@ -187,7 +219,8 @@ impl World {
             store.put_member(&Member { subject: subject.into(), role, organisation }).await.unwrap();
         }
         let bodies = Bodies { province, operator, other_operator, municipality, prefecture, central_service };
-        Self { store, settings, clock: TestClock::new(), bodies, hubs: Mutex::default() }
+        let following = follower::Settings::default();
+        Self { store, settings, following, clock: TestClock::new(), bodies, hubs: Mutex::default() }
     }
 
     /// A fresh database beside that of others, for the same bodies and by the same clock: nothing is in it yet but what
@@ -214,7 +247,7 @@ impl World {
     }
 
     async fn start(&self, origins: &[&str], settings: edge::Settings) -> Client {
-        let store = open_store(&self.settings).await.unwrap();
+        let store = open_store(&self.settings).await.unwrap().with_key(database_key()).await.unwrap();
         let source = KeySource::File(key_file());
         let authority = Authority::open(source, Demands::default(), self.clock.clock()).await.unwrap();
         let setup = Setup {
@@ -223,6 +256,7 @@ impl World {
             origins: origins.iter().map(ToString::to_string).collect(),
             demo_tokens: None,
             settings,
+            following: self.following,
             clock: self.clock.clock(),
         };
         let running = Running::start(store, setup).await.unwrap();

@@ -63,6 +63,7 @@ macro_rules! differences {
 
         $(
             #[tokio::test(flavor = "multi_thread")]
+            #[ignore = "takes minutes: make storm"]
             async fn $name() {
                 nothing_is_told(stringify!($name), differences::$name).await;
             }

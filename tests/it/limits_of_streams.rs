@@ -99,12 +99,48 @@ async fn who_has_not_said_who_it_is_has_a_share_as_well() {
     let world = World::new().await;
     let hub = world.hub_with(Settings { sockets_per_member: 2, ..behind_a_proxy() }).await;
     let mut first = handshake(&hub, "2001:db8:0:1::1").await.unwrap();
-    let _second = handshake(&hub, "2001:db8:0:1::2").await.unwrap();
-    assert_eq!(handshake(&hub, "2001:db8:0:1::3").await.err(), Some(StatusCode::TOO_MANY_REQUESTS));
-    assert!(handshake(&hub, "2001:db8:0:2::1").await.is_ok());
-    first.send(init(&hub, "operator")).await;
-    assert_eq!(first.next().await["type"], "connection_ack");
-    assert!(handshake(&hub, "2001:db8:0:1::3").await.is_ok(), "the first is a member's now");
+    let mut second = handshake(&hub, "2001:db8:0:1::2").await.unwrap();
+    let mut elsewhere = handshake(&hub, "2001:db8:0:2::1").await.unwrap();
+    let mut third = handshake(&hub, "2001:db8:0:1::3").await.unwrap();
+    assert_eq!(first.close_code().await, 4408, "who has said nothing for longest makes room");
+    for socket in [&mut second, &mut third] {
+        socket.send(init(&hub, "operator")).await;
+        assert_eq!(socket.next().await["type"], "connection_ack");
+    }
+    elsewhere.send(init(&hub, "operator")).await;
+    assert_eq!(elsewhere.close_code().await, 4429, "a member has two");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_say_nothing_lock_no_member_out() {
+    let world = World::new().await;
+    let patient = Duration::from_secs(3_600);
+    let hub = world.hub_with(Settings { sockets_per_member: 5, init_within: patient, ..behind_a_proxy() }).await;
+    let mut silent = Vec::new();
+    for _ in 0..7 {
+        silent.push(handshake(&hub, "192.0.2.1").await.unwrap());
+    }
+    assert!(a_member_gets_in(&hub).await, "by its first message");
+    let token = format!("Bearer {}", hub.token("operator"));
+    let headers = [
+        ("sec-websocket-protocol", "graphql-transport-ws"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("authorization", token.as_str()),
+    ];
+    let mut named = Vec::new();
+    for _ in 0..5 {
+        named.push(hub.socket_with(&headers).await.unwrap());
+    }
+    let refused = hub.socket_with(&headers).await.err();
+    let tungstenite::Error::Http(refused) = refused.expect("a member has five") else { panic!("no answer") };
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    for mut socket in named {
+        // Without a token in it, it is the one of the handshake.
+        socket.send(init(&hub, "")).await;
+        assert_eq!(socket.next().await["type"], "connection_ack", "by the handshake");
+    }
+    assert_eq!(silent[0].close_code().await, 4408);
     world.end().await;
 }
 

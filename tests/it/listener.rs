@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::{Client, PATIENCE, World, person};
+use crate::harness::{Client, PATIENCE, World, database_key_file, person};
 
 const SOON: Duration = Duration::from_millis(100);
 
@@ -38,6 +38,29 @@ async fn a_head_that_does_not_come_ends_its_connection() {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     let received = until_the_end(&mut stream).await;
     assert!(!received.contains(" 200 "), "{received}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_head_has_32_kib_at_most_though_it_come_in_one_piece() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let fields = |bytes: usize| format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(bytes));
+    let target = |bytes: usize| format!("GET /healthz?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(bytes));
+    for (head, status) in [
+        (fields(30_000), "200"),
+        (fields(33_000), "431"),
+        (fields(40_000), "431"),
+        (fields(60_000), "431"),
+        (target(30_000), "200"),
+        (target(40_000), "431"),
+    ] {
+        let mut stream = connect(&hub).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{} bytes", head.len());
+    }
     world.end().await;
 }
 
@@ -150,6 +173,7 @@ async fn a_hub_to_which_the_system_gives_no_more_sockets_goes_on_when_it_does_ag
         .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tavolo")])
         .args(["--log-json", "--log", "info", "serve", "--listen", "127.0.0.1:0"])
         .args(["--mongodb-uri", &world.settings.uri, "--database", &world.settings.database])
+        .env("TAVOLO_KEY_FILE", database_key_file())
         .kill_on_drop(true)
         .stderr(Stdio::piped())
         .spawn()

@@ -68,7 +68,7 @@ async fn assert_books_agree(world: &World, hubs: &[Client], facility: &str, occu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_200_admissions_at_once_for_one_last_place_one_is_admitted() {
-    let world = World::new().await;
+    let world = World::with_lookups(400, 400).await;
     let hubs = [world.hub().await, world.hub().await];
     let facility = hubs[0].facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 1).await;
     let guests = guests(&hubs[0], "operator", 200).await;

@@ -7,7 +7,7 @@ use tavolo_schema::{
     DataClass, DateTime, Position,
     id::{BlockId, FacilityId, OrganisationId},
 };
-use tavolo_store::{GuestFilter, GuestPage, GuestScope, StayPage};
+use tavolo_store::{GuestFilter, GuestPage, GuestScope, StayPage, Within};
 
 use crate::harness::{Client, TestClock, World, blocking, person, text};
 
@@ -109,7 +109,7 @@ impl Stage {
         let open = accepted(hub, "admitGuest", "stay", admission(&other, 1)).await;
         let block = json!({
             "facility": facility, "category": "ORDINARY", "places": 3, "reason": "DAMAGE",
-            "note": format!("Tubature {number:02}"), "until": "2026-12-24",
+            "note": format!("Tubature {number:02}"), "until": "2027-03-24",
         });
         let block = accepted(hub, "blockPlaces", "block", block).await;
         let mut needy = person();
@@ -243,6 +243,11 @@ fn relative(number: u32, role: &str, household: Option<&str>) -> Value {
     })
 }
 
+/// The CUI of the guest of a setting.
+pub fn cui_code(number: u32) -> String {
+    text(&relative(number, "HEAD", None)["cuiCode"])
+}
+
 /// A provisional tax code: ten digits and the plain check digit.
 pub fn provisional_tax_code(number: u32) -> String {
     let digits = format!("77{number:08}");
@@ -278,13 +283,15 @@ pub async fn books(world: &World) -> String {
     let store = &world.store;
     let mut snapshot = store.snapshot().await.unwrap();
     snapshot.position = Position::default();
+    // Hubs publish by themselves, and may do so at any time.
+    snapshot.publications.clear();
     let facilities: Vec<FacilityId> = snapshot.facilities.iter().map(|facility| facility.id).collect();
     let mut books = format!("{snapshot:#?}\n");
     let page = GuestPage { after: None, before: None, limit: 10_000, backwards: false };
-    for guest in store.guests(&GuestFilter::default(), &GuestScope::All, page).await.unwrap() {
+    for guest in store.guests(&GuestFilter::default(), GuestScope::All, page).await.unwrap() {
         writeln!(books, "{guest:?}").unwrap();
     }
-    let page = StayPage { within: None, status: None, before: None, limit: 10_000 };
+    let page = StayPage { within: Within(None), status: None, before: None, limit: 10_000 };
     let stays = store.stays_of_facilities(&facilities, page).await.unwrap();
     for facility in &facilities {
         writeln!(books, "{:?}", stays.get(facility)).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header;
-use serde_json::{Value, json};
+use serde_json::json;
 use tavolo::edge::Settings;
 
 use crate::harness::{Client, Socket, World, until};
@@ -72,36 +72,57 @@ async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_is_slow_gets_the_latest_state_and_not_an_ever_longer_queue() {
-    let world = World::new().await;
+/// Changes that are far too many for what the system and a ring keep.
+const CHANGES: i64 = 220;
+
+/// A hub with a log of so many changes, and one that has not read any of those that there were.
+async fn late(world: &mut World, kept: usize) -> (Client, String, Socket) {
     let long = Duration::from_secs(600);
     let patient = Settings { take_within: long, write_within: long, ping_every: long, ..Settings::default() };
+    world.following.kept = kept;
     let hub = world.hub_with(patient).await;
-    let facility = house(&world, &hub).await;
-    let mut slow = narrow_watcher(&hub, &facility).await;
-    assert_eq!(slow.event().await["kind"], "CURRENT");
-    let changes = 220;
-    for change in 1..=changes {
+    let facility = house(world, &hub).await;
+    let mut late = narrow_watcher(&hub, &facility).await;
+    assert_eq!(late.event().await["kind"], "CURRENT");
+    for change in 1..=CHANGES {
         install(&hub, &facility, change % 9).await;
     }
-    let (mut messages, mut last) = (0, Value::Null);
-    while last["capacity"]["installed"] != changes % 9 || messages < 2 {
+    (hub, facility, late)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_slow_is_told_every_change_as_long_as_the_log_has_them() {
+    let mut world = World::new().await;
+    let (hub, facility, mut slow) = late(&mut world, 1_000).await;
+    for change in 1..=CHANGES {
         let event = slow.event().await;
-        assert_eq!(event["kind"], "CHANGED");
-        (messages, last) = (messages + 1, event);
+        assert_eq!((&event["kind"], &event["capacity"]["installed"]), (&json!("CHANGED"), &json!(change % 9)));
     }
     install(&hub, &facility, 9).await;
-    let next = loop {
-        let event = slow.event().await;
-        messages += 1;
-        if event["capacity"]["installed"] == 9 {
+    assert_eq!(slow.event().await["capacity"]["installed"], 9);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_too_late_for_the_log_is_told_that_something_is_missing() {
+    let mut world = World::new().await;
+    let (hub, facility, mut late) = late(&mut world, 20).await;
+    let before = figure(&hub, "tavolo_resyncs_total", "").await;
+    let mut change = 0;
+    let state = loop {
+        let event = late.event().await;
+        if event["kind"] != "CHANGED" {
             break event;
         }
+        change += 1;
+        assert_eq!(event["capacity"]["installed"], change % 9, "none is left out silently");
     };
-    assert_eq!(next["kind"], "CHANGED");
-    assert!(messages < changes, "{messages} messages of {changes} changes");
-    assert!(figure(&hub, "tavolo_coalesced_total", "").await > 0.0);
+    assert!(change < CHANGES, "what it did not read was not kept for it");
+    assert_eq!((&state["kind"], &state["capacity"]["installed"]), (&json!("RESYNC"), &json!(CHANGES % 9)));
+    install(&hub, &facility, 9).await;
+    let event = late.event().await;
+    assert_eq!((&event["kind"], &event["capacity"]["installed"]), (&json!("CHANGED"), &json!(9)));
+    assert!(figure(&hub, "tavolo_resyncs_total", "").await > before);
     world.end().await;
 }
 

@@ -59,7 +59,7 @@ async fn a_group_that_did_not_change_is_not_sent() {
     let bodies = &world.bodies;
     let one = hub.facility(bodies.operator, bodies.municipality, "ORDINARY", 5).await;
     hub.facility(bodies.operator, bodies.municipality, "UNACCOMPANIED_MINOR", 3).await;
-    let mut socket = watch(&hub, "", Value::Null, "CATEGORY").await;
+    let mut socket = watch(&hub, "operator", Value::Null, "CATEGORY").await;
     assert_eq!(socket.event().await["groups"].as_array().unwrap().len(), 2);
     install(&hub, &one, "ORDINARY", 4).await;
     let groups = socket.event().await["groups"].take();

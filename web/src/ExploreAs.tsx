@@ -1,7 +1,7 @@
 import { useEffect, useState, type FormEvent } from "react";
 import { it } from "./dashboard/texts/it";
 import { ROOT } from "./hub";
-import { organisationOf, OWN_TOKEN, PUBLIC, type Viewer } from "./viewer";
+import { bodyOf, OWN_TOKEN, PUBLIC, type Viewer } from "./viewer";
 
 interface Props {
   demo: Record<string, string>;
@@ -70,7 +70,7 @@ function useOrganisation(token: string | undefined): string | undefined {
   useEffect(() => {
     let current = true;
     setOrganisation(undefined);
-    if (token) void organisationOf(ROOT, token).then((name) => current && setOrganisation(name));
+    if (token) void bodyOf(ROOT, token).then((body) => current && setOrganisation(body?.organisation));
     return () => {
       current = false;
     };

@@ -26,15 +26,23 @@ function birthDate(): string {
   return born.toISOString().slice(0, 10);
 }
 
-const lastYear = { from: day(-365), to: day(0) };
+/** The last half-year that is published to whoever may not see persons: it ended thirty days ago, or earlier. */
+function publishedHalfYear(): { from: string; to: string } {
+  const then = new Date();
+  then.setUTCDate(then.getUTCDate() - 29);
+  const year = then.getUTCFullYear();
+  return then.getUTCMonth() < 6
+    ? { from: `${year - 1}-07-01`, to: `${year - 1}-12-31` }
+    : { from: `${year}-01-01`, to: `${year}-06-30` };
+}
 
 /** The tabs of a first visit; GraphiQL names each after its operation. */
 export const examples = [
   { query: freePlacesTonight },
   { query: freePlaces },
   { query: accreditationsToExpire, variables: json({ until: day(90) }) },
-  { query: lengthOfStay, variables: json(lastYear) },
-  { query: exitsByReason, variables: json(lastYear) },
+  { query: lengthOfStay, variables: json(publishedHalfYear()) },
+  { query: exitsByReason, variables: json(publishedHalfYear()) },
   { query: occupancyOverAYear, variables: json({ from: `${day(-365)}T00:00:00Z`, filter: {} }) },
   { query: oneFacility, variables: json({ code: "KR-F-0001" }) },
   {

@@ -69,7 +69,7 @@ function Explorer({ token }: { token: string | undefined }) {
   );
 }
 
-await adoptFragment(ROOT, it.replaceViewer);
+await adoptFragment(ROOT, it);
 // A link with a token that is opened in this very tab changes the fragment only.
 addEventListener("hashchange", () => location.reload());
 

@@ -1,3 +1,4 @@
+import type { Texts } from "./dashboard/language";
 import { address, credentials } from "./socket";
 
 /**
@@ -10,6 +11,12 @@ export interface Viewer {
   as: string;
   /** The token sent with every request; none for the public. */
   token?: string;
+}
+
+/** For whom the hub takes the holder of a token. */
+export interface Body {
+  role: keyof Texts["roles"];
+  organisation: string;
 }
 
 export const PUBLIC = "public";
@@ -26,27 +33,30 @@ export async function demoTokens(root: string): Promise<Record<string, string>> 
 /**
  * Moves a token handed over as `#token=…` into the session, and takes it out of the address bar. Says whether it did.
  *
- * Where somebody has said already who asks, a link must not decide otherwise: the reader is asked.
+ * A link must not decide for whom somebody acts: the reader is asked, and told which body it is.
  */
-export async function adoptFragment(root: string, question: (organisation?: string) => string): Promise<boolean> {
+export async function adoptFragment(root: string, t: Pick<Texts, "adoptToken" | "roles">): Promise<boolean> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return false;
   history.replaceState(null, "", location.pathname + location.search);
-  const taken = sessionStorage.getItem("tavolo.as") && sessionStorage.getItem("tavolo.token") !== token;
-  if (taken && !confirm(question(await organisationOf(root, token)))) return false;
+  if (sessionStorage.getItem("tavolo.token") !== token) {
+    const body = await bodyOf(root, token);
+    if (!confirm(t.adoptToken(body && { organisation: body.organisation, role: t.roles[body.role] }))) return false;
+  }
   remember({ as: OWN_TOKEN, token });
   return true;
 }
 
-/** The organisation that a token speaks for; none when the hub does not know it, or does not answer. */
-export async function organisationOf(root: string, token: string): Promise<string | undefined> {
+/** The body that a token speaks for; none when the hub does not know it, or does not answer. */
+export async function bodyOf(root: string, token: string): Promise<Body | undefined> {
   try {
     const response = await fetch(address(root, "graphql"), {
       method: "POST",
       headers: { "content-type": "application/json", ...credentials(token) },
-      body: JSON.stringify({ query: "{ viewer { organisation { name } } }" }),
+      body: JSON.stringify({ query: "{ viewer { role organisation { name } } }" }),
     });
-    return (await response.json()).data?.viewer.organisation?.name;
+    const viewer = (await response.json()).data?.viewer;
+    return viewer?.organisation && { role: viewer.role, organisation: viewer.organisation.name };
   } catch {
     return undefined;
   }

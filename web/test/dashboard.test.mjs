@@ -49,15 +49,114 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     const prepare = (page) =>
       page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => told.push(String(payload))));
     const page = await open(t, { prepare });
-    assert.match(await shown(page, ".figure.free .value"), /^\d+$/);
+    // A hub that begins with a table publishes what anybody is told of it a moment later.
+    await page
+      .locator(".figure.free .value")
+      .getByText(/^circa \d+$/)
+      .waitFor();
     assert.ok((await page.locator(".province tbody tr").count()) >= 3);
-    const names = await page.locator(".municipalities tbody th").allInnerTexts();
+    const names = await page.locator(".municipalities tbody th button").allInnerTexts();
     assert.ok(names.includes("Crotone"), names.join());
     await page.getByText("le vede chi ha un gettone").waitFor();
     assert.equal(await page.locator(".facilities table").isVisible(), false);
-    await page.locator(".movements li").first().waitFor();
-    assert.match(await shown(page, ".movements li"), /post[oi] .* in (più|meno)/);
+    const block = await blockPlace();
+    await page.locator(".movements li").getByText("1 posto bloccato in più").first().waitFor();
+    await ask(`mutation { unblockPlaces(input: { block: "${block}" }) { irregularities { code } } }`);
+    await page.locator(".movements li").getByText("1 posto bloccato in meno").first().waitFor();
     assert.doesNotMatch(told.join(), /KR-F-|street/);
+  });
+
+  test("the public is told of people in steps, and how", async (t) => {
+    const page = await open(t);
+    const [, steps] = (await shown(page, ".figure.occupied .value")).match(/^circa (\d+)$/);
+    assert.equal(steps % 5, 0);
+    assert.match(await shown(page, ".province .summary"), /^circa \d+ occupati su \d+ posti .*; a passi di cinque$/);
+    await page.getByText("Quante persone ci sono, a chi non è degli enti del tavolo si dice all’ingrosso").waitFor();
+    const crotone = page.getByRole("row", { name: /^Crotone a passi di cinque/ });
+    assert.match(await crotone.locator(".col-occupied").innerText(), /^circa \d*[05]$/);
+    assert.match(await crotone.locator(".col-allocable").innerText(), /^\d+$/, "places are as they are");
+    const carfizzi = page.getByRole("row", { name: /^Carfizzi ieri, a passi di dieci/ });
+    assert.match(await carfizzi.locator(".col-occupied").innerText(), /^circa \d*0$/);
+    const minors = page.getByRole("row", { name: /^Minori stranieri .* ieri, a passi di dieci/ });
+    assert.match(await minors.locator(".col-rate").innerText(), /^circa (\d\d?|100)\s?%$/);
+    const onMap = page.locator('.map [aria-label^="Crotone: posti liberi circa "]');
+    assert.match(
+      await onMap.getAttribute("aria-label"),
+      /, occupati circa \d*[05] su \d+ \(circa .*\), a passi di cinque/,
+    );
+    assert.deepEqual(await page.locator(".choice button:visible").allInnerTexts(), ["30 giorni", "un anno"]);
+    assert.match(await shown(page, ".history .readout"), /: circa \d*[05] occupati su \d+ assegnabili$/);
+
+    const english = await open(t, { locale: "en-GB" });
+    await english.getByRole("row", { name: /^Crotone in steps of five about \d+ about \d*[05] / }).waitFor();
+    await english.getByRole("row", { name: /^Carfizzi yesterday, in steps of ten about \d+ about \d*0 / }).waitFor();
+  });
+
+  test("the public is told of a step, and of no arrival or departure", async (t) => {
+    const page = await open(t);
+    // From wherever the number stands, seven more or fewer are beyond what does not show.
+    await discharge(7);
+    const moved = page.locator(".movements li").filter({ hasText: "Crotone: occupati da circa" }).first();
+    await moved.waitFor();
+    const [, before, after] = (await moved.innerText()).match(/da circa (\d*[05]) a circa (\d*[05])/);
+    assert.notEqual(before, after);
+    assert.match(await moved.innerText(), /ora circa \d+ occupati, circa \d+ liberi, a passi di cinque/);
+    assert.doesNotMatch(await page.locator(".movements").innerText(), /post[oi] occupat[oi] in (più|meno)/);
+    await page.getByText("un passo non è quanti sono arrivati o partiti").waitFor();
+  });
+
+  test("a member is told everything as it is", async (t) => {
+    const page = await open(t, { as: "prefecture" });
+    await page.locator(".choice").getByRole("button", { name: "24 ore" }).waitFor();
+    assert.match(await shown(page, ".figure.occupied .value"), /^\d+$/);
+    assert.doesNotMatch(await page.locator("main").innerText(), /circa|passi|\bieri\b|non dett/);
+    await agrees(page);
+  });
+
+  test("an analyst is told of facilities by the day", async (t) => {
+    const day = routed((message) => {
+      if (message.type !== "next" || !message.payload.data.occupancyChanged) return;
+      const { facility, category, capacity } = message.payload.data.occupancyChanged;
+      if (facility.code === "KR-F-0003" && category === "ORDINARY") day.state = { message, capacity };
+    });
+    const page = await open(t, { as: "analyst", prepare: day.prepare });
+    await page.getByRole("row", { name: /^Casa .* KR-F-0003 · Ordinari com’era ieri \S+ \d+ \d+ / }).waitFor();
+    const untold = page.getByRole("row", { name: /Minori stranieri non accompagnati persone: non detto/ });
+    assert.deepEqual(await untold.locator(".col-free, .col-occupied, .col-reserved").allInnerTexts(), ["–", "–", "–"]);
+    assert.match(await untold.locator(".col-allocable").innerText(), /^\d+$/);
+    assert.equal(await untold.locator(".bar").isVisible(), false);
+    await page.getByText("Ciò che un giorno ha cambiato si dice quando il giorno è finito.").waitFor();
+    await page.getByText(/^Chi guarda:/).click();
+    await page.getByText("Vede anche le singole strutture, com’erano alla fine di ieri.").waitFor();
+
+    // On the way to the page, a day ends.
+    const { message, capacity } = day.state;
+    const { occupancyChanged } = message.payload.data;
+    const changed = { kind: "CHANGED", cause: null, occurredAt: "2026-11-22T22:59:59.999Z" };
+    const after = { ...capacity, occupied: capacity.occupied + 2, free: capacity.free - 2 };
+    day.tell({
+      ...message,
+      payload: { data: { occupancyChanged: { ...occupancyChanged, ...changed, capacity: after } } },
+    });
+    const moved = page.locator(".movements li", { hasText: occupancyChanged.facility.name });
+    assert.match(await moved.innerText(), /^22 nov\s+Casa .+: 2 posti occupati in più\s+Crotone · Ordinari · /);
+    assert.match(
+      await moved.innerText(),
+      new RegExp(`alla fine del giorno ${after.occupied} occupati, ${after.free} liberi$`),
+    );
+
+    await untold.getByRole("link").click();
+    await page.locator(".about").waitFor();
+    await page
+      .locator(".places")
+      .getByRole("row", { name: /^Minori .* persone: non detto – – – / })
+      .waitFor();
+    await page
+      .locator(".history .readout")
+      .getByText(/assegnabili; quante persone ci sono non è detto$/)
+      .waitFor();
+    assert.deepEqual(await page.locator(".choice button:visible").allInnerTexts(), ["30 giorni", "un anno"]);
+    await accessible(page);
   });
 
   test("a facility's page tells anonymous people nothing", async (t) => {
@@ -81,8 +180,29 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     assert.match(await page.locator(".about").innerText(), /Indirizzo\s+\S/);
   });
 
+  test("a link with a token asks in a fresh tab too, and names the body and its role", async (t) => {
+    for (const [locale, question, answer, then] of [
+      ["it-IT", /un gettone di «.+» \(Analista\)/, "dismiss", null],
+      ["en-GB", /a token of “.+” \(Analyst\)/, "accept", "token"],
+    ]) {
+      const asked = [];
+      const prepare = (page) =>
+        page.on("dialog", (dialog) => {
+          asked.push(dialog.message());
+          return dialog[answer]();
+        });
+      const page = await openPage(t, browser, hub.url, `/#token=${tokens.analyst}`, { locale, prepare });
+      await page.locator('.status[data-phase="live"]').waitFor();
+      assert.equal(asked.length, 1);
+      assert.match(asked[0], question);
+      assert.equal(await page.evaluate(() => sessionStorage.getItem("tavolo.as")), then);
+      assert.equal(page.url(), `${hub.url}/`);
+    }
+  });
+
   test("a token in the address is used, and leaves it", async (t) => {
     const page = await open(t, { path: "/" });
+    page.once("dialog", (dialog) => dialog.accept());
     await page.goto(`${hub.url}/#token=${tokens.analyst}`);
     await page.locator(".facilities tbody tr").first().waitFor();
     assert.equal(page.url(), `${hub.url}/`);
@@ -98,7 +218,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     for (const [token, question, answer, then] of [
       [tokens.analyst, /un gettone di «.+»/, "dismiss", "province"],
       ["unknown", /un gettone che l’hub non riconosce/, "dismiss", "province"],
-      [tokens.prefecture, /un gettone di «Prefettura di Crotone»/, "accept", "token"],
+      [tokens.prefecture, /un gettone di «Prefettura di Crotone» \(Prefettura\)/, "accept", "token"],
     ]) {
       const shown = page.waitForEvent("dialog");
       await page.evaluate((token) => (location.hash = `token=${token}`), token);
@@ -112,7 +232,9 @@ describe("the dashboard", { timeout: 900_000 }, () => {
   });
 
   test("a token that is not valid is told as such, and the public may go on", async (t) => {
-    const page = await openPage(t, browser, hub.url, "/#token=expired", { locale: "it-IT" });
+    const prepare = (page) => page.once("dialog", (dialog) => dialog.accept());
+    const expected = /status of 401/;
+    const page = await openPage(t, browser, hub.url, "/#token=expired", { locale: "it-IT", prepare, expected });
     await page.getByText("Il gettone non è valido, o non lo è più.").waitFor();
     await page.locator(".status").getByRole("button", { name: "Continua come pubblico" }).click();
     await page.locator(".municipalities tbody tr").first().waitFor();
@@ -191,7 +313,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
   });
 
   test("the past is drawn, told as a table, and goes on", async (t) => {
-    const page = await open(t);
+    const page = await open(t, { as: "province" });
     await page.getByText("I valori in tabella").click();
     const rows = page.locator(".values tbody tr");
     await rows.nth(29).waitFor();
@@ -236,7 +358,7 @@ describe("the dashboard", { timeout: 900_000 }, () => {
   });
 
   test("it can be paused, and then says so", async (t) => {
-    const page = await open(t);
+    const page = await open(t, { as: "province" });
     await page.locator(".chart canvas").waitFor();
     await page.getByRole("button", { name: "Metti in pausa" }).click();
     await page.getByText("In pausa", { exact: true }).waitFor();
@@ -308,11 +430,16 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     await page.goto(`${hub.url}/#/facility/KR-F-0005`);
     await page.locator(".about").waitFor();
     assert.ok(await fits(page), "a facility");
+    const ofPublic = await open(t, { viewport: { width: 360, height: 740 } });
+    assert.ok(await fits(ofPublic), "the public");
   });
 
   for (const state of [
     { name: "the public" },
     { name: "the public in the dark", colorScheme: "dark" },
+    { name: "the public on a telephone", viewport: { width: 360, height: 740 } },
+    { name: "an analyst", as: "analyst" },
+    { name: "an analyst in the dark", as: "analyst", colorScheme: "dark" },
     { name: "the Province, in English", as: "province", locale: "en-GB" },
     { name: "the Province in the dark", as: "province", colorScheme: "dark" },
     { name: "a facility", as: "province", path: "/#/facility/KR-F-0005" },
@@ -349,6 +476,26 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     assert.ok(total < FIRST_PAINT_BYTES, JSON.stringify(weights, null, 2));
   });
 
+  test("of a municipality with protected places alone, the people are not told", async (t) => {
+    await registerMinors("Verzino");
+    const page = await open(t);
+    const row = page.getByRole("row", { name: /^Verzino persone: non detto – – – 0 8 –$/ });
+    await row.waitFor();
+    assert.equal(await row.locator(".bar").isVisible(), false);
+    await page.locator(".map .legend").getByText("non detto").waitFor();
+    await page.locator('.map path.untold[aria-label^="Verzino: 8 posti assegnabili; quante"]').waitFor();
+    await row.getByRole("button").click();
+    await page.getByRole("heading", { name: "Andamento: Verzino" }).waitFor();
+    await page.getByText(/: 8 posti assegnabili; quante persone ci sono non è detto$/).waitFor();
+    await page.getByText("I valori in tabella").click();
+    await page.locator(".values tbody tr").first().getByText("–").waitFor();
+    assert.doesNotMatch(await page.locator("main").innerText(), /NaN|null|undefined/);
+    await accessible(page);
+
+    const member = await open(t, { as: "province" });
+    await member.getByRole("row", { name: /^Verzino \d \d 0 0 8 \d+\s?%$/ }).waitFor();
+  });
+
   test("the footer leads everywhere it says", async (t) => {
     const page = await open(t);
     const links = await page.locator("footer a").evaluateAll((all) => all.map((link) => link.href));
@@ -359,6 +506,57 @@ describe("the dashboard", { timeout: 900_000 }, () => {
       assert.equal(answer.status(), 200, link);
     }
   });
+
+  /** Takes a place of Crotone out of service, and returns the block. */
+  async function blockPlace() {
+    const { facilities } = await ask(
+      `{ facilities(filter: { municipality: "${CROTONE}", freePlacesAtLeast: 1 }, first: 1) { nodes { id capacity { category free } } } }`,
+    );
+    const [{ id, capacity }] = facilities.nodes;
+    const { category } = capacity.find(({ free }) => free > 0);
+    const { blockPlaces } = await ask(`mutation { blockPlaces(input: {
+      facility: "${id}", category: ${category}, places: 1, reason: WORKS }) { block { id } } }`);
+    return blockPlaces.block.id;
+  }
+
+  /** Registers a facility with eight accredited places for minors in a municipality that has no other places. */
+  async function registerMinors(municipality) {
+    const { facilities, municipalities } = await ask(
+      "{ facilities(first: 1) { nodes { operator { id } holder { id } } } municipalities { name istatCode } }",
+    );
+    const { istatCode } = municipalities.find(({ name }) => name === municipality);
+    const [{ operator, holder }] = facilities.nodes;
+    const { registerFacility } = await ask(`mutation { registerFacility(input: {
+      name: "Casa dei Ragazzi", type: MINORS_COMMUNITY, municipality: "${istatCode}",
+      operator: "${operator.id}", holder: "${holder.id}",
+      address: { street: "Via della Prova", number: "1", postalCode: "88819" } })
+      { facility { id } irregularities { code path } } }`);
+    assert.ok(registerFacility.facility, JSON.stringify(registerFacility));
+    const { id } = registerFacility.facility;
+    const places = "category: UNACCOMPANIED_MINOR";
+    await ask(
+      `mutation { installPlaces(input: { facility: "${id}", ${places}, installed: 8 }) { irregularities { code } } }`,
+    );
+    const { submitAccreditation } = await ask(`mutation { submitAccreditation(input: {
+      facility: "${id}", places: [{ ${places}, places: 8 }] }) { accreditation { id } } }`);
+    await ask(`mutation { decideAccreditation(input: {
+      accreditation: "${submitAccreditation.accreditation.id}", outcome: ACCREDITED }) { irregularities { code } } }`);
+  }
+
+  /** So many guests leave Crotone. */
+  async function discharge(guests) {
+    const { facilities } = await ask(
+      `{ facilities(filter: { municipality: "${CROTONE}", category: ORDINARY }, first: 20) {
+        nodes { stays(first: 20, status: OPEN) { nodes { id } } } } }`,
+    );
+    const stays = facilities.nodes.flatMap(({ stays }) => stays.nodes).slice(0, guests);
+    assert.equal(stays.length, guests);
+    for (const { id } of stays) {
+      await ask(
+        `mutation { dischargeGuest(input: { stay: "${id}", reason: TERM_EXPIRED }) { irregularities { code } } }`,
+      );
+    }
+  }
 
   /** Asks the hub as the Province. */
   async function ask(query) {
@@ -397,6 +595,22 @@ describe("the dashboard", { timeout: 900_000 }, () => {
     });
   }
 });
+
+/** Looks at what the hub tells a page over its socket, and tells the page more. */
+function routed(look) {
+  const route = {
+    prepare: (page) =>
+      page.routeWebSocket("**/graphql/ws", (socket) => {
+        const server = socket.connectToServer();
+        route.tell = (message) => socket.send(JSON.stringify(message));
+        server.onMessage((text) => {
+          look(JSON.parse(text));
+          socket.send(text);
+        });
+      }),
+  };
+  return route;
+}
 
 /** Asks again until the answer is yes; the limit of the tests ends what never comes. */
 async function until(condition) {

@@ -203,6 +203,7 @@ pub(super) fn statistics_rows(counted: &Statistics) -> Vec<Row> {
         plain("from", counted.from.into()),
         plain("to", counted.to.into()),
         plain("roundedTo", counted.rounded_to.into()),
+        plain("madeAt", counted.made_at.into()),
         count("hosted", Value::Empty, counted.hosted),
         count("personDays", Value::Empty, counted.person_days),
         count("lengthOfStay", "exits".into(), stay.exits),
@@ -217,10 +218,16 @@ pub(super) fn statistics_rows(counted: &Statistics) -> Vec<Row> {
         rows.push(count("entriesByMonth", month.month.into(), month.entries));
         rows.push(count("exitsByMonth", month.month.into(), month.exits));
     }
-    rows.extend(
-        counted.by_citizenship.iter().map(|row| count("byCitizenship", row.citizenship.clone().into(), row.count)),
-    );
-    rows.extend(counted.by_sex.iter().map(|row| count("bySex", contract_name(row.sex).into(), row.count)));
-    rows.extend(counted.by_age_band.iter().map(|row| count("byAgeBand", contract_name(row.band).into(), row.count)));
+    for (table, citizens) in
+        [("byCitizenship", &counted.by_citizenship), ("arrivalsByCitizenship", &counted.arrivals_by_citizenship)]
+    {
+        rows.extend(citizens.iter().map(|row| count(table, row.citizenship.clone().into(), row.count)));
+    }
+    for (table, sexes) in [("bySex", &counted.by_sex), ("arrivalsBySex", &counted.arrivals_by_sex)] {
+        rows.extend(sexes.iter().map(|row| count(table, contract_name(row.sex).into(), row.count)));
+    }
+    for (table, ages) in [("byAgeBand", &counted.by_age_band), ("arrivalsByAgeBand", &counted.arrivals_by_age_band)] {
+        rows.extend(ages.iter().map(|row| count(table, contract_name(row.band).into(), row.count)));
+    }
     rows
 }

@@ -1,21 +1,28 @@
 //! What the guard refuses, and what it lets through at which cost.
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use async_graphql::parser::parse_query;
 use serde_json::json;
 
 use tavolo_schema::{
-    Address, DateTime, Facility, FacilityType, Municipality,
+    Address, DateTime, Facility, FacilityType, Municipality, Role, Standing,
     id::{FacilityId, OrganisationId},
 };
 use tavolo_store::changes::BoardChange;
+use tavolo_subscriptions::Board;
 
 use super::*;
 
+/// The Province sees everything.
+fn seen(board: &Board) -> Seen<'_> {
+    static PROVINCE: LazyLock<Standing> = LazyLock::new(|| Standing { role: Role::Province, ..Standing::public() });
+    Seen::new(board, &PROVINCE)
+}
+
 fn refusal(document: &str) -> Option<String> {
     let document = parse_query(document).unwrap();
-    check(&document, &Variables::default(), &LIMITS, &Board::default()).err().map(|error| error.message)
+    check(&document, &Variables::default(), &LIMITS, seen(&Board::default())).err().map(|error| error.message)
 }
 
 fn nested(levels: usize) -> String {
@@ -81,7 +88,7 @@ fn fragments_that_spread_each_other_sixty_times_are_measured_once_each() {
 }
 
 fn cost(document: &str, variables: serde_json::Value) -> u64 {
-    check(&parse_query(document).unwrap(), &Variables::from_json(variables), &LIMITS, &Board::default()).unwrap()
+    check(&parse_query(document).unwrap(), &Variables::from_json(variables), &LIMITS, seen(&Board::default())).unwrap()
 }
 
 #[test]
@@ -94,7 +101,7 @@ fn the_cost_counts_each_field_as_often_as_it_may_come() {
     assert_eq!(cost("{ facilities { nodes { id } } }", json!({})), 41, "a page is as long as it is");
     assert_eq!(cost(list, json!({ "n": -5 })), 3, "nothing wraps around");
     assert_eq!(cost("{ facilities(first: -9223372036854775808) { nodes { id } } }", json!({})), 3);
-    assert_eq!(cost("mutation { a: act { id } b: act { id } }", json!({})), 2_004);
+    assert_eq!(cost("mutation { a: act { id } b: act { id } }", json!({})), 5_004);
     assert_eq!(cost("query($x: String) { facilities(after: $x) { nodes { id } } }", json!({})), 41);
 }
 
@@ -102,7 +109,7 @@ fn the_cost_counts_each_field_as_often_as_it_may_come() {
 fn more_variables_than_may_be_declared_may_not_be_sent_either() {
     let sent: serde_json::Map<_, _> = (0..100_000).map(|number| (format!("v{number}"), json!(1))).collect();
     let document = parse_query("{ viewer { role } }").unwrap();
-    let refused = check(&document, &Variables::from_json(sent.into()), &LIMITS, &Board::default()).unwrap_err();
+    let refused = check(&document, &Variables::from_json(sent.into()), &LIMITS, seen(&Board::default())).unwrap_err();
     assert!(refused.message.contains("variables"), "{}", refused.message);
 }
 
@@ -151,13 +158,15 @@ fn the_introspection_costs_what_the_contract_has_to_tell() {
 
 #[test]
 fn a_list_is_as_long_as_its_variable_or_its_default() {
+    // Guests, stays and households: three commands at most.
+    const NODES: u64 = 3 * 300;
     let node = |value: &str| format!("query($id: ID = \"x\", $ids: [ID!]! = {value}) {{ nodes(ids: $ids) {{ id }} }}");
-    assert_eq!(cost(&node("[\"a\", \"b\", \"c\"]"), json!({})), 4, "three nodes and the list itself");
-    assert_eq!(cost(&node("[]"), json!({ "ids": ["a", "b"] })), 3);
-    assert_eq!(cost("query($id: ID = \"x\") { nodes(ids: [$id, $id]) { id } }", json!({})), 3);
+    assert_eq!(cost(&node("[\"a\", \"b\", \"c\"]"), json!({})), 4 + NODES + 3 * 20, "three nodes and the list itself");
+    assert_eq!(cost(&node("[]"), json!({ "ids": ["a", "b"] })), 3 + NODES + 2 * 20);
+    assert_eq!(cost("query($id: ID = \"x\") { nodes(ids: [$id, $id]) { id } }", json!({})), 3 + NODES + 2 * 20);
     assert_eq!(
         cost("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({})),
-        101,
+        101 + NODES + 100 * 20,
         "of what nobody knows, the most"
     );
     let page = "query($n: Int) { facilities(first: $n) { nodes { id } } }";
@@ -172,7 +181,7 @@ fn a_list_is_as_long_as_its_variable_or_its_default() {
 #[test]
 fn lists_that_are_not_paged_are_counted_as_well() {
     let months = "{ statistics(from: \"2020-01-01\", to: \"2026-12-31\") { movementsByMonth { month } } }";
-    assert_eq!(cost(months, json!({})), 10_000 + 1 + 120);
+    assert_eq!(cost(months, json!({})), 10_000 + 1 + 120 + (2 * 300 + 12 * 1_024));
     let capacity = "{ facility(by: { code: \"KR-F-0001\" }) { capacity { free } } }";
     assert_eq!(cost(capacity, json!({})), 1 + 1 + 3);
     let nested = "accreditations { facility { ".repeat(3) + "code" + &" } }".repeat(3);
@@ -232,7 +241,7 @@ fn our_own_documents_pass_in_a_province_of_two_thousand_facilities() {
         let parsed = parse_query(&document).unwrap();
         for by in ["FACILITY", "MUNICIPALITY"] {
             let variables = Variables::from_json(json!({ "groupBy": by }));
-            assert!(check(&parsed, &variables, &LIMITS, &board).is_ok(), "{document}");
+            assert!(check(&parsed, &variables, &LIMITS, seen(&board)).is_ok(), "{document}");
         }
     }
 }
@@ -242,8 +251,8 @@ fn an_entry_may_be_irregular_in_as_many_ways_as_it_has_values() {
     let document =
         "mutation($rooms: [RoomInput!]) { registerFacility(input: { rooms: $rooms }) { irregularities { code } } }";
     let cost = |rooms: usize| cost(document, json!({ "rooms": vec![json!({ "letter": "", "beds": 1 }); rooms] }));
-    assert_eq!(cost(2), 1_000 + 1 + 101);
-    assert!((2_500 + 1_000..5_000).contains(&cost(500)), "{}", cost(500));
+    assert_eq!(cost(2), 2_500 + 1 + 101);
+    assert!((2_500 + 2_500..6_500).contains(&cost(500)), "{}", cost(500));
 }
 
 /// A board with so many facilities and municipalities.
@@ -258,7 +267,7 @@ fn board(facilities: usize, municipalities: usize) -> Board {
 fn groups_are_counted_as_many_as_there_are_now() {
     let cost = |document: &str, by: &str, board: &Board| {
         let variables = Variables::from_json(json!({ "by": by }));
-        check(&parse_query(document).unwrap(), &variables, &LIMITS, board)
+        check(&parse_query(document).unwrap(), &variables, &LIMITS, seen(board))
     };
     let (small, large) = (board(10, 27), board(2_000, 27));
     for document in [
@@ -290,7 +299,7 @@ fn a_variable_weighs_wherever_it_stands() {
         let document = parse_query(document).unwrap();
         let refusal = |zeros: &[i32]| {
             let variables = Variables::from_json(json!({ "i": zeros }));
-            check(&document, &variables, &LIMITS, &Board::default()).err().map(|refusal| refusal.message)
+            check(&document, &variables, &LIMITS, seen(&Board::default())).err().map(|refusal| refusal.message)
         };
         let began = std::time::Instant::now();
         let refused = refusal(&zeros).unwrap_or_default();
@@ -308,6 +317,30 @@ fn a_default_and_a_text_weigh_as_well() {
     let long = json!({ "s": "x".repeat(400_000) });
     assert_eq!(cost(document, long), 1 + 2 * 400_000 / 1_024 * 64, "{document}");
     let longer = Variables::from_json(json!({ "s": "x".repeat(600_000) }));
-    let refused = check(&parse_query(document).unwrap(), &longer, &LIMITS, &Board::default()).unwrap_err();
+    let refused = check(&parse_query(document).unwrap(), &longer, &LIMITS, seen(&Board::default())).unwrap_err();
     assert!(refused.message.contains("bytes of text"), "{}", refused.message);
+}
+
+/// The Province's costs and those of somebody who sees no facility, on the same board.
+fn both(document: &str, board: &Board) -> [u64; 2] {
+    let document = parse_query(document).unwrap();
+    let public = Standing::public();
+    [seen(board), Seen::new(board, &public)]
+        .map(|seen| check(&document, &Variables::default(), &LIMITS, seen).unwrap_or_default())
+}
+
+#[test]
+fn what_the_viewer_does_not_see_costs_the_viewer_nothing() {
+    let (none, many) = (board(0, 27), board(2_000, 27));
+    for document in [
+        "{ occupancy(groupBy: FACILITY) { facilities } }",
+        "{ occupancy(groupBy: OPERATOR) { facilities } }",
+        "{ statistics(from: \"2026-01-01\", to: \"2026-12-31\") { hosted { count } } }",
+        "{ guests(filter: { surname: \"A\" }) { totalCount } }",
+        "{ facilities(first: 20) { nodes { accreditations { id } } } }",
+    ] {
+        assert_eq!(both(document, &many)[1], both(document, &none)[1], "{document}");
+    }
+    let [province, public] = both("{ occupancy(groupBy: FACILITY) { facilities } }", &many);
+    assert_eq!((province, public), (2_001, 2));
 }

@@ -25,7 +25,8 @@ use crate::{
 pub(crate) enum OccupancyEventKind {
     /// The state at the beginning.
     Current,
-    /// The state anew: you came back after too long, or the hub had to begin anew. Forget what you knew.
+    /// The state anew, because the hub does not know any more what you have missed: you came back, or took your messages,
+    /// later than it keeps changes, or it had to begin anew. Forget what you knew.
     Resync,
     /// A change.
     Changed,
@@ -34,7 +35,9 @@ pub(crate) enum OccupancyEventKind {
 /// The state of the places of one category in one facility, or a change of it.
 #[derive(SimpleObject)]
 pub(crate) struct OccupancyEvent {
-    /// Where you are after this message. Hand it back as `after`, to this hub or another, and miss nothing.
+    /// Where you are after this message. Hand it back as `after`, to this hub or another, and you are told every change
+    /// since, one by one. A hub keeps the last 20,000 changes of all places, of the time before its start those of ten
+    /// minutes; when that does not reach back to your cursor, you are sent a `RESYNC`.
     #[graphql(directive = data_class::apply(Operational))]
     pub(super) cursor: String,
     /// What the message is.
@@ -140,9 +143,10 @@ pub(crate) struct ChangesSubscription;
 
 #[Subscription]
 impl ChangesSubscription {
-    /// The state of each matching pool of places, then every change. Only facilities that the viewer sees are watched;
-    /// access is asked again at every message. Analysts are told the state at the end of the day before, and when the
-    /// next day has begun, what the last one has changed in all; a cursor leads them to the state again.
+    /// The state of each matching pool of places, then every single change, in order and once. Only facilities that the
+    /// viewer sees are watched; access is asked again at every message. Analysts are told the state at the end of the day
+    /// before, and when the next day has begun, what the last one has changed in all; a cursor leads them to the state
+    /// again.
     #[graphql(directive = data_class::apply(Operational))]
     async fn occupancy_changed(
         &self,
@@ -166,7 +170,7 @@ impl ChangesSubscription {
         let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
         let event = move |delivery: Delivery| {
             if let Some(performance) = &desk.performance {
-                performance.cue(delivery.cursor().position, Some(delivery.subject()));
+                performance.cue(delivery.cursor().position);
             }
             OccupancyEvent::new(&desk.fresh_sheet(), delivery)
         };

@@ -26,7 +26,8 @@ impl OccupancyEvent {
     fn of_day(sheet: &Arc<Sheet>, place: &Arc<Place>, pool: &Arc<Pool>, kind: OccupancyEventKind) -> Self {
         let end = sheet.published_day().begins().plus_millis(-1);
         Self {
-            cursor: Cursor { position: sheet.board.position(), complete: false }.to_string(),
+            // Of no position: the board's own would tell of every change that is not told.
+            cursor: Cursor { position: Position::default(), complete: false }.to_string(),
             kind,
             facility: Facility { sheet: Arc::clone(sheet), place: Arc::clone(place) },
             category: pool.category,
@@ -48,9 +49,9 @@ fn known(sheet: &Sheet, filter: &OccupancyFilter) -> Known {
 }
 
 /// Tells whoever runs the subscription where its listeners are after an event.
-fn cue(desk: &Desk, position: Position, pool: &Pool) {
+fn cue(desk: &Desk, position: Position) {
     if let Some(performance) = &desk.performance {
-        performance.cue(position, Some((pool.facility, pool.category)));
+        performance.cue(position);
     }
 }
 
@@ -63,13 +64,10 @@ pub(super) fn state(
     let sheet = desk.fresh_sheet();
     let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
     let position = sheet.board.position();
-    let event = |(place, pool)| (Arc::clone(pool), OccupancyEvent::of_day(&sheet, place, pool, kind));
+    let event = |(place, pool)| OccupancyEvent::of_day(&sheet, place, pool, kind);
     let events: Vec<_> = pools(&sheet, filter).map(event).collect();
     let desk = Arc::clone(desk);
-    let events = events.into_iter().map(move |(pool, event)| {
-        cue(&desk, position, &pool);
-        event
-    });
+    let events = events.into_iter().inspect(move |_| cue(&desk, position));
     (position, stream::iter(events))
 }
 
@@ -81,7 +79,7 @@ pub(super) struct Days {
     log: Mark,
     day: Day,
     known: Known,
-    waiting: VecDeque<(Position, Arc<Pool>, OccupancyEvent)>,
+    waiting: VecDeque<(Position, OccupancyEvent)>,
 }
 
 impl Days {
@@ -100,8 +98,8 @@ impl Days {
     /// The next change; `None` when the board has begun anew.
     async fn next(&mut self) -> Option<OccupancyEvent> {
         loop {
-            if let Some((position, pool, event)) = self.waiting.pop_front() {
-                cue(&self.desk, position, &pool);
+            if let Some((position, event)) = self.waiting.pop_front() {
+                cue(&self.desk, position);
                 return Some(event);
             }
             self.changed.borrow_and_update();
@@ -119,14 +117,14 @@ impl Days {
         }
     }
 
-    fn changes(&self, sheet: &Arc<Sheet>) -> VecDeque<(Position, Arc<Pool>, OccupancyEvent)> {
+    fn changes(&self, sheet: &Arc<Sheet>) -> VecDeque<(Position, OccupancyEvent)> {
         let differs = |pool: &Pool| self.known.get(&(pool.facility, pool.category)) != Some(&sheet.numbers(pool));
         let changed = pools(sheet, &self.filter).filter(|(_, pool)| differs(pool));
         let mut position = sheet.board.position();
         let event = |(place, pool): (&Arc<Place>, &Arc<Pool>)| {
             // Each has a place of its own in the order, before whatever the board is told next.
             position.ordinal = position.ordinal.saturating_add(1);
-            (position, Arc::clone(pool), OccupancyEvent::of_day(sheet, place, pool, OccupancyEventKind::Changed))
+            (position, OccupancyEvent::of_day(sheet, place, pool, OccupancyEventKind::Changed))
         };
         changed.map(event).collect()
     }

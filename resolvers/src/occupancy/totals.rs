@@ -105,7 +105,7 @@ impl Live {
 
 fn cue(desk: &Desk, sheet: &Sheet) {
     if let Some(performance) = &desk.performance {
-        performance.cue(sheet.board.position(), None);
+        performance.cue(sheet.board.position());
     }
 }
 

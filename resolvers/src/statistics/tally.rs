@@ -1,4 +1,4 @@
-//! A tally: the stays and people of a period, counted by group.
+//! A tally: the stays and people of a period, counted exactly.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,44 +6,33 @@ use async_graphql::Result;
 use futures_util::TryStreamExt;
 use tavolo_schema::{
     Day, ExitReason, PlaceCategory, Stay,
-    disclosure::Family,
-    guest::Sex,
-    id::{FacilityId, GuestId},
-    statistics::{AgeBand, LengthBand, Portrait},
+    id::GuestId,
+    statistics::{AgeBand, Composition, Figures, LengthBand, Portrait, SEXES},
 };
-use tavolo_store::{StoreError, statistics::Scope};
+use tavolo_store::statistics::Scope;
 use tavolo_subscriptions::Place;
 
-use crate::{error::bad_request, graph::Desk, sheet::Sheet};
+use crate::{
+    error::{bad_request, fault},
+    graph::Desk,
+};
 
 /// Months of a period at most.
 pub(crate) const LONGEST: usize = 120;
 
-/// The group of everybody.
-pub(super) const WHOLE: usize = 0;
-
-pub(crate) const SEXES: [Sex; 3] = [Sex::F, Sex::M, Sex::X];
-
-/// Days from the first to the last; none when the last is earlier.
+/// Days from the first to the last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Period {
-    pub(super) from: Day,
-    pub(super) to: Day,
+    from: Day,
+    to: Day,
 }
 
 impl Period {
     pub(super) fn of(from: Day, to: Day) -> Result<Self> {
-        let period = Self { from, to };
         if from.first_of_month().plus_months(LONGEST as i32) <= to {
             return Err(bad_request("a period has ten years at most"));
         }
-        Ok(period)
-    }
-
-    /// The whole calendar months it touches, as far as they are over.
-    pub(super) fn whole_months(self, sheet: &Sheet) -> Self {
-        let end = self.to.first_of_month().plus_months(1).min(sheet.today.first_of_month());
-        Self { from: self.from.first_of_month(), to: end.plus_days(-1) }
+        Ok(Self { from, to })
     }
 
     /// Which of its months a day is in; none outside the period.
@@ -53,7 +42,7 @@ impl Period {
         inside.then(|| usize::try_from(months(day) - months(self.from)).ok()).flatten()
     }
 
-    pub(super) fn months(self) -> Vec<Day> {
+    fn months(self) -> Vec<Day> {
         let first = self.from.first_of_month();
         (0..).map(|months| first.plus_months(months)).take_while(|month| *month <= self.to).take(LONGEST).collect()
     }
@@ -66,139 +55,143 @@ impl Period {
     }
 }
 
-/// Facilities by id.
-pub(super) type Places<'b> = BTreeMap<FacilityId, &'b Place>;
-
-/// The stays that touch a period, and what is counted of the people.
-#[derive(Default)]
-pub(super) struct Found {
-    stays: Vec<Stay>,
-    pub(super) portraits: HashMap<GuestId, Portrait>,
+/// What people are like, counted.
+struct Described {
+    citizens: BTreeMap<String, i32>,
+    sexes: Vec<i32>,
+    ages: Vec<i32>,
 }
 
-impl Found {
+impl Described {
+    fn nobody() -> Self {
+        Self { citizens: BTreeMap::new(), sexes: vec![0; SEXES.len()], ages: vec![0; AgeBand::ALL.len()] }
+    }
+
+    /// Somebody whose file has been erased meanwhile is still somebody, of whom nothing is known.
+    fn count(&mut self, portrait: Option<&Portrait>, day: Day) {
+        let Some(portrait) = portrait else { return };
+        *self.citizens.entry(portrait.citizenship.clone()).or_default() += 1;
+        self.sexes[SEXES.iter().position(|sex| *sex == portrait.sex).unwrap_or(0)] += 1;
+        self.ages[AgeBand::of(portrait.birth_date.years_until(day)) as usize] += 1;
+    }
+
+    fn composition(self) -> Composition {
+        Composition {
+            citizens: self.citizens.into_iter().map(|(name, count)| (Some(name), Some(count))).collect(),
+            sexes: exact(self.sexes),
+            ages: exact(self.ages),
+        }
+    }
+}
+
+fn exact(counts: Vec<i32>) -> Vec<Option<i32>> {
+    counts.into_iter().map(Some).collect()
+}
+
+/// Everything counted.
+pub(super) struct Tally {
+    period: Period,
+    people: BTreeSet<GuestId>,
+    person_days: i32,
+    /// Days of each stay that ended.
+    days: Vec<i32>,
+    lengths: Vec<i32>,
+    reasons: Vec<i32>,
+    entries: Vec<i32>,
+    exits: Vec<i32>,
+    hosted: Described,
+    arrived: Described,
+}
+
+impl Tally {
     pub(super) async fn read(
         desk: &Desk,
-        places: &Places<'_>,
+        places: &[&Place],
         category: Option<PlaceCategory>,
         period: Period,
-    ) -> Result<Self, StoreError> {
-        if places.is_empty() {
-            return Ok(Self::default());
-        }
+    ) -> Result<Self> {
         let scope = Scope {
-            facilities: places.keys().copied().collect(),
+            facilities: places.iter().map(|place| place.facility.id).collect(),
             category,
             from: period.from.begins(),
             until: period.to.plus_days(1).begins(),
         };
         let store = &desk.hub.store;
-        let stays: Vec<Stay> = store.stays_within(&scope).await?.try_collect().await?;
+        let stays = store.stays_within(&scope).await.map_err(|error| fault(&error))?;
+        let stays: Vec<Stay> = stays.try_collect().await.map_err(|error| fault(&error))?;
         let guests: BTreeSet<GuestId> = stays.iter().map(|stay| stay.guest).collect();
-        let portraits = store.portraits(&guests.into_iter().collect::<Vec<_>>()).await?;
-        Ok(Self { stays, portraits })
+        let portraits = store.portraits(&guests.into_iter().collect::<Vec<_>>()).await;
+        Ok(Self::of(&stays, &portraits.map_err(|error| fault(&error))?, period))
     }
-}
 
-/// Everything counted, by group.
-pub(super) struct Tally {
-    pub(super) by_citizenship: Family,
-    pub(super) by_sex: Family,
-    pub(super) by_age: Family,
-    pub(super) reasons: Family,
-    pub(super) lengths: Family,
-    pub(super) entries: Family,
-    pub(super) exits: Family,
-    pub(super) hosted: Vec<i32>,
-    pub(super) person_days: Vec<i32>,
-    /// Days of each stay that ended.
-    pub(super) days: Vec<Vec<i32>>,
-}
-
-impl Tally {
-    pub(super) fn of(
-        found: &Found,
-        citizenships: &[String],
-        period: Period,
-        groups: usize,
-        groups_of: impl Fn(&Stay) -> Vec<usize>,
-    ) -> Self {
+    fn of(stays: &[Stay], portraits: &HashMap<GuestId, Portrait>, period: Period) -> Self {
         let months = period.months().len();
         let mut tally = Self {
-            by_citizenship: Family::new(groups, citizenships.len()),
-            by_sex: Family::new(groups, SEXES.len()),
-            by_age: Family::new(groups, AgeBand::ALL.len()),
-            reasons: Family::new(groups, ExitReason::ALL.len()),
-            lengths: Family::new(groups, LengthBand::ALL.len()),
-            entries: Family::new(groups, months),
-            exits: Family::new(groups, months),
-            hosted: vec![0; groups],
-            person_days: vec![0; groups],
-            days: vec![Vec::new(); groups],
+            period,
+            people: BTreeSet::new(),
+            person_days: 0,
+            days: Vec::new(),
+            lengths: vec![0; LengthBand::ALL.len()],
+            reasons: vec![0; ExitReason::ALL.len()],
+            entries: vec![0; months],
+            exits: vec![0; months],
+            hosted: Described::nobody(),
+            arrived: Described::nobody(),
         };
-        let mut people: BTreeMap<GuestId, BTreeSet<usize>> = BTreeMap::new();
-        for stay in &found.stays {
-            let groups = groups_of(stay);
-            tally.movement(period, stay, &groups);
+        for stay in stays {
+            let portrait = portraits.get(&stay.guest);
+            tally.movement(stay, portrait);
             let days = period.days_of(stay);
-            if days > 0 {
-                groups.iter().for_each(|group| tally.person_days[*group] += days);
-                people.entry(stay.guest).or_default().extend(groups);
+            tally.person_days += days;
+            if days > 0 && tally.people.insert(stay.guest) {
+                tally.hosted.count(portrait, period.to);
             }
-        }
-        for (guest, groups) in people {
-            tally.person(found.portraits.get(&guest), citizenships, period, groups);
         }
         tally
     }
 
-    fn movement(&mut self, period: Period, stay: &Stay, groups: &[usize]) {
+    fn movement(&mut self, stay: &Stay, portrait: Option<&Portrait>) {
         let entry = stay.entry_at.day();
-        if let Some(month) = period.month_of(entry) {
-            self.entries.count(groups.to_vec(), month);
+        if let Some(month) = self.period.month_of(entry) {
+            self.entries[month] += 1;
+            self.arrived.count(portrait, entry);
         }
-        let Some((exit, month)) =
-            stay.exit_at.map(|exit| exit.day()).and_then(|exit| Some((exit, period.month_of(exit)?)))
-        else {
-            return;
-        };
-        self.exits.count(groups.to_vec(), month);
-        let reason = stay.exit_reason.unwrap_or(ExitReason::Other);
-        self.reasons.count(groups.to_vec(), reason as usize);
-        self.lengths.count(groups.to_vec(), LengthBand::of(entry, exit) as usize);
-        groups.iter().for_each(|group| self.days[*group].push(entry.days_until(exit)));
+        let exit = stay.exit_at.map(|exit| exit.day());
+        let Some((exit, month)) = exit.and_then(|exit| Some((exit, self.period.month_of(exit)?))) else { return };
+        self.exits[month] += 1;
+        self.reasons[stay.exit_reason.unwrap_or(ExitReason::Other) as usize] += 1;
+        self.lengths[LengthBand::of(entry, exit) as usize] += 1;
+        self.days.push(entry.days_until(exit));
     }
 
-    /// Somebody whose file has been erased meanwhile is still somebody, of whom nothing is known.
-    fn person(
-        &mut self,
-        portrait: Option<&Portrait>,
-        citizenships: &[String],
-        period: Period,
-        groups: BTreeSet<usize>,
-    ) {
-        groups.iter().for_each(|group| self.hosted[*group] += 1);
-        let Some(portrait) = portrait else { return };
-        let groups: Vec<usize> = groups.into_iter().collect();
-        if let Ok(citizenship) = citizenships.binary_search(&portrait.citizenship) {
-            self.by_citizenship.count(groups.clone(), citizenship);
+    pub(super) fn figures(self) -> Figures {
+        let months = self.period.months().into_iter().zip(self.entries).zip(self.exits);
+        let number = |count: usize| Some(i32::try_from(count).unwrap_or(i32::MAX));
+        Figures {
+            from: self.period.from,
+            to: self.period.to,
+            rounded_to: 1,
+            made_at: None,
+            hosted: number(self.people.len()),
+            person_days: Some(self.person_days),
+            exits: number(self.days.len()),
+            mean_days: mean(&self.days),
+            median_days: median(self.days),
+            lengths: exact(self.lengths),
+            reasons: exact(self.reasons),
+            months: months.map(|((month, entries), exits)| (month, Some(entries), Some(exits))).collect(),
+            hosted_by: self.hosted.composition(),
+            arrived_by: self.arrived.composition(),
         }
-        self.by_sex.count(groups.clone(), SEXES.iter().position(|sex| *sex == portrait.sex).unwrap_or(2));
-        self.by_age.count(groups, AgeBand::of(portrait.birth_date.years_until(period.to)) as usize);
-    }
-
-    pub(super) fn ended(&self, group: usize) -> i32 {
-        i32::try_from(self.days[group].len()).unwrap_or(i32::MAX)
     }
 }
 
-pub(super) fn mean(days: &[i32]) -> Option<f64> {
+fn mean(days: &[i32]) -> Option<f64> {
     let sum: f64 = days.iter().map(|days| f64::from(*days)).sum();
     (!days.is_empty()).then(|| sum / days.len() as f64)
 }
 
-pub(super) fn median(days: &[i32]) -> Option<f64> {
-    let mut days = days.to_vec();
+fn median(mut days: Vec<i32>) -> Option<f64> {
     days.sort_unstable();
     let middle = |at: usize| days.get(at).map(|days| f64::from(*days));
     match days.len() {

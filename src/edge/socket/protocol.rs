@@ -131,7 +131,7 @@ impl End {
             Self::Unacknowledged => (4401, "Unauthorized"),
             Self::Refused(Refusal::NoMember) => (4403, "Forbidden"),
             Self::Refused(Refusal::Expired) => (4401, "Token expired"),
-            Self::Refused(Refusal::Invalid) => (4401, "Unauthorized"),
+            Self::Refused(Refusal::Invalid | Refusal::TooLong) => (4401, "Unauthorized"),
             Self::Duplicate(id) => {
                 let mut reason = format!("Subscriber for {id} already exists");
                 reason.truncate(reason.floor_char_boundary(LONGEST_REASON));

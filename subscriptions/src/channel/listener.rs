@@ -1,23 +1,18 @@
 //! Those who listen to a channel, each at its own pace.
 
 use std::{
-    collections::VecDeque,
     fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use futures_util::{FutureExt, Stream, StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, Stream};
 use metrics::{counter, gauge};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    Channel, Message, Part, Playing, Source, State, Unplayed,
-    ring::{SLOW, Taken},
-    waiting::Place,
-};
-use crate::{Cursor, Mark, log::LAGGING};
+use super::{Channel, Message, Source, State, Unplayed, missed::Piece, ring::Taken, waiting::Place};
+use crate::{Cursor, Mark};
 
 enum Stage {
     /// It looks where to go on; `None` when there is nowhere. In a task of its own: meanwhile locks are held that all
@@ -25,8 +20,8 @@ enum Stage {
     Seeking(AbortOnDropHandle<Option<Stage>>),
     /// It is sent the state.
     State { state: Arc<State>, sent: usize },
-    /// It is sent what it has missed.
-    Missed { messages: BoxStream<'static, Message>, then: Mark },
+    /// It is sent a piece of what it has missed.
+    Missed { piece: Arc<Piece>, sent: usize },
     /// It reads the ring.
     Live,
     /// There will be nothing more.
@@ -40,12 +35,8 @@ enum Stage {
 pub struct Listener<S> {
     pub(super) channel: Arc<Channel<S>>,
     /// Everything up to here has been handed over.
-    mark: Mark,
+    pub(super) mark: Mark,
     stage: Stage,
-    /// So many missed changes are told one by one: more to one who comes back than to one who is slow.
-    most: usize,
-    /// Messages for a slow listener.
-    latest: VecDeque<Message>,
     /// Where it waits.
     place: Option<Place>,
 }
@@ -70,23 +61,11 @@ impl<S: Source> Stream for Listener<S> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
         let listener = self.get_mut();
         loop {
-            if let Some(message) = listener.latest.pop_front() {
-                return Poll::Ready(Some(listener.handed(message)));
-            }
             let next = match &mut listener.stage {
                 Stage::Live => match listener.take(context) {
                     Taken::Next(message) => return Poll::Ready(Some(listener.handed(message))),
                     Taken::Nothing => return Poll::Pending,
-                    Taken::Latest(latest, others) => {
-                        counter!("tavolo_coalesced_total").increment(others as u64);
-                        listener.latest = latest;
-                        Stage::Live
-                    }
-                    Taken::State => listener.anew(true),
-                    Taken::Unknown => {
-                        listener.most = SLOW;
-                        listener.join()
-                    }
+                    Taken::Unknown => listener.join(),
                 },
                 Stage::Seeking(found) => ready!(found.poll_unpin(context)).ok().flatten().unwrap_or(Stage::Over),
                 Stage::State { state, sent } => match state.messages.get(*sent) {
@@ -99,10 +78,14 @@ impl<S: Source> Stream for Listener<S> {
                         listener.join()
                     }
                 },
-                Stage::Missed { messages, then } => match ready!(messages.poll_next_unpin(context)) {
-                    Some(message) => return Poll::Ready(Some(listener.handed(message))),
+                Stage::Missed { piece, sent } => match piece.messages.get(*sent) {
+                    Some(message) => {
+                        *sent += 1;
+                        let message = message.clone();
+                        return Poll::Ready(Some(listener.handed(message)));
+                    }
                     None => {
-                        listener.mark = Mark { position: listener.mark.position.max(then.position), ..*then };
+                        listener.mark = piece.then.at(listener.mark.position.max(piece.then.position));
                         listener.join()
                     }
                 },
@@ -117,8 +100,7 @@ impl<S: Source> Listener<S> {
     /// One who has everything up to a mark, after a cursor.
     pub(super) fn new(channel: Arc<Channel<S>>, mark: Mark, after: Option<Cursor>) -> Self {
         gauge!("tavolo_subscribers").increment(1);
-        let (most, latest) = (LAGGING, VecDeque::new());
-        let mut listener = Self { channel, mark, stage: Stage::Over, most, latest, place: None };
+        let mut listener = Self { channel, mark, stage: Stage::Over, place: None };
         listener.stage = match after {
             Some(cursor) if cursor.complete => listener.join(),
             after => listener.anew(after.is_some()),
@@ -134,7 +116,6 @@ impl<S: Source> Listener<S> {
 
     /// Begins anew with the state, as `RESYNC`.
     pub fn begin_anew(&mut self) {
-        self.latest.clear();
         self.stage = self.anew(true);
     }
 
@@ -161,8 +142,8 @@ impl<S: Source> Listener<S> {
     }
 
     fn join(&self) -> Stage {
-        let (channel, mark, most) = (Arc::clone(&self.channel), self.mark, self.most);
-        Stage::seeking(async move { Stage::join(&channel, mark, most).await })
+        let (channel, mark) = (Arc::clone(&self.channel), self.mark);
+        Stage::seeking(async move { Stage::join(&channel, mark).await })
     }
 }
 
@@ -174,11 +155,14 @@ impl Stage {
     /// Begins with the state.
     async fn anew<S: Source>(channel: &Channel<S>, resync: bool) -> Option<Self> {
         let state = channel.state(resync).await.ok()?;
+        if resync {
+            counter!("tavolo_resyncs_total").increment(1);
+        }
         Some(Self::State { state, sent: 0 })
     }
 
     /// Goes on from a mark; `None` when the narrator ended although the log goes on, or the subscription is refused.
-    async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark, most: usize) -> Option<Self> {
+    async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark) -> Option<Self> {
         if channel.shared().ring.broke_off(channel.table.epoch()) {
             return None;
         }
@@ -186,8 +170,8 @@ impl Stage {
         if channel.shared().ring.covers(mark) {
             return Some(Self::Live);
         }
-        match channel.source.play(Part::Missed { after: mark, most }).await {
-            Ok(Playing { mark, messages }) => Some(Self::Missed { messages, then: mark }),
+        match channel.missed(mark).await {
+            Ok(piece) => Some(Self::Missed { sent: piece.known(mark), piece }),
             Err(Unplayed::TooOld) => Self::anew(channel, true).await,
             Err(Unplayed::Refused(_)) => None,
         }

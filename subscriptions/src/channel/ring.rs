@@ -1,18 +1,12 @@
 //! The ring of a channel: the messages of late, shared by all who listen.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use tavolo_schema::Position;
 use tokio::time::Instant;
 
 use super::Message;
 use crate::Mark;
-
-/// A listener so many messages behind is sent the latest of each pool.
-pub(super) const SLOW: usize = 64;
 
 /// Messages of a ring at most.
 pub(super) const KEPT: usize = 1_024;
@@ -37,12 +31,8 @@ pub(super) struct Ring {
 /// What a listener finds in the ring.
 pub(super) enum Taken {
     Next(Message),
-    /// It is slow: the latest of each pool, and how many others there were.
-    Latest(VecDeque<Message>, usize),
     /// It has everything there is.
     Nothing,
-    /// It is slow, and no message takes the place of another: the state says it all.
-    State,
     /// The ring cannot tell what it lacks.
     Unknown,
 }
@@ -66,6 +56,12 @@ impl Ring {
     /// Nobody fills it any more.
     pub(super) fn break_off(&mut self) {
         self.narrated = false;
+    }
+
+    /// Everything up to here has been put here.
+    pub(super) fn end(&self) -> Mark {
+        let position = self.messages.back().map_or(self.floor, |(_, last)| last.position);
+        Mark { position, epoch: self.epoch }
     }
 
     /// Whether nobody puts anything here any more although the log goes on.
@@ -94,24 +90,6 @@ impl Ring {
             return Taken::Unknown;
         }
         let first = self.messages.partition_point(|(_, message)| message.position <= mark.position);
-        match self.messages.len() - first {
-            0 => Taken::Nothing,
-            behind if behind <= SLOW => Taken::Next(self.messages[first].1.clone()),
-            _ => self.latest(first),
-        }
-    }
-
-    fn latest(&self, first: usize) -> Taken {
-        let mut seen = HashSet::new();
-        let mut latest = VecDeque::new();
-        for (_, message) in self.messages.range(first..).rev() {
-            match message.subject {
-                Some(subject) if seen.insert(subject) => latest.push_front(message.clone()),
-                Some(_) => {}
-                None => return Taken::State,
-            }
-        }
-        let others = self.messages.len() - first - latest.len();
-        Taken::Latest(latest, others)
+        self.messages.get(first).map_or(Taken::Nothing, |(_, message)| Taken::Next(message.clone()))
     }
 }

@@ -5,7 +5,7 @@ import type { Data } from "./store";
 
 const APART_MS = 30_000;
 
-export function announcer({ t }: Speech) {
+export function announcer({ t, people }: Speech) {
   const element = h("p", { class: "visually-hidden", role: "status" });
   let toldAt = performance.now();
   let told: string | undefined;
@@ -13,8 +13,10 @@ export function announcer({ t }: Speech) {
     element,
     say: (words: string) => write(element, words),
     update({ province }: Data) {
-      if (!province) return;
-      const words = t.announcement(province.capacity.free, province.capacity.occupied);
+      // What is not told cannot have moved.
+      if (!province || province.capacity.precision === "WITHHELD") return;
+      const { free, occupied, precision } = province.capacity;
+      const words = t.announcement(people(free, precision), people(occupied, precision));
       // What stands on the page when it opens is read there.
       told ??= words;
       if (words === told || performance.now() < toldAt + APART_MS) return;

@@ -1,4 +1,6 @@
 /** The language of the page: the one chosen before, else the browser's if it is spoken here, else Italian. */
+import type { Places, Precision } from "./graph/types";
+import { isCoarse } from "./precision";
 import { en } from "./texts/en";
 import { it } from "./texts/it";
 
@@ -18,8 +20,10 @@ export interface Speech {
   /** The order of names. */
   collator: Intl.Collator;
   number(value: number): string;
-  /** A fraction as a percentage; a dash when there is none. */
-  percent(fraction: number | null): string;
+  /** A number of people as it is told: "about" where it is coarse, a dash where it is not told. */
+  people(value: number | null, precision: Precision): string;
+  /** The occupancy as a percentage, told like the people it is made of; a dash when there is none. */
+  rate(places: Pick<Places, "occupancyRate" | "overCapacity" | "precision">): string;
   /** Hours, minutes and seconds of an instant. */
   time(instant: string | Date): string;
   /** Day, hours, minutes and seconds of an instant. */
@@ -54,14 +58,24 @@ export function speak(language: Language): Speech {
     const format = new Intl.DateTimeFormat(locale, { ...options, timeZone });
     return (instant: string | Date) => format.format(new Date(instant));
   };
+  const t = language === "it" ? it : en;
   const numbers = new Intl.NumberFormat(locale);
   const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+  const told = (value: number | null, precision: Precision, format: Intl.NumberFormat) => {
+    if (value === null) return "–";
+    return isCoarse(precision) ? t.about(format.format(value)) : format.format(value);
+  };
   return {
     language,
-    t: language === "it" ? it : en,
+    t,
     collator: new Intl.Collator(locale),
     number: (value) => numbers.format(value),
-    percent: (fraction) => (fraction === null ? "–" : percents.format(fraction)),
+    people: (value, precision) => told(value, precision, numbers),
+    rate({ occupancyRate: rate, overCapacity, precision }) {
+      // A step up from the number may be more than there are places, and nobody is too many.
+      const full = rate !== null && isCoarse(precision) && !overCapacity ? Math.min(rate, 1) : rate;
+      return told(full, precision, percents);
+    },
     time: dates({ timeStyle: "medium" }),
     moment: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
     second: dates({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" }),

@@ -4,7 +4,7 @@ import totalsDocument from "./graph/totals.graphql?raw";
 import viewerDocument from "./graph/viewer.graphql?raw";
 import type { FacilityMessage, Grouping, Kind, Totals, TotalsMessage, ViewerAnswer } from "./graph/types";
 import type { Hub } from "./hub";
-import { facilityMovement, latest, totalsMovement } from "./movements";
+import { dayMovement, facilityMovement, latest, totalsMovement } from "./movements";
 import { seesFacilities, type Data, type Store } from "./store";
 
 const GROUPINGS: Grouping[] = ["PROVINCE", "CATEGORY", "MUNICIPALITY"];
@@ -69,8 +69,8 @@ function followFacilities(hub: Hub, store: Store): void {
 
 function takeFacility(data: Data, message: FacilityMessage): void {
   const { facility, category, capacity } = message.occupancyChanged;
-  const pools = new Map(data.facilities.get(facility.id)?.pools).set(category, capacity);
-  data.facilities.set(facility.id, { ...facility, pools });
-  const movement = facilityMovement(message);
+  const known = data.facilities.get(facility.id)?.pools;
+  data.facilities.set(facility.id, { ...facility, pools: new Map(known).set(category, capacity) });
+  const movement = facilityMovement(message) ?? dayMovement(message, known?.get(category));
   if (movement) data.movements = latest(data.movements, movement);
 }

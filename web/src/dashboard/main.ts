@@ -30,7 +30,7 @@ addEventListener("hashchange", async () => {
 });
 
 function adopt(): Promise<boolean> {
-  return adoptFragment(ROOT, speak(language).t.replaceViewer);
+  return adoptFragment(ROOT, speak(language).t);
 }
 
 /** Shows what this viewer may see. Nothing of what another was told is kept. */

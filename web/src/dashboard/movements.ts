@@ -1,7 +1,8 @@
-/** The last movements: as the hub tells them, or for whoever sees totals only, as these differ. */
+/** The last movements: as the hub tells them, or for whoever is told states only, as these differ. */
 import type { Category, Cause, FacilityMessage, Municipality, Places, PoolPlaces, Totals } from "./graph/types";
+import { isCoarse } from "./precision";
 
-export type Movement = FacilityMovement | TotalsMovement;
+export type Movement = FacilityMovement | DayMovement | TotalsMovement;
 
 export interface FacilityMovement {
   kind: "facility";
@@ -16,36 +17,60 @@ export interface FacilityMovement {
   places: PoolPlaces;
 }
 
+/** What a day has changed in a facility, for whoever is told no more. */
+export interface DayMovement extends Omit<FacilityMovement, "kind" | "cause"> {
+  kind: "day";
+  differences: Difference[];
+}
+
 export interface TotalsMovement {
   kind: "totals";
   key: string;
   at: string;
   municipality: string;
-  /** By how much each number has changed; none of them is zero. */
-  differences: [Measure, number][];
+  differences: Difference[];
   /** The places after it. */
   places: Places;
 }
 
-export type Measure = (typeof MEASURES)[number];
+/** A number that is another than before. */
+export interface Difference {
+  measure: Measure;
+  before: number;
+  after: number;
+  /** Both are the nearest steps: that they are so far apart does not say that so many came or went. */
+  coarse: boolean;
+}
+
+export type Measure = (typeof PEOPLE)[number] | (typeof PLACES)[number];
 
 /** What movements change; the other numbers follow from these. */
-const MEASURES = ["occupied", "reserved", "blocked", "installed", "accredited"] as const;
+const PEOPLE = ["occupied", "reserved"] as const;
+const PLACES = ["blocked", "installed", "accredited"] as const;
 
 const KEPT = 8;
 
 export function facilityMovement({ occupancyChanged: event }: FacilityMessage): FacilityMovement | undefined {
   if (!event.cause) return undefined;
-  return {
-    kind: "facility",
-    key: event.cursor,
-    at: event.occurredAt,
-    facility: { code: event.facility.code, name: event.facility.name },
-    municipality: event.facility.municipality?.name,
-    category: event.category,
-    cause: event.cause,
-    places: event.capacity,
-  };
+  return { kind: "facility", key: event.cursor, cause: event.cause, ...about(event) };
+}
+
+/** What the last day has changed in a pool whose places were `before` as told the day before. */
+export function dayMovement(
+  { occupancyChanged: event }: FacilityMessage,
+  before: PoolPlaces | undefined,
+): DayMovement | undefined {
+  if (event.kind !== "CHANGED" || event.cause || !before) return undefined;
+  const differences = differencesOf(before, event.capacity);
+  if (differences.length === 0) return undefined;
+  // All that a day has changed is told at once, at one place in the order.
+  const key = `${event.cursor} ${event.facility.code} ${event.category}`;
+  return { kind: "day", key, differences, ...about(event) };
+}
+
+function about({ occurredAt, facility, category, capacity }: FacilityMessage["occupancyChanged"]) {
+  const { code, name, municipality } = facility;
+  return { at: occurredAt, facility: { code, name }, municipality: municipality?.name, category, places: capacity };
 }
 
 /** What has changed in a municipality between two of its totals. */
@@ -55,13 +80,21 @@ export function totalsMovement(
   after: Totals,
   at: string,
 ): TotalsMovement | undefined {
-  const differences = MEASURES.map((measure): [Measure, number] => [
-    measure,
-    after.capacity[measure] - before.capacity[measure],
-  ]).filter(([, difference]) => difference !== 0);
+  const differences = differencesOf(before.capacity, after.capacity);
   if (differences.length === 0) return undefined;
   const key = `${municipality.istatCode} ${at}`;
   return { kind: "totals", key, at, municipality: municipality.name, differences, places: after.capacity };
+}
+
+/** Numbers that are told in another way than before have not moved by that. */
+function differencesOf(before: PoolPlaces, after: PoolPlaces): Difference[] {
+  const measures = before.precision === after.precision ? [...PEOPLE, ...PLACES] : PLACES;
+  return measures.flatMap((measure) => {
+    const [then, now] = [before[measure], after[measure]];
+    if (then === null || now === null || then === now) return [];
+    const coarse = isCoarse(after.precision) && (PEOPLE as readonly Measure[]).includes(measure);
+    return { measure, before: then, after: now, coarse };
+  });
 }
 
 export function latest(movements: readonly Movement[], movement: Movement): Movement[] {

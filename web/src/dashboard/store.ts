@@ -84,6 +84,11 @@ export class Store {
   }
 }
 
+/** Whether the viewer is of a body at the table, and so is told of people exactly and at once. */
+export function isMember({ viewer }: Pick<Data, "viewer">): boolean {
+  return viewer !== undefined && viewer.role !== "ANALYST" && viewer.role !== "PUBLIC";
+}
+
 /** Whether the viewer sees single facilities at all, or only totals. */
 export function seesFacilities({ viewer }: Pick<Data, "viewer">): boolean {
   return viewer?.sight.some(({ classes }) => classes.includes("OPERATIONAL")) ?? false;

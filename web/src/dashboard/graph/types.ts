@@ -5,17 +5,26 @@
 
 export type Category = "ORDINARY" | "UNACCOMPANIED_MINOR" | "MENTAL_HEALTH_OR_DISABILITY";
 
+/**
+ * How exactly the people among some places are told to the viewer: as they are; as they were at the end of the day
+ * before; now, as multiples of five; at the end of the day before, as multiples of ten; not at all.
+ */
+export type Precision = "EXACT" | "DAY_BEFORE" | "ROUNDED" | "BANDED" | "WITHHELD";
+
+/** How many places there are is told to everybody as it is. */
 export interface Places {
   accredited: number;
   installed: number;
   blocked: number;
   allocable: number;
-  occupied: number;
-  reserved: number;
-  free: number;
-  overCapacity: number;
-  /** occupied / allocable; null when nothing is allocable. */
+  /** Null, like the three that follow, when it is not told. */
+  occupied: number | null;
+  reserved: number | null;
+  free: number | null;
+  overCapacity: number | null;
+  /** occupied / allocable; null when nothing is allocable, or when it is not told. */
   occupancyRate: number | null;
+  precision: Precision;
 }
 
 export interface Municipality {
@@ -83,13 +92,13 @@ export type Cause =
   | "ADMISSION"
   | "DISCHARGE";
 
-export type PoolPlaces = Pick<Places, "occupied" | "blocked" | "installed" | "free">;
+export type PoolPlaces = Omit<Places, "allocable" | "overCapacity" | "occupancyRate">;
 
 export interface FacilityMessage {
   occupancyChanged: {
     cursor: string;
     kind: Kind;
-    /** Null for a state. */
+    /** Null for a state, and for what a whole day has changed. */
     cause: Cause | null;
     occurredAt: string;
     category: Category;
@@ -141,5 +150,5 @@ export interface HistoryAnswer {
 
 export interface HistoryPoint {
   at: string;
-  capacity: Pick<Places, "allocable" | "occupied">;
+  capacity: Pick<Places, "allocable" | "occupied" | "precision">;
 }

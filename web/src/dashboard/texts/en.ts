@@ -26,18 +26,35 @@ export const en: Texts = {
   resume: "Resume",
   print: "Print",
   asPublic: "Go on as the public",
-  announcement: (free, occupied) => `Update: ${places(free)} free, ${occupied} occupied.`,
+  announcement: (free, occupied) => `Update. Free places: ${free}; occupied: ${occupied}.`,
+
+  about: (n) => `about ${n}`,
+  told: {
+    EXACT: "",
+    DAY_BEFORE: "as of yesterday",
+    ROUNDED: "in steps of five",
+    BANDED: "yesterday, in steps of ten",
+    WITHHELD: "people: not told",
+  },
+  whyCoarse:
+    "The places are as they are. How many people there are is told coarsely to whoever is not of a body at the table: " +
+    "in steps of five where there are enough facilities and places, elsewhere as it was at the end of yesterday and in " +
+    "steps of ten; of protected categories in a single municipality, nothing. So no number shows that somebody has " +
+    "come or gone. With the token of a body one sees the exact numbers, live.",
 
   viewer: "Who looks",
   viewerSees: "Sees single facilities too.",
-  viewerSeesTotals: "Sees the totals of province, municipalities and categories.",
+  viewerSeesByDay: "Sees single facilities too, as they were at the end of yesterday.",
+  viewerSeesTotals: "Sees the totals of province, municipalities and categories, coarsely.",
   demoRole: "Role in the demonstration",
   token: "Token",
   useToken: "Use the token",
   tokenNote: "It stays in this tab of the browser until you close it; it goes neither into the address nor elsewhere.",
-  replaceViewer: (organisation) =>
-    `The address carries a token ${organisation ? `of “${organisation}”` : "that the hub does not know"}. ` +
-    "Go on with it, in place of who looks now?",
+  adoptToken: (body) =>
+    body
+      ? `The address carries a token of “${body.organisation}” (${body.role}): with it, one looks and acts for this ` +
+        "body. Go on like that?"
+      : "The address carries a token that the hub does not know. Go on with it?",
   ownToken: "a token of mine",
   roles: {
     PROVINCE: "Province",
@@ -50,6 +67,7 @@ export const en: Texts = {
   },
 
   province: "The province now",
+  provinceYesterday: "The province yesterday",
   free: "Free",
   occupied: "Occupied",
   reserved: "Reserved",
@@ -84,8 +102,10 @@ export const en: Texts = {
   mapNumbers: "On the map: the free places",
   noPlaces: "No place",
   noPlacesIn: (name) => `${name}: no place`,
+  notToldIn: (name, allocable) => `${name}: ${places(allocable)} allocable; how many people there are is not told`,
+  notTold: "not told",
   placesIn: (name, free, occupied, allocable, rate) =>
-    `${name}: ${places(free)} free, ${occupied} of ${allocable} occupied (${rate})`,
+    `${name}: free places ${free}, occupied ${occupied} of ${allocable} (${rate})`,
   bands: ["below 50%", "50–69%", "70–84%", "85–99%", "full"],
   legend: "Occupancy",
   chosen: (name) => `Chosen: ${name}`,
@@ -99,16 +119,21 @@ export const en: Texts = {
   periods: { day: "24 hours", month: "30 days", year: "a year" },
   historyLoading: "Reading the ledger …",
   historyEmpty: "The ledger has nothing for this period yet.",
+  historyTold: "As it was told at each time to whoever looks.",
   historyAt: (moment, occupied, allocable) => `${moment}: ${occupied} of ${allocable} allocable places occupied`,
   historyTable: "The values as a table",
   moment: "Moment",
 
   movements: "The last movements",
   movementsNone: "No movement since this page was opened.",
-  movementsOfTotals: "As the totals of the municipalities show them.",
+  movementsOfTotals:
+    "As the totals of the municipalities show them. They go in steps: a step is not how many have come or gone.",
+  movementsByDay: "What a day has changed is told when the day is over.",
   difference: (measure, n) =>
     `${Math.abs(n)} ${n > 0 ? "more" : "fewer"} ${Math.abs(n) === 1 ? "place" : "places"} ${measure}`,
+  step: (measure, before, after) => `${measure} from ${before} to ${after}`,
   after: (occupied, free) => `now ${occupied} occupied, ${free} free`,
+  afterDay: (occupied, free) => `at the end of the day ${occupied} occupied, ${free} free`,
   causes: {
     PLACES_INSTALLED: "Places installed or removed",
     PLACES_BLOCKED: "Places blocked",

@@ -34,18 +34,35 @@ export const it = {
   resume: "Riprendi",
   print: "Stampa",
   asPublic: "Continua come pubblico",
-  announcement: (free: number, occupied: number) => `Aggiornamento: ${places(free)} liberi, ${occupied} occupati.`,
+  announcement: (free: string, occupied: string) => `Aggiornamento. Posti liberi: ${free}; occupati: ${occupied}.`,
+
+  about: (n: string) => `circa ${n}`,
+  told: {
+    EXACT: "",
+    DAY_BEFORE: "com’era ieri",
+    ROUNDED: "a passi di cinque",
+    BANDED: "ieri, a passi di dieci",
+    WITHHELD: "persone: non detto",
+  },
+  whyCoarse:
+    "I posti sono quelli veri. Quante persone ci sono, a chi non è degli enti del tavolo si dice all’ingrosso: a passi " +
+    "di cinque dove strutture e posti sono abbastanza, altrove com’era alla fine di ieri e a passi di dieci; delle " +
+    "categorie protette in un solo comune, niente. Così da un numero non si riconosce l’arrivo o la partenza di " +
+    "nessuno. Con il gettone di un ente si vedono i numeri esatti, in diretta.",
 
   viewer: "Chi guarda",
   viewerSees: "Vede anche le singole strutture.",
-  viewerSeesTotals: "Vede i totali di provincia, comuni e categorie.",
+  viewerSeesByDay: "Vede anche le singole strutture, com’erano alla fine di ieri.",
+  viewerSeesTotals: "Vede i totali di provincia, comuni e categorie, all’ingrosso.",
   demoRole: "Ruolo della dimostrazione",
   token: "Gettone (token)",
   useToken: "Usa il gettone",
   tokenNote: "Resta in questa scheda del browser finché non la chiudete; non va nell’indirizzo né altrove.",
-  replaceViewer: (organisation?: string) =>
-    `L’indirizzo porta un gettone ${organisation ? `di «${organisation}»` : "che l’hub non riconosce"}. ` +
-    "Continuare con quello, al posto di chi guarda adesso?",
+  adoptToken: (body?: { organisation: string; role: string }) =>
+    body
+      ? `L’indirizzo porta un gettone di «${body.organisation}» (${body.role}): con quello si guarda e si agisce per ` +
+        "questo ente. Continuare così?"
+      : "L’indirizzo porta un gettone che l’hub non riconosce. Continuare con quello?",
   ownToken: "un mio gettone",
   roles: {
     PROVINCE: "Provincia",
@@ -58,6 +75,7 @@ export const it = {
   },
 
   province: "La provincia adesso",
+  provinceYesterday: "La provincia ieri",
   free: "Liberi",
   occupied: "Occupati",
   reserved: "Riservati",
@@ -72,9 +90,9 @@ export const it = {
     reserved: "attesi, non ancora arrivati",
     blocked: "temporaneamente non fruibili",
   },
-  summary: (occupied: number, allocable: number, rate: string, facilities: number) =>
+  summary: (occupied: string, allocable: number, rate: string, facilities: number) =>
     `${occupied} occupati su ${places(allocable)} assegnabili (${rate}), in ${count(facilities, "struttura", "strutture")}`,
-  overCapacity: (n: number) => `Oltre la capienza di ${n}`,
+  overCapacity: (n: string) => `Oltre la capienza di ${n}`,
   over: "oltre la capienza",
   category: "Categoria",
   byCategory: "Posti per categoria",
@@ -92,8 +110,11 @@ export const it = {
   mapNumbers: "Sulla carta: i posti liberi",
   noPlaces: "Nessun posto",
   noPlacesIn: (name: string) => `${name}: nessun posto`,
-  placesIn: (name: string, free: number, occupied: number, allocable: number, rate: string) =>
-    `${name}: ${places(free)} liberi, ${occupied} occupati su ${allocable} (${rate})`,
+  notToldIn: (name: string, allocable: number) =>
+    `${name}: ${places(allocable)} assegnabili; quante persone ci sono non è detto`,
+  notTold: "non detto",
+  placesIn: (name: string, free: string, occupied: string, allocable: number, rate: string) =>
+    `${name}: posti liberi ${free}, occupati ${occupied} su ${allocable} (${rate})`,
   bands: ["meno del 50 %", "50–69 %", "70–84 %", "85–99 %", "pieno"],
   legend: "Occupazione",
   chosen: (name: string) => `Scelto: ${name}`,
@@ -107,17 +128,21 @@ export const it = {
   periods: { day: "24 ore", month: "30 giorni", year: "un anno" },
   historyLoading: "Si legge il registro …",
   historyEmpty: "Per questo periodo il registro non ha ancora nulla.",
-  historyAt: (moment: string, occupied: number, allocable: number) =>
+  historyTold: "Com’è stato detto di volta in volta a chi guarda.",
+  historyAt: (moment: string, occupied: string, allocable: number) =>
     `${moment}: ${occupied} occupati su ${allocable} assegnabili`,
   historyTable: "I valori in tabella",
   moment: "Momento",
 
   movements: "Gli ultimi movimenti",
   movementsNone: "Nessun movimento da quando la pagina è aperta.",
-  movementsOfTotals: "Si vedono dai totali dei comuni.",
+  movementsOfTotals: "Si vedono dai totali dei comuni. Vanno a passi: un passo non è quanti sono arrivati o partiti.",
+  movementsByDay: "Ciò che un giorno ha cambiato si dice quando il giorno è finito.",
   difference: (measure: Measure, n: number) =>
     `${places(Math.abs(n))} ${Math.abs(n) === 1 ? PARTICIPLES[measure][0] : PARTICIPLES[measure][1]} in ${n > 0 ? "più" : "meno"}`,
-  after: (occupied: number, free: number) => `ora ${occupied} occupati, ${free} liberi`,
+  step: (measure: Measure, before: string, after: string) => `${PARTICIPLES[measure][1]} da ${before} a ${after}`,
+  after: (occupied: string, free: string) => `ora ${occupied} occupati, ${free} liberi`,
+  afterDay: (occupied: string, free: string) => `alla fine del giorno ${occupied} occupati, ${free} liberi`,
   causes: {
     PLACES_INSTALLED: "Posti installati o tolti",
     PLACES_BLOCKED: "Posti bloccati",

@@ -2,13 +2,16 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { h, write } from "../dom";
+import type { Precision } from "../graph/types";
 import type { Speech } from "../language";
 
 export interface Point {
   /** Milliseconds since 1970. */
   at: number;
-  occupied: number;
+  /** Null where it was not told. */
+  occupied: number | null;
   allocable: number;
+  precision: Precision;
 }
 
 const HEIGHT = 260;
@@ -26,7 +29,7 @@ export function chart(speech: Speech) {
 
   const tell = (at: number | null | undefined) => {
     const point = points[at ?? points.length - 1];
-    write(readout, point ? t.historyAt(speech.moment(new Date(point.at)), point.occupied, point.allocable) : "");
+    write(readout, point ? pointWords(point, speech) : "");
   };
 
   function draw(next: Point[]): void {
@@ -46,6 +49,11 @@ export function chart(speech: Speech) {
     matchMedia(query).addEventListener("change", () => plot?.redraw(false, true));
   }
   return { element, draw };
+}
+
+function pointWords({ at, occupied, allocable, precision }: Point, { t, moment, people }: Speech): string {
+  const when = moment(new Date(at));
+  return occupied === null ? t.notToldIn(when, allocable) : t.historyAt(when, people(occupied, precision), allocable);
 }
 
 function options(canvas: HTMLElement, speech: Speech, tell: (at: number | null | undefined) => void): uPlot.Options {

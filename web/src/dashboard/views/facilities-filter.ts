@@ -9,8 +9,8 @@ type Condition = keyof typeof CONDITIONS;
 
 const CONDITIONS = {
   all: () => true,
-  free: ({ occupancy }: FacilityRow) => occupancy.free > 0,
-  over: ({ occupancy }: FacilityRow) => occupancy.overCapacity > 0,
+  free: ({ occupancy }: FacilityRow) => (occupancy.free ?? 0) > 0,
+  over: ({ occupancy }: FacilityRow) => (occupancy.overCapacity ?? 0) > 0,
   accreditation: ({ accreditations }: FacilityRow) => standing(accreditations, today()) === "missing",
   expiring: ({ accreditations }: FacilityRow) => standing(accreditations, today()) === "expiring",
 };

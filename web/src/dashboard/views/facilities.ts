@@ -131,12 +131,13 @@ function sortKey(row: FacilityRow, column: Column): string | number {
     case "state":
       return gravity(row);
     default:
-      return row.occupancy[column];
+      // What is not told comes before all others, as in the graph.
+      return row.occupancy[column] ?? -1;
   }
 }
 
 /** How much is wrong: over-capacity first, then what the accreditation lacks. */
 function gravity({ occupancy, accreditations }: FacilityRow): number {
   const lacking = { missing: 2, expiring: 1, inForce: 0 }[standing(accreditations, today())];
-  return occupancy.overCapacity * 10 + lacking;
+  return (occupancy.overCapacity ?? 0) * 10 + lacking;
 }

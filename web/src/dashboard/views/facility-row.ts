@@ -16,7 +16,7 @@ export function drawFacility({ code }: FacilityRow, speech: Speech) {
   const element = h(
     "tr",
     {},
-    h("th", { scope: "row", class: "col-facility" }, name, categories),
+    h("th", { scope: "row", class: "col-facility" }, name, categories, places.told),
     municipality,
     ...places.cells,
     h("td", { class: "col-state" }, places.over, state),

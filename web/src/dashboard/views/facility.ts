@@ -90,9 +90,9 @@ function card(name: string, title: string, content: Element): HTMLElement {
 function placesTable({ capacity }: FacilityDetails, speech: Speech): HTMLElement {
   const { t } = speech;
   const rows = capacity.map((pool) => {
-    const { cells, patch } = placesCells(speech);
+    const { cells, told, patch } = placesCells(speech);
     patch(pool);
-    return h("tr", {}, h("th", { scope: "row" }, t.categories[pool.category]), ...cells);
+    return h("tr", {}, h("th", { scope: "row" }, t.categories[pool.category], told), ...cells);
   });
   const blocks = capacity.flatMap((pool) => pool.blocks);
   const heads = h("tr", {}, h("th", { scope: "col" }, t.category), ...placesHeadings(speech));

@@ -1,8 +1,9 @@
 /** Occupancy over time, from the ledger, and going on as the numbers change. */
+import { today } from "../accreditation";
 import { arrange, h, Keyed, mark, write } from "../dom";
 import type { HistoryAnswer, HistoryStep, Places } from "../graph/types";
 import historyDocument from "../graph/history.graphql?raw";
-import type { Data } from "../store";
+import { isMember, type Data } from "../store";
 import { chart, type Point } from "./chart";
 import type { Desk, View } from "./view";
 
@@ -34,12 +35,15 @@ export class HistoryView implements View {
   readonly element: Element;
   private readonly heading = h("h2", { id: "history-heading" });
   private readonly state = h("p", { class: "quiet" });
+  private readonly told;
+  private readonly choice;
   private readonly chart;
   private readonly table;
   private period: Period = "month";
   private points: Point[] = [];
   private requests = 0;
   private drawnAt = -Infinity;
+  private readOn = "";
 
   constructor(
     private readonly desk: Desk,
@@ -47,7 +51,8 @@ export class HistoryView implements View {
   ) {
     this.chart = chart(desk.speech);
     this.table = valuesTable(desk);
-    const choice = periodChoice(desk, this.period, (period) => {
+    this.told = h("p", { class: "quiet", hidden: true }, desk.speech.t.historyTold);
+    this.choice = periodChoice(desk, this.period, (period) => {
       this.period = period;
       void this.load();
     });
@@ -55,9 +60,10 @@ export class HistoryView implements View {
       "section",
       { class: "history", "aria-labelledby": "history-heading" },
       this.heading,
-      choice,
+      this.choice.element,
       this.state,
       this.chart.element,
+      this.told,
       this.table.element,
     );
     void this.load();
@@ -74,10 +80,20 @@ export class HistoryView implements View {
 
   update(data: Data): void {
     const now = this.subject.now(data);
+    const member = isMember(data);
+    // Hours are for members; for others the page need not ask in vain.
+    this.choice.day.hidden = !member;
+    this.told.hidden = member || data.viewer === undefined;
     const resting = this.desk.store.paused || performance.now() < this.drawnAt + DRAWN_APART_MS;
     if (!now || resting || this.points.length === 0) return;
-    const { occupied, allocable } = now;
-    this.points = extend(this.points, { at: Date.now(), occupied, allocable }, this.period);
+    if (now.precision === "DAY_BEFORE") {
+      // It is no present: the history has it already, and goes on when the day is over.
+      if (this.readOn !== today()) void this.load();
+      return;
+    }
+    const { occupied, allocable, precision } = now;
+    this.drawnAt = performance.now();
+    this.points = extend(this.points, { at: Date.now(), occupied, allocable, precision }, this.period);
     this.draw();
   }
 
@@ -85,6 +101,7 @@ export class HistoryView implements View {
     const { t } = this.desk.speech;
     const request = ++this.requests;
     this.points = [];
+    this.readOn = today();
     write(this.heading, this.subject.filter ? t.historyOf(this.subject.name) : t.history);
     write(this.state, t.historyLoading);
     const { points, words } = await readHistory(this.desk, this.subject, this.period);
@@ -93,10 +110,11 @@ export class HistoryView implements View {
     this.points = points;
     write(this.state, words);
     this.draw();
+    // The present comes at its end.
+    this.desk.store.redraw();
   }
 
   private draw(): void {
-    this.drawnAt = performance.now();
     this.chart.draw(this.points);
     this.table.update(this.points);
   }
@@ -125,9 +143,10 @@ function extend(points: readonly Point[], now: Point, period: Period): Point[] {
   return [...kept, now];
 }
 
-function periodChoice({ speech: { t } }: Desk, first: Period, choose: (period: Period) => void): HTMLElement {
+function periodChoice({ speech: { t } }: Desk, first: Period, choose: (period: Period) => void) {
   const buttons = (Object.keys(PERIODS) as Period[]).map((period) => {
     const button = h("button", { type: "button", class: "btn btn-xs", "aria-pressed": String(period === first) });
+    button.hidden = PERIODS[period].every === "HOUR";
     write(button, t.periods[period]);
     button.addEventListener("click", () => {
       for (const other of buttons) mark(other, "aria-pressed", String(other === button));
@@ -135,19 +154,20 @@ function periodChoice({ speech: { t } }: Desk, first: Period, choose: (period: P
     });
     return button;
   });
-  return h("div", { class: "choice", role: "group", "aria-label": t.period }, ...buttons);
+  const element = h("div", { class: "choice", role: "group", "aria-label": t.period }, ...buttons);
+  return { element, day: buttons[0]! };
 }
 
 /** The same values for whoever does not see the chart. */
 function valuesTable({ speech }: Desk) {
   const { t } = speech;
   const body = h("tbody");
-  const rows = new Keyed<Point, HTMLTableRowElement>(({ at, occupied, allocable }) => ({
+  const rows = new Keyed<Point, HTMLTableRowElement>(({ at, occupied, allocable, precision }) => ({
     element: h(
       "tr",
       {},
       h("th", { scope: "row" }, speech.moment(new Date(at))),
-      h("td", {}, speech.number(occupied)),
+      h("td", {}, speech.people(occupied, precision)),
       h("td", {}, speech.number(allocable)),
     ),
     patch() {},

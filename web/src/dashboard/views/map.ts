@@ -55,12 +55,13 @@ export function mapView(desk: Desk): View {
     ...options.map(({ path }) => path),
     svg("g", { "aria-hidden": "true" }, ...options.map(({ number }) => number)),
   );
+  const key = legend(desk.speech);
   const element = h(
     "div",
     { class: "map" },
     h("div", { role: "listbox", "aria-label": t.mapLabel, "aria-describedby": "map-hint" }, drawing),
     readout,
-    legend(desk.speech),
+    key.element,
     h("p", { class: "visually-hidden", id: "map-hint" }, t.mapHint),
     h("p", { class: "credits" }, t.mapCredits),
   );
@@ -68,6 +69,7 @@ export function mapView(desk: Desk): View {
     element,
     update({ municipalities }) {
       for (const option of options) option.update(municipalities.get(option.istatCode));
+      key.untold.hidden = ![...municipalities.values()].some(({ capacity }) => capacity.precision === "WITHHELD");
     },
   };
 }
@@ -95,7 +97,8 @@ function optionOf({ istatCode, name, outline, centre }: Shape, desk: Desk, reado
       mark(path, "aria-label", words(name, totals, desk.speech));
       mark(path, "aria-selected", String(desk.chosen === istatCode));
       mark(number, "class", band(totals));
-      write(number, totals ? desk.speech.number(totals.capacity.free) : "");
+      // Without "about": the map is small, and its words and the table say it.
+      write(number, totals ? desk.speech.people(totals.capacity.free, "EXACT") : "");
     },
   };
 }
@@ -119,29 +122,36 @@ function moveByKeys(paths: SVGPathElement[]): void {
 }
 
 function band(totals: Totals | undefined): string {
-  if (!totals || totals.capacity.occupancyRate === null) return "none";
-  if (totals.capacity.overCapacity > 0) return "over";
-  const rate = totals.capacity.occupancyRate;
+  if (!totals) return "none";
+  const { occupancyRate: rate, overCapacity, precision } = totals.capacity;
+  if (precision === "WITHHELD") return "untold";
+  if (rate === null) return "none";
+  if (overCapacity) return "over";
   return `band-${BANDS.filter((bound) => rate >= bound).length}`;
 }
 
-function words(name: string, totals: Totals | undefined, { t, percent }: Speech): string {
+function words(name: string, totals: Totals | undefined, { t, people, rate }: Speech): string {
   if (!totals) return t.noPlacesIn(name);
-  const { free, occupied, allocable, occupancyRate, overCapacity } = totals.capacity;
-  const places = t.placesIn(name, free, occupied, allocable, percent(occupancyRate));
-  return overCapacity > 0 ? `${places}. ${t.overCapacity(overCapacity)}` : places;
+  const { free, occupied, allocable, overCapacity, precision } = totals.capacity;
+  if (precision === "WITHHELD") return t.notToldIn(name, allocable);
+  const places = t.placesIn(
+    name,
+    people(free, precision),
+    people(occupied, precision),
+    allocable,
+    rate(totals.capacity),
+  );
+  const told = precision === "EXACT" ? places : `${places}, ${t.told[precision]}`;
+  return overCapacity ? `${told}. ${t.overCapacity(people(overCapacity, precision))}` : told;
 }
 
-function legend({ t }: Speech): HTMLElement {
+function legend({ t }: Speech) {
   const bands = t.bands.map((text, at) => ({ text, swatch: `band-${at}` }));
   const all = [...bands, { text: t.over, swatch: "over" }, { text: t.noPlaces, swatch: "none" }];
-  return h(
-    "ul",
-    { class: "legend", "aria-label": t.legend },
-    ...all.map(({ text, swatch }) =>
-      h("li", {}, h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }), text),
-    ),
-  );
+  const item = ({ text, swatch }: { text: string; swatch: string }) =>
+    h("li", {}, h("span", { class: `swatch ${swatch}`, "aria-hidden": "true" }), text);
+  const untold = item({ text: t.notTold, swatch: "untold" });
+  return { element: h("ul", { class: "legend", "aria-label": t.legend }, ...all.map(item), untold), untold };
 }
 
 /** What is over capacity is hatched as well: a colour alone would not be seen by everybody. */

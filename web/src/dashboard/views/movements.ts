@@ -1,8 +1,9 @@
 /** The last movements as they happen. */
 import { arrange, h, Keyed, write } from "../dom";
-import type { Movement } from "../movements";
+import type { Difference, Movement } from "../movements";
 import type { Speech } from "../language";
-import { seesFacilities } from "../store";
+import { isCoarse } from "../precision";
+import { isMember, seesFacilities, type Data } from "../store";
 import { facilityAddress } from "../route";
 import type { Desk, View } from "./view";
 
@@ -22,35 +23,55 @@ export function movementsView({ speech }: Desk): View {
     element,
     update(data) {
       const { movements } = data;
-      const noteOfTotals = seesFacilities(data) ? "" : t.movementsOfTotals;
-      write(note, movements.length === 0 ? t.movementsNone : noteOfTotals);
+      write(note, [movements.length === 0 && t.movementsNone, toldHow(data, speech)].filter(Boolean).join(" "));
       arrange(list, items.update(movements.map((movement) => [movement.key, movement])));
     },
   };
 }
 
+/** How movements are told to this viewer, where it is not each as it happens. */
+function toldHow(data: Data, { t }: Speech): string {
+  if (!data.viewer || isMember(data)) return "";
+  return seesFacilities(data) ? t.movementsByDay : t.movementsOfTotals;
+}
+
 function item(movement: Movement, speech: Speech): HTMLLIElement {
   const { t } = speech;
-  const { occupied, free } = movement.places;
-  const when = h("time", { datetime: movement.at }, speech.time(movement.at));
-  const after = h("span", { class: "quiet" }, t.after(occupied, free));
   if (movement.kind === "totals") {
-    const differences = movement.differences.map(([measure, n]) => t.difference(measure, n)).join(", ");
-    return h("li", {}, when, h("span", {}, h("strong", {}, movement.municipality), `: ${differences}`), after);
-  }
-  const { facility, cause, municipality, category } = movement;
-  const where = [municipality, t.categories[category]].filter(Boolean).join(" · ");
-  return h(
-    "li",
-    { class: cause.toLowerCase() },
-    when,
-    h(
+    const what = h(
       "span",
       {},
-      h("strong", {}, t.causes[cause]),
-      ": ",
-      h("a", { href: facilityAddress(facility.code) }, facility.name),
-    ),
-    h("span", { class: "quiet" }, `${where} · ${t.after(occupied, free)}`),
-  );
+      h("strong", {}, movement.municipality),
+      `: ${differences(movement.differences, speech)}`,
+    );
+    return h("li", {}, time(movement, speech), what, h("span", { class: "quiet" }, after(movement, speech)));
+  }
+  const { facility, municipality, category } = movement;
+  const link = h("a", { href: facilityAddress(facility.code) }, facility.name);
+  const where = [municipality, t.categories[category], after(movement, speech)].filter(Boolean).join(" · ");
+  const [name, what] =
+    movement.kind === "facility"
+      ? [movement.cause, h("span", {}, h("strong", {}, t.causes[movement.cause]), ": ", link)]
+      : ["day", h("span", {}, link, `: ${differences(movement.differences, speech)}`)];
+  return h("li", { class: name.toLowerCase() }, time(movement, speech), what, h("span", { class: "quiet" }, where));
+}
+
+/** When it happened; of what a day has changed, the day. */
+function time({ kind, at }: Movement, speech: Speech): HTMLTimeElement {
+  return h("time", { datetime: at }, kind === "day" ? speech.shortDay(new Date(at)) : speech.time(at));
+}
+
+function differences(all: readonly Difference[], { t, people }: Speech): string {
+  const words = ({ measure, before, after, coarse }: Difference) =>
+    coarse
+      ? t.step(measure, people(before, "ROUNDED"), people(after, "ROUNDED"))
+      : t.difference(measure, after - before);
+  return all.map(words).join(", ");
+}
+
+/** The people after it, as they are told. */
+function after({ kind, places: { occupied, free, precision } }: Movement, { t, people }: Speech): string {
+  if (precision === "WITHHELD") return t.told.WITHHELD;
+  const words = (kind === "day" ? t.afterDay : t.after)(people(occupied, precision), people(free, precision));
+  return isCoarse(precision) ? `${words}, ${t.told[precision]}` : words;
 }

@@ -36,11 +36,11 @@ function municipalitiesTable(desk: Desk): View {
   const buttons = new Map<string, HTMLButtonElement>();
   const rows = new Keyed<Totals, HTMLTableRowElement>(({ municipality }) => {
     const { istatCode, name } = municipality!;
-    const { cells, patch } = placesCells(speech);
+    const { cells, told, patch } = placesCells(speech);
     const button = h("button", { type: "button", class: "link" }, name);
     button.addEventListener("click", () => desk.choose(desk.chosen === istatCode ? undefined : istatCode));
     buttons.set(istatCode, button);
-    const element = h("tr", {}, h("th", { scope: "row" }, button), ...cells);
+    const element = h("tr", {}, h("th", { scope: "row" }, button, told), ...cells);
     return { element, patch: ({ capacity }) => patch(capacity) };
   });
   const { t, collator } = speech;

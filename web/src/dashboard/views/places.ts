@@ -8,6 +8,8 @@ export const NUMBERS = ["free", "occupied", "reserved", "blocked", "allocable"] 
 
 export interface PlacesCells {
   cells: HTMLTableCellElement[];
+  /** Says how the people are told, unless they are told as they are; it belongs to the heading of the row. */
+  told: HTMLElement;
   /** Says that there are more guests than places; it stands in the last cell, unless it is put elsewhere. */
   over: HTMLElement;
   patch(places: Places): void;
@@ -22,25 +24,35 @@ export function placesCells(speech: Speech): PlacesCells {
   const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("span"));
   const percentage = h("span");
   const over = h("span", { class: "badge over", hidden: true });
+  const told = h("span", { class: "quiet" });
   return {
     cells: [...numbers, h("td", { class: "col-rate" }, bar, percentage, over)],
+    told,
     over,
     patch(places) {
-      NUMBERS.forEach((column, at) => write(numbers[at]!, speech.number(places[column])));
-      write(percentage, speech.percent(places.occupancyRate));
+      NUMBERS.forEach((column, at) => write(numbers[at]!, words(column, places, speech)));
+      write(percentage, speech.rate(places));
+      write(told, speech.t.told[places.precision]);
       patchBar(bar, places);
       patchOver(over, places, speech);
     },
   };
 }
 
-function patchBar(bar: HTMLElement, { occupancyRate, overCapacity }: Places): void {
-  mark(bar, "class", `bar ${overCapacity > 0 ? "over" : ""}`.trim());
+/** One of the numbers: places as they are, people as they are told. */
+export function words(column: (typeof NUMBERS)[number], places: Places, { number, people }: Speech): string {
+  if (column === "blocked" || column === "allocable") return number(places[column]);
+  return people(places[column], places.precision);
+}
+
+function patchBar(bar: HTMLElement, { occupancyRate, overCapacity, precision }: Places): void {
+  const state = precision === "WITHHELD" ? "untold" : overCapacity ? "over" : "";
+  mark(bar, "class", `bar ${state}`.trim());
   (bar.firstElementChild as HTMLElement).style.width = `${Math.min(occupancyRate ?? 0, 1) * 100}%`;
 }
 
 /** Over-capacity is said in words, not by a colour alone. */
-export function patchOver(badge: HTMLElement, { overCapacity }: Places, { t }: Speech): void {
-  badge.hidden = overCapacity === 0;
-  write(badge, overCapacity === 0 ? "" : t.overCapacity(overCapacity));
+export function patchOver(badge: HTMLElement, { overCapacity, precision }: Places, { t, people }: Speech): void {
+  badge.hidden = !overCapacity;
+  write(badge, overCapacity ? t.overCapacity(people(overCapacity, precision)) : "");
 }

@@ -3,7 +3,7 @@ import { arrange, h, Keyed, write } from "../dom";
 import type { Places, Totals } from "../graph/types";
 import type { Speech } from "../language";
 import type { Data } from "../store";
-import { patchOver, placesCells, placesHeadings } from "./places";
+import { patchOver, placesCells, placesHeadings, words } from "./places";
 import type { Desk, View } from "./view";
 
 const FIGURES = ["free", "occupied", "reserved", "blocked"] as const;
@@ -12,16 +12,19 @@ export function provinceView({ speech }: Desk): View {
   const { t } = speech;
   const figures = FIGURES.map((figure) => figureOf(figure, speech));
   const bar = shareBar();
-  const summary = h("p", { class: "summary" });
+  const heading = h("h2", { id: "province-heading" }, t.province);
+  const summary = h("span");
+  const why = h("p", { class: "quiet", hidden: true }, t.whyCoarse);
   const over = h("span", { class: "badge over", hidden: true });
   const categories = categoriesTable(speech);
   const element = h(
     "section",
     { class: "province", "aria-labelledby": "province-heading" },
-    h("h2", { id: "province-heading" }, t.province),
+    heading,
     h("dl", { class: "figures" }, ...figures.map(({ element }) => element)),
     bar.element,
     h("p", { class: "summary" }, summary, " ", over),
+    why,
     categories.element,
   );
   return {
@@ -29,19 +32,26 @@ export function provinceView({ speech }: Desk): View {
     update(data) {
       categories.update(data);
       if (!data.province) return;
-      const { capacity, facilities } = data.province;
+      const { capacity } = data.province;
       for (const figure of figures) figure.patch(capacity);
       bar.patch(capacity);
-      write(
-        summary,
-        t.summary(capacity.occupied, capacity.allocable, speech.percent(capacity.occupancyRate), facilities),
-      );
+      write(heading, capacity.precision === "BANDED" ? t.provinceYesterday : t.province);
+      write(summary, summaryWords(data.province, speech));
+      why.hidden = capacity.precision === "EXACT";
       patchOver(over, capacity, speech);
     },
   };
 }
 
-function figureOf(figure: (typeof FIGURES)[number], { t, number }: Speech) {
+function summaryWords({ capacity, facilities }: Totals, speech: Speech): string {
+  const { t, people, rate } = speech;
+  const { occupied, allocable, precision } = capacity;
+  const words = t.summary(people(occupied, precision), allocable, rate(capacity), facilities);
+  return precision === "EXACT" ? words : `${words}; ${t.told[precision]}`;
+}
+
+function figureOf(figure: (typeof FIGURES)[number], speech: Speech) {
+  const { t } = speech;
   const value = h("span", { class: "value" }, "–");
   const element = h(
     "div",
@@ -49,7 +59,7 @@ function figureOf(figure: (typeof FIGURES)[number], { t, number }: Speech) {
     h("dt", {}, t[figure]),
     h("dd", {}, value, h("span", { class: "note" }, t.notes[figure])),
   );
-  return { element, patch: (places: Places) => write(value, number(places[figure])) };
+  return { element, patch: (places: Places) => write(value, words(figure, places, speech)) };
 }
 
 /** How the allocable places are shared out; the summary below says it in words. */
@@ -58,10 +68,13 @@ function shareBar() {
     part,
     element: h("span", { class: part }),
   }));
+  const element = h("div", { class: "share", "aria-hidden": "true" }, ...parts.map(({ element }) => element));
   return {
-    element: h("div", { class: "share", "aria-hidden": "true" }, ...parts.map(({ element }) => element)),
+    element,
     patch(places: Places) {
-      for (const { part, element } of parts) element.style.flexGrow = String(places[part]);
+      element.hidden = places.precision === "WITHHELD";
+      // Coarse parts need not add up to the whole; they share it out as they are to each other.
+      for (const { part, element } of parts) element.style.flexGrow = String(places[part] ?? 0);
     },
   };
 }
@@ -70,8 +83,8 @@ function categoriesTable(speech: Speech) {
   const { t } = speech;
   const body = h("tbody");
   const rows = new Keyed<Totals, HTMLTableRowElement>(({ category }) => {
-    const { cells, patch } = placesCells(speech);
-    const element = h("tr", {}, h("th", { scope: "row" }, t.categories[category!]), ...cells);
+    const { cells, told, patch } = placesCells(speech);
+    const element = h("tr", {}, h("th", { scope: "row" }, t.categories[category!], told), ...cells);
     return { element, patch: ({ capacity }) => patch(capacity) };
   });
   const element = h(

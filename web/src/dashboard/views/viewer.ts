@@ -2,7 +2,7 @@
 import { OWN_TOKEN, PUBLIC, type Viewer } from "../../viewer";
 import { h, write } from "../dom";
 import type { Speech } from "../language";
-import { seesFacilities, type Data } from "../store";
+import { isMember, seesFacilities, type Data } from "../store";
 
 export function viewerView(
   speech: Speech,
@@ -37,7 +37,8 @@ export function viewerView(
       if (!data.viewer) return;
       const { role, organisation } = data.viewer;
       write(summary, `${t.viewer}: ${organisation?.name ?? t.roles[role]}`);
-      write(sees, seesFacilities(data) ? t.viewerSees : t.viewerSeesTotals);
+      const facilities = isMember(data) ? t.viewerSees : t.viewerSeesByDay;
+      write(sees, seesFacilities(data) ? facilities : t.viewerSeesTotals);
     },
   };
 }

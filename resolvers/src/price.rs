@@ -1,0 +1,180 @@
+//! What a document may ask of the database, and what that costs, before anything of it is asked.
+//!
+//! A unit of cost is about a microsecond of a processor, of the hub and its database together, so a budget of sixty
+//! million for a minute is one processor (the numbers were measured with 20,000 files on the machine of 2026). Each place
+//! of a document that leads into the vault is a command, whatever the lists around it: loaders ask once for all. Each
+//! record that it may bring is found, read and judged; and what has to be counted, or looked through for a filter, is as
+//! much as the viewer's own part of the ledger ([`Seen`]).
+
+use tavolo_schema::{Facility, Standing, access};
+use tavolo_subscriptions::{Board, Place};
+
+/// A command, whatever it says.
+const COMMAND: u64 = 300;
+/// A record that a command is asked for or brings.
+const RECORD: u64 = 20;
+/// The beginning of a page of stays, for each facility or guest that has one.
+const PAGE: u64 = 100;
+/// A file that is counted, or looked at for a filter, by fourths of a unit.
+const FILES: u64 = 4;
+/// A stay in statistics, with whose it is.
+const STAY: u64 = 12;
+/// An act: a transaction of the database.
+pub(crate) const ACT: u64 = 2_500;
+
+/// Fewer entries than these are not told apart.
+const FEW: u64 = 1_024;
+
+/// What a place of a document asks of the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// However often it comes.
+    pub(crate) once: u64,
+    /// Each time it comes.
+    pub(crate) each: u64,
+}
+
+impl Work {
+    /// Both beside each other.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { once: self.once.saturating_add(other.once), each: self.each.saturating_add(other.each) }
+    }
+
+    /// What it is below a list.
+    pub(crate) fn times(self, length: u64) -> Self {
+        Self { each: self.each.saturating_mul(length), ..self }
+    }
+
+    /// All of it, at the root.
+    pub(crate) fn all(self) -> u64 {
+        self.once.saturating_add(self.each)
+    }
+}
+
+/// What a field of the vault asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// Things by their ids, of so many kinds.
+    Things(u64),
+    /// A page of a list, through all of which a filter looks.
+    List,
+    /// How long a list is.
+    Count,
+    /// A page of stays of each of its parents.
+    Pages,
+    /// The stays of a period, and whose they are.
+    Everything,
+    /// Entries of the ledger, or what was published of them.
+    Past,
+}
+
+/// The fields that lead into the vault, or to the past.
+const VAULT: [(&str, &str, Asks); 12] = [
+    ("Query", "guest", Asks::Things(1)),
+    ("Query", "node", Asks::Things(1)),
+    // Guests, stays and households.
+    ("Query", "nodes", Asks::Things(3)),
+    ("Query", "guests", Asks::List),
+    ("GuestConnection", "totalCount", Asks::Count),
+    ("Query", "statistics", Asks::Everything),
+    ("Query", "occupancy", Asks::Past),
+    ("Query", "occupancyHistory", Asks::Past),
+    ("Facility", "stays", Asks::Pages),
+    ("Guest", "stays", Asks::Pages),
+    ("Stay", "guest", Asks::Things(1)),
+    ("Household", "members", Asks::Things(1)),
+];
+
+/// What a field asks of the database by itself, with a list of this length, when there are so many entries to look
+/// through.
+pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, entries: impl FnOnce() -> u64) -> Work {
+    let Some((_, _, asks)) = VAULT.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
+        return Work::default();
+    };
+    let records = RECORD.saturating_mul(length);
+    match asks {
+        Asks::Things(kinds) => Work { once: kinds * COMMAND, each: records },
+        Asks::List if filtered => Work { once: COMMAND + entries() / FILES, each: records },
+        Asks::List => Work { once: COMMAND, each: records },
+        Asks::Past => Work { once: COMMAND, each: 0 },
+        Asks::Count => Work { once: COMMAND + entries() / FILES, each: 0 },
+        Asks::Pages => Work { once: COMMAND, each: PAGE.saturating_add(records) },
+        Asks::Everything => Work { once: (2 * COMMAND).saturating_add(entries().saturating_mul(STAY)), each: 0 },
+    }
+}
+
+/// What an export asks of the database.
+pub(crate) fn export(seen: Seen<'_>) -> u64 {
+    STAY.saturating_mul(seen.entries())
+}
+
+/// The part of a board that somebody sees. Whatever is beyond it must not be told by a cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'b> {
+    /// The board.
+    pub(crate) board: &'b Board,
+    standing: &'b Standing,
+}
+
+impl<'b> Seen<'b> {
+    /// What somebody who stands at the table like this sees of a board.
+    #[must_use]
+    pub fn new(board: &'b Board, standing: &'b Standing) -> Self {
+        Self { board, standing }
+    }
+
+    /// Whether the viewer sees that this facility exists.
+    pub(crate) fn shows(self, facility: &Facility) -> bool {
+        let sight = access::sees(self.standing.role, self.standing.relation_to(facility.party()));
+        sight.contains(access::DataClass::Operational)
+    }
+
+    /// The places that the viewer sees.
+    pub(crate) fn places(self) -> impl Iterator<Item = &'b Place> {
+        self.board.places(None).map(AsRef::as_ref).filter(move |place| self.shows(&place.facility))
+    }
+
+    /// How many entries the ledgers of these places have, at least [`FEW`] and up to the next power of two. There are no
+    /// fewer of them than stays, nor than files that have been in a facility.
+    pub(crate) fn entries(self) -> u64 {
+        let pools = self.places().flat_map(|place| &place.pools);
+        let entries: u64 = pools.map(|pool| u64::try_from(pool.revision).unwrap_or_default()).sum();
+        entries.max(FEW).checked_next_power_of_two().unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lists::CONTRACT;
+
+    #[test]
+    fn whatever_leads_into_the_vault_has_a_price() {
+        // Payloads are part of an act, edges and nodes of a list; a guest has a household without being asked for it.
+        let within = |on: &str| ["Payload", "Connection", "Edge"].iter().any(|end| on.ends_with(end));
+        let vault = ["Guest", "Stay", "GuestConnection", "StayConnection", "Statistics"];
+        let mut found = 0;
+        for (on, field, to) in CONTRACT.edges().filter(|(on, ..)| !within(on)) {
+            if vault.contains(&to) {
+                assert!(VAULT.iter().any(|(of, own, _)| (*of, *own) == (on, field)), "{on}.{field} has no price");
+                found += 1;
+            }
+        }
+        assert_eq!(found, 7, "fields of the contract that lead to guests, stays and statistics");
+        for (on, field, _) in VAULT {
+            assert!(CONTRACT.edges().any(|(of, own, _)| (of, own) == (on, field)), "there is no {on}.{field}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_paid_for_once_and_its_records_as_often_as_they_come() {
+        let entries = || 4_096;
+        assert_eq!(work("Query", "guests", false, 20, entries), Work { once: 300, each: 400 });
+        assert_eq!(work("Query", "guests", true, 1, entries), Work { once: 300 + 1_024, each: 20 });
+        assert_eq!(work("GuestConnection", "totalCount", false, 1, entries).all(), 300 + 1_024);
+        assert_eq!(work("FacilityConnection", "totalCount", false, 1, entries), Work::default());
+        assert_eq!(work("Query", "statistics", true, 1, entries).all(), 600 + 12 * 4_096);
+        let stays = work("Facility", "stays", false, 5, entries);
+        assert_eq!(stays.times(50).all(), 300 + 50 * (100 + 5 * 20));
+    }
+}

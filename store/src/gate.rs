@@ -1,0 +1,392 @@
+//! The gate: nothing is sent to the database but through here.
+//!
+//! The driver has a pool of connections, and a queue before it that nobody may leave: a turn of the pool that falls to
+//! somebody who has gone is lost, and the next in the queue is not woken (`docs/driver-checkout-queue.md`). So there is
+//! a queue of our own before that one, with fewer permits than there are connections. Who leaves it, leaves no trace.
+//! What has a permit is done in a task of its own, which nobody ends: who waits for it may go, or lose patience, and
+//! the permit is given back when the command has really ended.
+//!
+//! Each reader has a turn to wait for first ([`Behalf`]): few commands at once for each member, so that whoever asks for
+//! much waits for itself. Turns and permits are always taken in this order, and whoever has a permit waits for nobody
+//! who could be waiting for one. A transaction keeps its permit from beginning to end for that reason: with one for
+//! each command, it would hold locks of the database while it waits for the permits of those who wait for its locks.
+//!
+//! The raw database is private to this file. Only the change feed is handed it, for which connections are left over.
+
+mod turns;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{
+    StreamExt, TryStreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use mongodb::{Client, ClientSession, Cursor, Database, error::Error, options::ClientOptions};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
+};
+use tracing::Instrument;
+
+pub use turns::Behalf;
+use turns::{Holders, Kind};
+
+use crate::{Settings, StoreError, changes::Feeding};
+
+/// Connections to a server when the address does not say how many.
+const CONNECTIONS: u32 = 32;
+/// Fewer connections than these are too few for one who acts, one who reads and the feed.
+const FEWEST: u32 = 4;
+/// Connections that are left over: for the change feed, and for what the driver has to say by itself, such as that a
+/// cursor is not read any further.
+const LEFT_OVER: u32 = 2;
+
+/// The driver speaks up by itself when it has found no server for as long as it was told to wait; it says more about why
+/// than that time is over. So it is given a moment longer.
+const MOMENT: Duration = Duration::from_millis(500);
+/// After so long no answer will come any more: some link swallows what is sent. The connection is given up.
+const LOST_AFTER: Duration = Duration::from_secs(60);
+
+/// Documents of a batch. The server by itself would send 16 MB of them at a time.
+const BATCH: u32 = 1_000;
+
+/// What the gate and the driver tell of themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) commands: AtomicU64,
+    pub(crate) open: AtomicI64,
+    waiting: AtomicI64,
+}
+
+/// The connections to the database, as they are now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Connections that are open, those of the change feed among them.
+    pub open: i64,
+    /// Commands and transactions that are being done.
+    pub in_use: i64,
+    /// Those that wait until they may be.
+    pub waiting: i64,
+}
+
+/// The way to a database, on somebody's behalf.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    shared: Arc<Shared>,
+    behalf: Behalf,
+}
+
+#[derive(Debug)]
+struct Shared {
+    database: Database,
+    permits: Arc<Semaphore>,
+    all: usize,
+    holders: Mutex<Holders>,
+    figures: Arc<Figures>,
+    patience: Duration,
+}
+
+/// The right to use a connection, and the turn of whoever it is for.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    _permit: OwnedSemaphorePermit,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Counts one who waits.
+struct Waits<'f>(&'f AtomicI64);
+
+impl<'f> Waits<'f> {
+    fn new(waiting: &'f AtomicI64) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// No answer came in time.
+fn silent() -> StoreError {
+    StoreError::Unavailable(Error::custom("no answer within the patience"))
+}
+
+async fn acquire(semaphore: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    // None is ever closed.
+    semaphore.acquire_owned().await.map_err(|_| silent())
+}
+
+/// Does a piece of work in a task of its own and waits for it until then. It is done in any case.
+async fn apart<T: Send + 'static>(
+    until: Option<Instant>,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = match until {
+        Some(until) => {
+            let task = tokio::spawn(timeout(LOST_AFTER, work).in_current_span());
+            let Ok(done) = timeout_at(until, task).await else { return Err(silent()) };
+            done.map(|done| done.map_err(|_| silent()))
+        }
+        None => tokio::spawn(work.in_current_span()).await.map(Ok),
+    };
+    done.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(silent()),
+    })
+}
+
+/// How many connections the driver may have to a server, and how many permits there are before them.
+fn sizes(wanted: Option<u32>) -> (u32, usize) {
+    let connections = wanted.unwrap_or(CONNECTIONS).max(FEWEST);
+    (connections, (connections - LEFT_OVER) as usize)
+}
+
+impl Gate {
+    /// A gate before a database. Nothing is sent to it yet.
+    pub(crate) fn before(
+        mut options: ClientOptions,
+        settings: &Settings,
+        figures: Arc<Figures>,
+    ) -> Result<Self, StoreError> {
+        let (connections, all) = sizes(options.max_pool_size);
+        options.max_pool_size = Some(connections);
+        let database = Client::with_options(options)?.database(&settings.database);
+        let permits = Arc::new(Semaphore::new(all));
+        let patience = settings.patience;
+        let shared = Shared { database, permits, all, holders: Mutex::default(), figures, patience };
+        Ok(Self { shared: Arc::new(shared), behalf: Behalf::Hub })
+    }
+
+    /// The same gate, for somebody else.
+    pub(crate) fn on_behalf_of(&self, behalf: Behalf) -> Self {
+        Self { shared: Arc::clone(&self.shared), behalf }
+    }
+
+    pub(crate) fn database_name(&self) -> &str {
+        self.shared.database.name()
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.shared.patience
+    }
+
+    /// When whoever asks now has waited long enough.
+    pub(crate) fn patient_until(&self) -> Instant {
+        Instant::now() + self.shared.patience + MOMENT
+    }
+
+    /// Waits for something else as long as for an answer.
+    pub(crate) async fn in_patience<T>(&self, other: impl Future<Output = T>) -> Result<T, StoreError> {
+        timeout_at(self.patient_until(), other).await.map_err(|_| silent())
+    }
+
+    pub(crate) fn commands(&self) -> u64 {
+        self.shared.figures.commands.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> Connections {
+        let Figures { open, waiting, .. } = &*self.shared.figures;
+        Connections {
+            open: open.load(Ordering::Relaxed),
+            in_use: (self.shared.all - self.shared.permits.available_permits()) as i64,
+            waiting: waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The database itself, for the change feed.
+    pub(crate) fn beside(&self, _: &Feeding) -> &Database {
+        &self.shared.database
+    }
+
+    /// Waits for a turn, and then for a permit.
+    async fn pass(&self, kind: Kind) -> Result<Pass, StoreError> {
+        let turn = match self.behalf.holder() {
+            Some(holder) => {
+                let turns = self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner).turns(holder, kind);
+                Some(acquire(turns).await?)
+            }
+            None => None,
+        };
+        let permit = match Arc::clone(&self.shared.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waits = Waits::new(&self.shared.figures.waiting);
+                acquire(Arc::clone(&self.shared.permits)).await?
+            }
+        };
+        Ok(Pass { _permit: permit, _turn: turn })
+    }
+
+    /// Has something done by the driver with one pass, and waits for it as long as patience lasts.
+    pub(crate) async fn command<T, F>(&self, work: impl FnOnce(Database) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.command_until(self.patient_until(), work).await
+    }
+
+    /// Likewise, but until then.
+    pub(crate) async fn command_until<T, F>(
+        &self,
+        until: Instant,
+        work: impl FnOnce(Database) -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let pass = timeout_at(until, self.pass(Kind::Command)).await.map_err(|_| silent())??;
+        let work = work(self.shared.database.clone());
+        apart(Some(until), async move {
+            let done = work.await;
+            drop(pass);
+            done
+        })
+        .await?
+    }
+
+    /// Has something done with one pass, however long it takes: what is done to a whole database, by nobody who waits at
+    /// a table.
+    pub(crate) async fn at_leisure<T, F>(&self, work: impl FnOnce(Database) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let pass = self.pass(Kind::Command).await?;
+        let work = work(self.shared.database.clone());
+        apart(None, async move {
+            let done = work.await;
+            drop(pass);
+            done
+        })
+        .await?
+    }
+
+    /// What a cursor brings, with one pass for each batch: what is not read is not held, and who reads for long keeps
+    /// nobody from reading. Dropping the stream ends the cursor.
+    pub(crate) async fn read<T, F>(
+        &self,
+        open: impl FnOnce(Database, u32) -> F + Send,
+    ) -> Result<BoxStream<'static, Result<T, StoreError>>, StoreError>
+    where
+        T: DeserializeOwned + Send + Sync + Unpin + 'static,
+        F: Future<Output = Result<Cursor<T>, Error>> + Send + 'static,
+    {
+        let first = self
+            .command(|database| {
+                let opened = open(database, BATCH);
+                async move { Batch::of(opened.await?).await }
+            })
+            .await?;
+        let gate = self.clone();
+        let later = stream::try_unfold(first.rest, move |rest| {
+            let gate = gate.clone();
+            async move {
+                let Some(cursor) = rest else { return Ok(None) };
+                let Batch { documents, rest } = gate.command(|_| Batch::of(cursor)).await?;
+                Ok::<_, StoreError>(Some((documents, rest)))
+            }
+        });
+        let batches = stream::iter([Ok(first.documents)]).chain(later);
+        Ok(batches.map_ok(|documents| stream::iter(documents).map(Ok)).try_flatten().boxed())
+    }
+
+    /// Begins to speak with the database in a transaction, or in another session, with one pass for all of it.
+    pub(crate) async fn converse(
+        &self,
+        until: Instant,
+        begin: impl for<'s> FnOnce(&'s mut ClientSession) -> BoxFuture<'s, Result<(), Error>> + Send + 'static,
+    ) -> Result<Conversation, StoreError> {
+        let pass = timeout_at(until, self.pass(Kind::Transaction)).await.map_err(|_| silent())??;
+        let database = self.shared.database.clone();
+        let held = apart(Some(until), async move {
+            let mut session = database.client().start_session().await?;
+            begin(&mut session).await?;
+            Ok::<_, StoreError>(Held { database, session, _pass: pass })
+        });
+        Ok(Conversation { held: Some(Box::new(held.await??)) })
+    }
+}
+
+/// A part of what a cursor brings.
+struct Batch<T> {
+    documents: Vec<T>,
+    /// The cursor, when there may be more.
+    rest: Option<Cursor<T>>,
+}
+
+impl<T: DeserializeOwned + Send + Sync + Unpin> Batch<T> {
+    /// Takes as many as one command brings; of large documents the server sends fewer at a time, and is asked again.
+    async fn of(mut cursor: Cursor<T>) -> Result<Self, StoreError> {
+        let mut documents = Vec::new();
+        while documents.len() < BATCH as usize {
+            match cursor.try_next().await? {
+                Some(document) => documents.push(document),
+                None => return Ok(Self { documents, rest: None }),
+            }
+        }
+        Ok(Self { documents, rest: Some(cursor) })
+    }
+}
+
+/// Commands in one session. Whoever gives it up while one of them is being done leaves the session to that one: it ends
+/// with it, and so does a transaction in it.
+pub(crate) struct Conversation {
+    /// Away while a command is being done.
+    held: Option<Box<Held>>,
+}
+
+struct Held {
+    database: Database,
+    session: ClientSession,
+    _pass: Pass,
+}
+
+impl Conversation {
+    /// Whether it goes on: no command of it was given up.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Has a command of it done, and waits for it until then.
+    pub(crate) async fn command<T: Send + 'static>(
+        &mut self,
+        until: Instant,
+        work: impl for<'s> FnOnce(&'s Database, &'s mut ClientSession) -> BoxFuture<'s, Result<T, StoreError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        let mut held = self.held.take().ok_or_else(silent)?;
+        let (held, done) = apart(Some(until), async move {
+            let done = work(&held.database, &mut held.session).await;
+            (held, done)
+        })
+        .await?;
+        self.held = Some(held);
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_fewer_permits_than_connections() {
+        for (wanted, expected) in [(None, (32, 30)), (Some(200), (200, 198)), (Some(1), (4, 2))] {
+            assert_eq!(sizes(wanted), expected, "{wanted:?}");
+        }
+    }
+}

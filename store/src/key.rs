@@ -1,0 +1,230 @@
+//! The key that a database is kept with, and that is not in it.
+//!
+//! It is one secret, the same for every hub of a database. Each purpose has a key of its own, derived from the secret
+//! with the purpose's name (HKDF-SHA256, RFC 5869), so that what one of them gives away says nothing of another. The
+//! database keeps a value by which a hub knows whether it has the right secret; the secret does not follow from it.
+
+use std::fmt;
+
+use aws_lc_rs::{error::Unspecified, hkdf, hmac};
+use mongodb::{
+    Database,
+    bson::{Document as Filter, doc},
+};
+use serde::Serialize;
+
+use crate::{
+    Store, StoreError,
+    act::ActRecord,
+    document::Document,
+    error::{DUPLICATE_KEY, write_code},
+};
+
+/// Bytes of the secret.
+pub const SECRET_BYTES: usize = 32;
+
+/// Tells the keys of Tavolo from those that somebody else derives from the same secret.
+const SALT: &[u8] = b"tavolo";
+
+/// A purpose, by the name that its key is derived with. A name is never changed: its key would be another one.
+#[derive(Clone, Copy)]
+struct Purpose(&'static str);
+
+/// To tell the inputs of acts apart.
+const FINGERPRINTS: Purpose = Purpose("fingerprints of inputs");
+
+/// To know the secret of a database again.
+const CHECK: Purpose = Purpose("check of the secret");
+
+/// The keys that come of one secret. The library wipes them from memory when they are dropped.
+pub struct Key {
+    fingerprints: hmac::Key,
+    check: hmac::Key,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// Derives the keys of a secret, which must be random.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Underivable`] when the cryptographic library fails.
+    pub fn new(secret: &[u8; SECRET_BYTES]) -> Result<Self, StoreError> {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(secret);
+        let derive = |Purpose(name): Purpose| -> Result<hmac::Key, StoreError> {
+            let info = [name.as_bytes()];
+            let derived = root.expand(&info, hmac::HMAC_SHA256).map_err(|Unspecified| StoreError::Underivable)?;
+            Ok(derived.into())
+        };
+        Ok(Self { fingerprints: derive(FINGERPRINTS)?, check: derive(CHECK)? })
+    }
+
+    /// What tells two inputs of one member under one idempotency key apart, in hexadecimal digits. Without the key,
+    /// nobody can try whether it is that of a guessed input.
+    fn fingerprint(&self, subject: &str, key: &str, input: &impl Serialize) -> String {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        for part in [subject.as_bytes(), key.as_bytes(), &serde_json::to_vec(input).unwrap_or_default()] {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        hexadecimal(&context.sign())
+    }
+
+    /// The value by which the secret of the database of this name is known again.
+    fn check_of(&self, database: &str) -> String {
+        hexadecimal(&hmac::sign(&self.check, database.as_bytes()))
+    }
+}
+
+fn hexadecimal(tag: &hmac::Tag) -> String {
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where the check is among what the database says of itself.
+const META: &str = "meta";
+const ID: &str = "key";
+
+/// The check of a database as it is kept. The name is that of the database when it was made: a copy under another name
+/// is kept with the same key.
+fn check(key: &Key, database: &str) -> Filter {
+    doc! { "_id": ID, "database": database, "check": key.check_of(database) }
+}
+
+async fn kept_check(database: &Database) -> Result<Option<Filter>, StoreError> {
+    Ok(database.collection::<Filter>(META).find_one(doc! { "_id": ID }).await?)
+}
+
+/// Whether a check is that of this key.
+fn is_of(found: &Filter, key: &Key) -> bool {
+    let name = found.get_str("database").unwrap_or_default();
+    found.get_str("check").is_ok_and(|check| check == key.check_of(name))
+}
+
+/// Whether this is the key that a database is kept with; `None` when it is kept with none yet.
+pub(crate) async fn keeps(database: &Database, key: &Key) -> Result<Option<bool>, StoreError> {
+    Ok(kept_check(database).await?.map(|found| is_of(&found, key)))
+}
+
+/// Whether a database is kept with a key.
+pub(crate) async fn is_kept(database: &Database) -> Result<bool, StoreError> {
+    Ok(kept_check(database).await?.is_some())
+}
+
+impl Store {
+    /// Whether the database is kept with a key.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn has_key(&self) -> Result<bool, StoreError> {
+        Ok(self.key_check().await?.is_some())
+    }
+
+    async fn key_check(&self) -> Result<Option<Filter>, StoreError> {
+        self.gate().command(|database| async move { kept_check(&database).await }).await
+    }
+
+    /// The store with the key that its database is kept with. A database without one is kept with this from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OtherKey`] when the database is kept with another; otherwise faults of the database.
+    pub async fn with_key(self, key: Key) -> Result<Self, StoreError> {
+        let mut found = self.key_check().await?;
+        if found.is_none() {
+            let check = check(&key, self.name());
+            let insert = |database: Database| async move {
+                match database.collection::<Filter>(META).insert_one(check).await {
+                    // Another hub was first.
+                    Err(error) if write_code(&error) != Some(DUPLICATE_KEY) => Err(error.into()),
+                    _ => Ok(()),
+                }
+            };
+            self.gate().command(insert).await?;
+            found = self.key_check().await?;
+        }
+        if !found.is_some_and(|found| is_of(&found, &key)) {
+            return Err(StoreError::OtherKey(self.name().into()));
+        }
+        Ok(self.keyed(key))
+    }
+
+    /// Keeps the database with this key from now on, whatever it was kept with, and tells how many fingerprints of
+    /// inputs that took away. An order that is repeated is then answered from its record, whatever its input.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    pub async fn replace_key(&self, key: &Key) -> Result<u64, StoreError> {
+        let check = check(key, self.name());
+        let replace = |database: Database| async move {
+            let dropped = drop_fingerprints(&database).await?;
+            database.collection::<Filter>(META).replace_one(doc! { "_id": ID }, check).upsert(true).await?;
+            Ok(dropped)
+        };
+        self.gate().at_leisure(replace).await
+    }
+
+    /// What tells two inputs of one member under one idempotency key apart.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoKey`] when the store was opened without its key.
+    pub fn fingerprint(&self, subject: &str, key: &str, input: &impl Serialize) -> Result<String, StoreError> {
+        Ok(self.key().ok_or(StoreError::NoKey)?.fingerprint(subject, key, input))
+    }
+}
+
+/// Takes the fingerprints from all acts. The field stays, empty.
+pub(crate) async fn drop_fingerprints(database: &Database) -> Result<u64, StoreError> {
+    let acts = database.collection::<Filter>(ActRecord::COLLECTION);
+    let some = doc! { "fingerprint": { "$gt": "" } };
+    Ok(acts.update_many(some, doc! { "$set": { "fingerprint": "" } }).await?.modified_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(secret: u8) -> Key {
+        Key::new(&[secret; SECRET_BYTES]).unwrap()
+    }
+
+    #[test]
+    fn a_fingerprint_is_one_secrets_own_and_tells_apart_what_differs() {
+        let one = key(1);
+        let print = one.fingerprint("maria", "k", &json!({ "surname": "Rossi" }));
+        assert_eq!(print, one.fingerprint("maria", "k", &json!({ "surname": "Rossi" })));
+        for (subject, key, input) in [
+            ("maria", "k", json!({ "surname": "Russo" })),
+            ("marta", "k", json!({ "surname": "Rossi" })),
+            ("maria", "l", json!({ "surname": "Rossi" })),
+            ("mariak", "", json!({ "surname": "Rossi" })),
+        ] {
+            assert_ne!(print, one.fingerprint(subject, key, &input), "{subject} {key} {input}");
+        }
+        assert_ne!(print, key(2).fingerprint("maria", "k", &json!({ "surname": "Rossi" })));
+    }
+
+    #[test]
+    fn a_check_is_one_secrets_and_one_databases_and_no_fingerprint() {
+        let one = key(1);
+        assert_eq!(one.check_of("tavolo"), key(1).check_of("tavolo"));
+        assert_ne!(one.check_of("tavolo"), key(2).check_of("tavolo"));
+        assert_ne!(one.check_of("tavolo"), one.check_of("tavola"));
+        assert_ne!(one.check_of("tavolo"), hexadecimal(&hmac::sign(&one.fingerprints, b"tavolo")));
+    }
+
+    #[test]
+    fn nothing_of_the_secret_is_shown() {
+        let shown = format!("{:?}", key(0xab));
+        assert_eq!(shown, "Key { .. }");
+    }
+}

@@ -1,0 +1,223 @@
+//! An admission: what is checked within the member's sight, and then, for an order, what lies beyond.
+
+use std::{fmt, sync::Arc};
+
+use mongodb::bson::doc;
+use tavolo_schema::{
+    Code, DateTime, Facility, Findings, Guest, OccupancyCause, PlaceCategory, Pool, Stay, StayStatus,
+    id::{FacilityId, StayId},
+    ledger::Change,
+    lookup::LookedAt,
+    stay::{self, AdmissionFacts, AdmitGuestInput, Arriving},
+};
+
+use super::{StayDoc, readers::Within};
+use crate::{
+    GuestScope, Order, Outcome, Store, StoreError,
+    document::binary,
+    guest::GuestDoc,
+    transaction::{Reach, Transaction},
+};
+
+/// What the member who admits may name and know.
+#[derive(Clone)]
+pub struct AdmissionReach {
+    /// Whose files the member sees.
+    pub scope: GuestScope,
+    /// Of which facilities the member sees who stays there.
+    pub presences: Within,
+    /// Whether the member sees this guest's file as it is now.
+    pub file: Reach<Guest>,
+    /// Whether the member may give this guest a first place without seeing the file.
+    pub first_place: Reach<Guest>,
+    /// Whether the member sees what needs are documented of this guest.
+    pub needs: Reach<Guest>,
+    /// What the member may be told about where somebody is hosted.
+    pub place: Arc<dyn Fn(FacilityId) -> Option<String> + Send + Sync>,
+}
+
+impl fmt::Debug for AdmissionReach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmissionReach").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// An admission that is being decided.
+struct Wanted {
+    facility: Facility,
+    pool: Option<Pool>,
+    category: PlaceCategory,
+    at: DateTime,
+    reach: AdmissionReach,
+}
+
+/// Who arrives, as far as it was read.
+struct Person {
+    guest: Guest,
+    stays: Vec<Stay>,
+    with_adult: bool,
+}
+
+impl Wanted {
+    /// Checks the admission of somebody of whom this is known.
+    fn check(&self, person: Option<&Person>, needs_told: bool, now: DateTime, found: &mut Findings) {
+        let open = person.and_then(|person| person.stays.iter().find(|stay| stay.status == StayStatus::Open));
+        let place = open.map(|stay| (self.reach.place)(stay.facility));
+        let arriving = person.map(|person| Arriving {
+            guest: &person.guest,
+            already_hosted: place.as_ref().map(Option::as_deref),
+            needs_told,
+            last_exit: person.stays.iter().filter_map(|stay| stay.exit_at).max(),
+            household_adult_present: person.with_adult,
+        });
+        let facts = AdmissionFacts { pool: self.pool.as_ref(), arriving };
+        stay::check_admission(facts, self.category, self.at, now, found);
+    }
+}
+
+impl Transaction {
+    async fn admit(
+        &mut self,
+        input: AdmitGuestInput,
+        reach: AdmissionReach,
+        check: bool,
+    ) -> Result<Option<StayId>, StoreError> {
+        let at = stay::moment(input.occurred_at, self.now);
+        let Some(facility) = self.facility(input.facility).await? else {
+            self.found.add(Code::UnknownFacility, "input.facility");
+            return Ok(None);
+        };
+        let pool = self.pool(facility.id, input.category).await?;
+        let wanted = Wanted { facility, pool, category: input.category, at, reach };
+        let seen = self.within_sight(&input, &wanted).await?;
+        if seen.is_none() && wanted.reach.scope == GuestScope::All {
+            self.found.add(Code::UnknownGuest, "input.guest");
+            return Ok(None);
+        }
+        let needs_told = seen.as_ref().is_some_and(|person| (wanted.reach.needs)(&person.guest));
+        wanted.check(seen.as_ref(), needs_told, self.now, &mut self.found);
+        self.check_room_since(&wanted).await?;
+        if self.found.blocks() || check {
+            return Ok(None);
+        }
+        let all_seen = wanted.reach.scope == GuestScope::All
+            && (needs_told || wanted.category != PlaceCategory::MentalHealthOrDisability);
+        let guest =
+            if all_seen { seen.map(|person| person.guest) } else { self.beyond_sight(&input, &wanted, seen).await? };
+        match (guest, wanted.pool) {
+            (Some(guest), Some(pool)) if !self.found.blocks() => {
+                self.give_place(guest, &wanted.facility, pool, at).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The guest as the member sees the file, with the stays of which the member sees whose they are.
+    async fn within_sight(&mut self, input: &AdmitGuestInput, wanted: &Wanted) -> Result<Option<Person>, StoreError> {
+        let Some(guest) = self.guest_within(input.guest, wanted.reach.scope).await? else { return Ok(None) };
+        let mut filter = doc! { "guest": binary(input.guest) };
+        let index = wanted.reach.presences.narrow(&mut filter).then(|| doc! { "facility": 1, "guest": 1, "_id": -1 });
+        let stays = self.find_by::<StayDoc>(filter, index).await?;
+        let with_adult = self.household_adult_present(&guest, wanted.facility.id).await?;
+        Ok(Some(Person { guest, stays, with_adult }))
+    }
+
+    /// A place that is given from an earlier instant on has to have been free ever since.
+    async fn check_room_since(&mut self, wanted: &Wanted) -> Result<(), StoreError> {
+        let Some(pool) = wanted.pool.as_ref().filter(|_| !self.found.blocks() && wanted.at < self.now) else {
+            return Ok(());
+        };
+        if !pool.free_since(wanted.at, self.movements_after(pool, wanted.at).await?) {
+            self.found.add(Code::NoFreePlace, "input.category");
+        }
+        Ok(())
+    }
+
+    /// Looks at the file as it is, and checks again; `None` when the member may not admit this guest. The look is counted
+    /// and recorded, also when it was at nobody, or at somebody who is still with the member: nothing but the order's own
+    /// answer tells the one from the other.
+    async fn beyond_sight(
+        &mut self,
+        input: &AdmitGuestInput,
+        wanted: &Wanted,
+        seen: Option<Person>,
+    ) -> Result<Option<Guest>, StoreError> {
+        if !self.may_look().await? {
+            return Ok(None);
+        }
+        // Of many who want a place here, all but one find out at this point, and not after they have looked in vain.
+        self.hold(wanted.facility.id).await?;
+        let guest = self.by_id::<GuestDoc>(binary(input.guest)).await?;
+        let stays = self.find::<StayDoc>(doc! { "guest": binary(input.guest) }, doc! { "_id": -1 }).await?;
+        let in_sight =
+            |guest: &Guest| seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && (wanted.reach.needs)(guest);
+        let hit = guest.clone().filter(|guest| !in_sight(guest));
+        // Whoever is out of reach is unknown, hosted or not: otherwise somebody could be followed by an old id.
+        let within =
+            |guest: &Guest| (wanted.reach.file)(guest) || (stays.is_empty() && (wanted.reach.first_place)(guest));
+        let admitted = guest.filter(within);
+        let known = std::mem::take(&mut self.found).into_vec();
+        match &admitted {
+            None => self.found.add(Code::UnknownGuest, "input.guest"),
+            Some(guest) => {
+                let with_adult = match &seen {
+                    Some(seen) => seen.with_adult,
+                    None => self.household_adult_present(guest, wanted.facility.id).await?,
+                };
+                let person = Person { guest: guest.clone(), stays, with_adult };
+                let now = self.now;
+                wanted.check(Some(&person), true, now, &mut self.found);
+            }
+        }
+        let told = self.found.clone().into_vec().into_iter().filter(|finding| !known.contains(finding));
+        let told: Vec<Code> = told.map(|finding| finding.code).collect();
+        let files = hit.iter().map(|guest| LookedAt::of(guest, told.clone())).collect();
+        self.looked(told, files);
+        Ok(admitted)
+    }
+
+    async fn give_place(
+        &mut self,
+        mut guest: Guest,
+        facility: &Facility,
+        pool: Pool,
+        at: DateTime,
+    ) -> Result<StayId, StoreError> {
+        let stay = Stay {
+            id: StayId::fresh(self.now),
+            guest: guest.id,
+            facility: facility.id,
+            category: pool.category,
+            status: StayStatus::Open,
+            entry_at: at,
+            exit_at: None,
+            exit_reason: None,
+            registered_at: self.now,
+            operator: facility.operator,
+        };
+        let change = Change { stay: Some(stay.id), ..Change::new(OccupancyCause::Admission, at) };
+        self.claim_place(pool, change).await?;
+        self.insert::<StayDoc>(&stay).await?;
+        guest.arrive(facility, at);
+        self.put_guest(&guest).await?;
+        Ok(stay.id)
+    }
+}
+
+impl Store {
+    /// Gives a guest a place. A check looks at nothing beyond the member's sight; an order does when nothing else keeps it
+    /// from being performed, and that look is counted and on record.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; refusals are in the outcome.
+    pub async fn admit_guest(
+        &self,
+        order: &Order,
+        input: &AdmitGuestInput,
+        reach: AdmissionReach,
+    ) -> Result<Outcome<StayId>, StoreError> {
+        let check = order.validate_only;
+        self.perform(order, move |transaction| Box::pin(transaction.admit(input.clone(), reach.clone(), check))).await
+    }
+}
