@@ -57,6 +57,11 @@ examples: mongod web/node_modules/.installed ## Every example client against a h
 	python=$$(scripts/python-venv examples/python/requirements.txt) && \
 	TAVOLO_PYTHON=$$python node --test examples/examples.test.mjs
 
+.PHONY: storm
+storm: mongod ## What takes longer than a test may: ten thousand documents to pairs of worlds (CASES=10000 SEED=20)
+	TAVOLO_CASES=$(or $(CASES),10000) TAVOLO_SEED=$(or $(SEED),20) timeout --foreground 90m \
+	cargo test --test it interference -- --ignored
+
 .PHONY: build
 build: web ## The optimised binary with its pages, target/release/tavolo
 	cargo build --release

@@ -155,6 +155,7 @@ pub fn organisation(name: &str, kind: OrganisationKind, municipality: Option<&st
 
 /// Who is at every test's table. Each role's subject is its name in lower case, such as `central_service`;
 /// there are two operators, `operator` and `other_operator`.
+#[derive(Clone, Copy)]
 pub struct Bodies {
     pub province: OrganisationId,
     pub operator: OrganisationId,
@@ -220,6 +221,14 @@ impl World {
         let bodies = Bodies { province, operator, other_operator, municipality, prefecture, central_service };
         let following = follower::Settings::default();
         Self { store, settings, following, clock: TestClock::new(), bodies, hubs: Mutex::default() }
+    }
+
+    /// A fresh database beside that of others, for the same bodies and by the same clock: nothing is in it yet but what
+    /// opening it makes.
+    pub async fn beside(settings: &Settings, bodies: Bodies, clock: TestClock) -> Self {
+        let settings = Settings { database: database_name(), ..settings.clone() };
+        let store = open_store(&settings).await.unwrap();
+        Self { store, settings, clock, bodies, hubs: Mutex::default() }
     }
 
     /// Starts a hub process (as far as a process is one: own store, own board, own listener).

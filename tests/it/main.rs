@@ -36,6 +36,7 @@ mod gate;
 mod guard;
 mod harness;
 mod history;
+mod interference;
 mod kept_apart;
 mod keys;
 mod limits_of_streams;
