@@ -227,8 +227,8 @@ impl World {
     /// opening it makes.
     pub async fn beside(settings: &Settings, bodies: Bodies, clock: TestClock) -> Self {
         let settings = Settings { database: database_name(), ..settings.clone() };
-        let store = open_store(&settings).await.unwrap();
-        Self { store, settings, clock, bodies, hubs: Mutex::default() }
+        let store = open_store(&settings).await.unwrap().with_key(database_key()).await.unwrap();
+        Self { store, settings, clock, following: follower::Settings::default(), bodies, hubs: Mutex::default() }
     }
 
     /// Starts a hub process (as far as a process is one: own store, own board, own listener).

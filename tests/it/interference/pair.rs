@@ -172,7 +172,7 @@ impl Pair {
         match question {
             Question::Document(text) => Question::Document(twins.translated(text)),
             Question::Trusted(name, variables) => {
-                Question::Trusted(*name, serde_json::from_str(&twins.translated(&variables.to_string())).unwrap())
+                Question::Trusted(name, serde_json::from_str(&twins.translated(&variables.to_string())).unwrap())
             }
             Question::Export(path) => Question::Export(twins.translated(path)),
         }
