@@ -27,40 +27,10 @@ impl NotYet {
     }
 }
 
-pub(super) const NOT_YET: &[NotYet] = &[
-    NotYet {
-        differences: &[],
-        viewers: &[],
-        what: What::Order,
-        roots: &[],
-        why: "fields and errors are answered in the order in which they were found, which is a matter of time",
-    },
-    NotYet {
-        differences: &["many_drafts"],
-        viewers: &[],
-        what: What::Answer,
-        roots: &[],
-        why: "the costs that are told follow from the longest list of anybody",
-    },
-    NotYet {
-        differences: &["many_drafts"],
-        viewers: &[],
-        what: What::Price,
-        roots: &[],
-        why: "the longest list of anybody counts for all",
-    },
-    NotYet {
-        differences: &["what_became_of_who_has_left"],
-        viewers: &[],
-        what: What::Answer,
-        roots: &[],
-        why: "a file vanishes for who kept it when another body admits",
-    },
-    NotYet {
-        differences: &["what_became_of_who_has_left"],
-        viewers: &[],
-        what: What::Commands,
-        roots: &[],
-        why: "what has vanished is not looked into",
-    },
-];
+pub(super) const NOT_YET: &[NotYet] = &[NotYet {
+    differences: &[],
+    viewers: &[],
+    what: What::Order,
+    roots: &[],
+    why: "fields and errors are answered in the order in which they were found, which is a matter of time",
+}];
