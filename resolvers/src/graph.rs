@@ -29,7 +29,9 @@ use crate::{
     lists::CONTRACT,
     live::{self, Performance, Stage},
     loaders::Loaders,
-    lookup, municipality, node, occupancy, organisation, scan,
+    lookup, municipality, node, occupancy,
+    order::Order,
+    organisation, scan,
     sheet::{Sheet, standing},
     statistics, stay, viewer,
     weight::Weight,
@@ -143,17 +145,19 @@ impl Graph {
     /// Executes a query or mutation that has been prepared.
     pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
         let desk = Arc::new(self.desk(viewer, None));
-        let request = prepared.request.data(Arc::clone(&desk));
+        let mut request = prepared.request.data(Arc::clone(&desk));
+        let order = Order::of(&mut request);
         let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
-        complete(executed.unwrap_or_else(|_| panicked()), &desk)
+        complete(executed.unwrap_or_else(|_| panicked()), &order, &desk)
     }
 
     /// Plays the part of a subscription that a desk is laid out for, and ends with it.
-    pub(crate) fn play(&self, request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
+    pub(crate) fn play(&self, mut request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
         let desk = Arc::clone(desk);
+        let order = Order::of(&mut request);
         let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
         let executed = AssertUnwindSafe(executed).catch_unwind();
-        executed.map(move |response| complete(response.unwrap_or_else(|_| panicked()), &desk)).boxed()
+        executed.map(move |response| complete(response.unwrap_or_else(|_| panicked()), &order, &desk)).boxed()
     }
 
     /// Tells what is wrong with a document, whatever its variables will be.
@@ -338,8 +342,9 @@ pub(crate) fn panicked() -> Response {
     Response::from_errors(vec![error::server_error(ErrorCode::Internal, "the hub could not answer this")])
 }
 
-fn complete(mut response: Response, desk: &Desk) -> Response {
+fn complete(mut response: Response, order: &Order, desk: &Desk) -> Response {
     let correlation = desk.viewer.correlation.as_deref();
+    order.arrange(&mut response);
     error::cut(&mut response.errors);
     response.errors.iter_mut().for_each(|fault| error::complete(fault, correlation));
     match desk.redactions.take() {

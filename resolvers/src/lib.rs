@@ -47,6 +47,7 @@ mod lists;
 mod municipality;
 mod node;
 mod occupancy;
+mod order;
 mod organisation;
 mod price;
 mod scan;
