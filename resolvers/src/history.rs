@@ -6,7 +6,7 @@ use tavolo_schema::{
     access::{DataClass::Public, data_class},
     history::{MOST_POINTS, replay},
 };
-use tavolo_subscriptions::Movements;
+use tavolo_subscriptions::{Movements, Until};
 
 use crate::{
     error::{bad_request, fault},
@@ -47,7 +47,9 @@ impl Past {
         let sheet = desk.sheet();
         let closer = closer || filter.looks_closer();
         let pools = filter.pools(sheet, closer).map(|(_, pool)| &**pool);
-        let movements = desk.hub.table.movements(&desk.hub.store, pools).await.map_err(|error| fault(&error))?;
+        let until = if sheet.counts_people() { Until::Now } else { Until::PastDays(sheet.now) };
+        let movements = desk.hub.table.movements(&desk.hub.store, pools, until).await;
+        let movements = movements.map_err(|error| fault(&error))?;
         let basis = if sheet.counts_people() { basis } else { TimeBasis::Registered };
         Ok(Self { movements, points, basis, withheld: closer && !sheet.counts_people() })
     }

@@ -54,7 +54,7 @@ pub use board::{Board, Place};
 pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Unplayed};
 pub use cursor::Cursor;
 pub use follower::Follower;
-pub use journal::Movements;
+pub use journal::{Movements, Until};
 pub use log::{Mark, OccupancyChange};
 pub use occupancy::{Delivery, Interest};
 pub use publisher::Publisher;

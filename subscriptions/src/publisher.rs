@@ -15,7 +15,7 @@ use tavolo_store::{Store, StoreError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Board, Table};
+use crate::{Board, Table, journal::Until};
 
 /// Changes that follow each other within this time are looked at together.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -91,7 +91,7 @@ impl Publisher {
             pools.extend(place.pools.iter().map(|pool| (place.facility.municipality.as_str(), &**pool)));
         }
         let of_board: Vec<&Pool> = pools.iter().map(|(_, pool)| *pool).collect();
-        let movements = self.table.movements(&self.store, of_board.into_iter()).await?;
+        let movements = self.table.movements(&self.store, of_board.into_iter(), Until::Now).await?;
         let first = movements.values().filter_map(|own| own.iter().map(|movement| movement.registered_at).min()).min();
         let days = ends_of_days(first, today);
         let first = new.iter().filter(|publication| publication.number == 1).map(|publication| &publication.cell);

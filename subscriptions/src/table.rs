@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     Board,
-    journal::{Journal, Movements},
+    journal::{Journal, Movements, Until},
     log::{Found, Log, Mark, OccupancyChange},
 };
 
@@ -154,8 +154,9 @@ impl Table {
         &self,
         store: &Store,
         pools: impl Iterator<Item = &'p Pool>,
+        until: Until,
     ) -> Result<Movements, StoreError> {
-        self.journal.of(self.epoch(), store, pools).await
+        self.journal.of(self.epoch(), store, pools, until).await
     }
 
     /// Waits until the board shows an act, at most for `patience`, and tells whether it does. Which acts a board shows
