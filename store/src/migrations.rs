@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use mongodb::{
-    Database, IndexModel,
+    Collection, Database, IndexModel,
     bson::{DateTime, Document as Filter, Uuid, doc},
     options::{IndexOptions, ReturnDocument},
 };
 
 use crate::{
     StoreError,
-    error::{DUPLICATE_KEY, write_code},
+    error::{DUPLICATE_KEY, INDEX_NOT_FOUND, command_code, write_code},
     key::drop_fingerprints,
 };
 
 /// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 6;
+pub const SCHEMA_VERSION: i32 = 7;
 
 /// A process that holds the lock longer than this is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -95,6 +95,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
         4 => fingerprints(database).await,
         5 => statistics_tables(database).await,
         6 => publications(database).await,
+        7 => order_within_an_instant(database).await,
         _ => Ok(()),
     }
 }
@@ -259,6 +260,21 @@ async fn publications(database: &Database) -> Result<(), StoreError> {
         pools.replace_one(unchanged, pool).await?;
     }
     Ok(())
+}
+
+/// The order of entries that occurred at one instant: by pool, as its ledger has them.
+async fn order_within_an_instant(database: &Database) -> Result<(), StoreError> {
+    let ledger = database.collection::<Filter>("ledger");
+    ledger.create_index(plain(doc! { "occurredAt": 1, "facility": 1, "category": 1, "revision": 1 })).await?;
+    drop_unused(&ledger, "occurredAt_1__id_1").await
+}
+
+/// Drops an index that nothing asks by any more, unless an interrupted run has dropped it already.
+async fn drop_unused(collection: &Collection<Filter>, index: &str) -> Result<(), StoreError> {
+    match collection.drop_index(index).await {
+        Err(error) if command_code(&error) == Some(INDEX_NOT_FOUND) => Ok(()),
+        dropped => Ok(dropped?),
+    }
 }
 
 /// What statistics tell to those who may not see persons, each half-year by its name.

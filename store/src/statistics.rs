@@ -91,7 +91,8 @@ impl Store {
         self.stream::<StayDoc>(filter, doc! { "entryAt": 1, "_id": 1 }).await
     }
 
-    /// The entries of the ledger that occurred within a scope, in that order.
+    /// The entries of the ledger that occurred within a scope, in that order; those of one instant pool by pool, as its
+    /// ledger has them.
     ///
     /// # Errors
     ///
@@ -102,7 +103,8 @@ impl Store {
     ) -> Result<impl Stream<Item = Result<LedgerEntry, StoreError>> + Send + use<>, StoreError> {
         let mut filter = scope.places();
         filter.insert("occurredAt", doc! { "$gte": instant(scope.from), "$lt": instant(scope.until) });
-        self.stream::<LedgerDoc>(filter, doc! { "occurredAt": 1, "_id": 1 }).await
+        let order = doc! { "occurredAt": 1, "facility": 1, "category": 1, "revision": 1 };
+        self.stream::<LedgerDoc>(filter, order).await
     }
 
     /// The entries of the ledger that were registered within a scope, pool by pool in order.

@@ -137,6 +137,9 @@ async fn a_table_says_what_the_graph_says() {
     let causes: Vec<&str> = ledger[1..].iter().map(|row| row[6].as_str()).collect();
     assert_eq!(causes[..4], ["ADMISSION", "DISCHARGE", "ADMISSION", "ADMISSION"], "in the order they occurred in");
     assert_eq!(causes.len(), 7, "and what was entered at one instant: {causes:?}");
+    let [at, revision] = ["occurredAt", "revision"].map(|name| ledger[0].iter().position(|own| own == name).unwrap());
+    let ordered = ledger[1..].is_sorted_by_key(|row| (row[at].clone(), row[revision].parse::<u32>().unwrap()));
+    assert!(ordered, "entries of one instant are in the order of their pool's ledger: {ledger:?}");
     let stays = records(&hub, "operator", "stays.csv").await;
     assert_eq!(stays.len(), 4);
     let reasons: Vec<&str> = stays[1..].iter().map(|row| row[6].as_str()).collect();

@@ -7,11 +7,8 @@ use mongodb::{
     bson::{Bson, Document as Filter, Uuid, doc},
 };
 
-use super::{FieldsOf, plain};
-use crate::{
-    StoreError,
-    error::{INDEX_NOT_FOUND, command_code},
-};
+use super::{FieldsOf, drop_unused, plain};
+use crate::StoreError;
 
 /// Files named in one command.
 const AT_ONCE: usize = 1_000;
@@ -25,11 +22,7 @@ pub(super) async fn run(database: &Database) -> Result<(), StoreError> {
     for (name, indexes) in indexes() {
         database.collection::<Filter>(name).create_indexes(indexes).await?;
     }
-    // Nothing asks by it any more.
-    match guests.drop_index("custodian_1__id_1").await {
-        Err(error) if command_code(&error) == Some(INDEX_NOT_FOUND) => Ok(()),
-        dropped => Ok(dropped?),
-    }
+    drop_unused(&guests, "custodian_1__id_1").await
 }
 
 /// Marks each file with who opened it, as far as there is a record of the act.
