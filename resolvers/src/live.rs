@@ -265,7 +265,7 @@ enum Sight {
 
 impl Viewing {
     async fn open(graph: &Graph, request: Request, viewer: Viewer) -> Result<Self, Response> {
-        let (plea, after) = Plea::read(request).map_err(|error| graph::refuse(error, &viewer))?;
+        let (plea, after) = Plea::read(request, &graph.hub().store).map_err(|error| graph::refuse(error, &viewer))?;
         let board = graph.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         // By the day, nothing can be gone on from: whatever the cursor, the state comes again.

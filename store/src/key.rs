@@ -6,7 +6,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::{error::Unspecified, hkdf, hmac};
+use aws_lc_rs::{
+    aead::{AES_256_GCM_SIV, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey},
+    error::Unspecified,
+    hkdf, hmac, rand,
+};
 use mongodb::{
     Database,
     bson::{Document as Filter, doc},
@@ -23,6 +27,18 @@ use crate::{
 /// Bytes of the secret.
 pub const SECRET_BYTES: usize = 32;
 
+/// Bytes of a sealed text beside the text: the nonce and the tag.
+pub const SEAL_BYTES: usize = NONCE_LEN + MAX_TAG_LEN;
+
+/// Whether the same text is sealed alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// Always, on every hub: whoever has it twice may know that it is the same.
+    Alike,
+    /// Never.
+    Fresh,
+}
+
 /// Tells the keys of Tavolo from those that somebody else derives from the same secret.
 const SALT: &[u8] = b"tavolo";
 
@@ -36,10 +52,14 @@ const FINGERPRINTS: Purpose = Purpose("fingerprints of inputs");
 /// To know the secret of a database again.
 const CHECK: Purpose = Purpose("check of the secret");
 
+/// To seal where subscribers are.
+const CURSORS: Purpose = Purpose("cursors of subscriptions");
+
 /// The keys that come of one secret. The library wipes them from memory when they are dropped.
 pub struct Key {
     fingerprints: hmac::Key,
     check: hmac::Key,
+    cursors: LessSafeKey,
 }
 
 impl fmt::Debug for Key {
@@ -56,12 +76,36 @@ impl Key {
     /// [`StoreError::Underivable`] when the cryptographic library fails.
     pub fn new(secret: &[u8; SECRET_BYTES]) -> Result<Self, StoreError> {
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(secret);
-        let derive = |Purpose(name): Purpose| -> Result<hmac::Key, StoreError> {
-            let info = [name.as_bytes()];
-            let derived = root.expand(&info, hmac::HMAC_SHA256).map_err(|Unspecified| StoreError::Underivable)?;
-            Ok(derived.into())
+        let derive = |Purpose(name): Purpose| -> Result<hmac::Key, Unspecified> {
+            Ok(root.expand(&[name.as_bytes()], hmac::HMAC_SHA256)?.into())
         };
-        Ok(Self { fingerprints: derive(FINGERPRINTS)?, check: derive(CHECK)? })
+        let seal = |Purpose(name): Purpose| {
+            let mut bytes = [0; SECRET_BYTES];
+            root.expand(&[name.as_bytes()], hkdf::HKDF_SHA256)?.fill(&mut bytes)?;
+            UnboundKey::new(&AES_256_GCM_SIV, &bytes).map(LessSafeKey::new)
+        };
+        let keys = || Ok(Self { fingerprints: derive(FINGERPRINTS)?, check: derive(CHECK)?, cursors: seal(CURSORS)? });
+        keys().map_err(|Unspecified| StoreError::Underivable)
+    }
+
+    /// Encrypts a text: the nonce, then the text with its tag. With this algorithm (AES-256-GCM-SIV, RFC 8452), a nonce
+    /// that is used again tells of two texts whether they are the same, and nothing else.
+    fn seal(&self, text: &[u8], seal: Seal) -> Result<Vec<u8>, Unspecified> {
+        let mut nonce = [0; NONCE_LEN];
+        if seal == Seal::Fresh {
+            rand::fill(&mut nonce)?;
+        }
+        let mut sealed = text.to_vec();
+        let used = Nonce::assume_unique_for_key(nonce);
+        self.cursors.seal_in_place_append_tag(used, Aad::empty(), &mut sealed)?;
+        Ok([&nonce[..], &sealed].concat())
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut text = sealed.to_vec();
+        self.cursors.open_in_place(nonce, Aad::empty(), &mut text).ok().map(|text| text.to_vec())
     }
 
     /// What tells two inputs of one member under one idempotency key apart, in hexadecimal digits. Without the key,
@@ -178,6 +222,22 @@ impl Store {
     pub fn fingerprint(&self, subject: &str, key: &str, input: &impl Serialize) -> Result<String, StoreError> {
         Ok(self.key().ok_or(StoreError::NoKey)?.fingerprint(subject, key, input))
     }
+
+    /// A text that no client can read, with [`SEAL_BYTES`] bytes beside its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoKey`] when the store was opened without its key; [`StoreError::Underivable`] when the
+    /// cryptographic library fails.
+    pub fn seal(&self, text: &[u8], seal: Seal) -> Result<Vec<u8>, StoreError> {
+        self.key().ok_or(StoreError::NoKey)?.seal(text, seal).map_err(|Unspecified| StoreError::Underivable)
+    }
+
+    /// A text that a hub of this database has sealed; `None` when it has not, or with another key.
+    #[must_use]
+    pub fn open_sealed(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.key()?.open(sealed)
+    }
 }
 
 /// Takes the fingerprints from all acts. The field stays, empty.
@@ -195,6 +255,27 @@ mod tests {
 
     fn key(secret: u8) -> Key {
         Key::new(&[secret; SECRET_BYTES]).unwrap()
+    }
+
+    #[test]
+    fn what_is_sealed_is_read_with_the_same_key_alone() {
+        let (one, other) = (key(1), key(2));
+        let text = b"where somebody is";
+        let sealed = one.seal(text, Seal::Fresh).unwrap();
+        assert_eq!(sealed.len(), SEAL_BYTES + 17);
+        assert_eq!(one.open(&sealed).as_deref(), Some(&text[..]));
+        assert_ne!(one.seal(text, Seal::Fresh).unwrap(), sealed);
+        let alike = one.seal(text, Seal::Alike).unwrap();
+        assert_eq!(one.seal(text, Seal::Alike).unwrap(), alike);
+        assert_eq!(one.open(&alike).as_deref(), Some(&text[..]));
+        assert_eq!(other.open(&sealed), None);
+        for at in [0, NONCE_LEN, sealed.len() - 1] {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(one.open(&changed), None, "byte {at}");
+        }
+        assert_eq!(one.open(&sealed[..NONCE_LEN - 1]), None);
+        assert_eq!(one.open(&[]), None);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use mongodb::bson::doc;
 use serde_json::{Value, json};
 use tavolo::local_mongod::LocalMongod;
 use tavolo_schema::{PlaceCategory, Position, contract_name, id::FacilityId};
+use tavolo_store::key::Seal;
 use tavolo_subscriptions::{Cursor, Follower};
 use tokio_util::sync::CancellationToken;
 
@@ -297,15 +299,44 @@ async fn a_cursor_from_the_middle_of_a_state_is_answered_by_resync() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_does_not_tell_when_something_happened_elsewhere() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = house(&world, &hub, 5).await;
+    let mut cursors = Vec::new();
+    for _ in 0..2 {
+        let state = watch(&hub, "operator", &facility, None).await.event().await;
+        cursors.push(text(&state["cursor"]));
+    }
+    let [one, other] = [0, 1].map(|at| Cursor::open(&cursors[at], &world.store).unwrap());
+    assert_eq!(one, other, "nothing happened");
+    assert_ne!(cursors[0], cursors[1], "and nobody can tell");
+    let bytes = URL_SAFE_NO_PAD.decode(&cursors[0]).unwrap();
+    let seconds = one.position.seconds.to_be_bytes();
+    assert!(!bytes.windows(4).any(|window| window == seconds), "the time of the last act is not in it");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_from_before_the_buffer_is_answered_by_resync() {
     let world = World::new().await;
     let hub = world.hub().await;
     let facility = house(&world, &hub, 5).await;
-    let long_ago = Cursor { position: Default::default(), complete: true }.to_string();
-    let mut socket = watch(&hub, "operator", &facility, Some(&long_ago)).await;
-    assert_eq!(socket.event().await["kind"], "RESYNC");
-    arrival(&hub, &facility).await;
-    assert_eq!(socket.event().await["kind"], "CHANGED");
+    let long_ago = Cursor::LONG_AGO.seal(&world.store, Seal::Fresh).unwrap();
+    // As one that was sealed with a former key.
+    let unreadable = if long_ago.starts_with('A') { "B" } else { "A" }.to_owned() + &long_ago[1..];
+    for cursor in [long_ago, unreadable] {
+        let mut socket = watch(&hub, "operator", &facility, Some(&cursor)).await;
+        assert_eq!(socket.event().await["kind"], "RESYNC");
+        arrival(&hub, &facility).await;
+        assert_eq!(socket.event().await["kind"], "CHANGED");
+    }
+    let mut socket = watch(&hub, "operator", &facility, Some("bm9uZQ")).await;
+    let refused = socket.next().await;
+    assert_eq!(
+        (&refused["type"], &refused["payload"][0]["extensions"]["code"]),
+        (&json!("error"), &json!("BAD_REQUEST"))
+    );
     world.end().await;
 }
 

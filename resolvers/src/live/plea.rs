@@ -4,6 +4,7 @@ use async_graphql::{
     InputType, Name, Request, ServerError, Value as ConstValue, Variables,
     parser::types::{ExecutableDocument, OperationDefinition, Selection},
 };
+use tavolo_store::Store;
 use tavolo_subscriptions::Cursor;
 
 use crate::{
@@ -23,12 +24,12 @@ pub(super) struct Plea {
 
 impl Plea {
     /// What a request asks for, and where its client begins.
-    pub(super) fn read(mut request: Request) -> Result<(Self, Option<Cursor>), ServerError> {
+    pub(super) fn read(mut request: Request, store: &Store) -> Result<(Self, Option<Cursor>), ServerError> {
         let document = request.parsed_query()?.clone();
         let Request { query, operation_name: operation, mut variables, .. } = request;
         let after = self::operation(&document, operation.as_deref())
             .and_then(|subscription| after(subscription, &mut variables, &query))
-            .map(|text| text.parse())
+            .map(|text| Cursor::open(&text, store))
             .transpose()
             .map_err(|_| error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub"))?;
         Ok((Self { query, document, operation, variables }, after))

@@ -8,12 +8,13 @@ use tavolo_schema::{
     CapacityNumbers, DateTime, OccupancyCause, PlaceCategory, Relation, Role, Standing,
     access::{self, DataClass::Operational, data_class},
 };
-use tavolo_subscriptions::{Delivery, Interest, Part, Place, occupancy};
+use tavolo_store::{Store, key::Seal};
+use tavolo_subscriptions::{Cursor, Delivery, Interest, Part, Place, occupancy};
 
 use super::{OccupancyFilter, daily};
 use crate::{
     capacity::Capacity,
-    error::forbidden,
+    error::{fault, forbidden},
     facility::Facility,
     graph::{Desk, desk},
     live::{Performance, performance},
@@ -39,7 +40,7 @@ pub(crate) struct OccupancyEvent {
     /// since, one by one. A hub keeps the last 20,000 changes of all places, of the time before its start those of ten
     /// minutes; when that does not reach back to your cursor, you are sent a `RESYNC`.
     #[graphql(directive = data_class::apply(Operational))]
-    pub(super) cursor: String,
+    pub(super) cursor: Result<String>,
     /// What the message is.
     #[graphql(directive = data_class::apply(Operational))]
     pub(super) kind: OccupancyEventKind,
@@ -64,8 +65,9 @@ pub(crate) struct OccupancyEvent {
 }
 
 impl OccupancyEvent {
-    fn new(sheet: &Arc<Sheet>, delivery: Delivery) -> Self {
-        let cursor = delivery.cursor().to_string();
+    fn new(store: &Store, sheet: &Arc<Sheet>, delivery: Delivery) -> Self {
+        let seal = if matches!(delivery, Delivery::Changed(_)) { Seal::Alike } else { Seal::Fresh };
+        let cursor = sealed(store, delivery.cursor(), seal);
         let facility = |place: Arc<Place>| Facility { sheet: Arc::clone(sheet), place };
         match delivery {
             Delivery::Current { place, pool, resync, .. } => Self {
@@ -99,6 +101,11 @@ impl OccupancyEvent {
             }
         }
     }
+}
+
+/// The cursor as a client is given it.
+pub(super) fn sealed(store: &Store, cursor: Cursor, seal: Seal) -> Result<String> {
+    cursor.seal(store, seal).map_err(|error| fault(&error))
 }
 
 /// Those who watch with these eyes.
@@ -172,7 +179,7 @@ impl ChangesSubscription {
             if let Some(performance) = &desk.performance {
                 performance.cue(delivery.cursor().position);
             }
-            OccupancyEvent::new(&desk.fresh_sheet(), delivery)
+            OccupancyEvent::new(&desk.hub.store, &desk.fresh_sheet(), delivery)
         };
         Ok(deliveries.map(event).boxed())
     }

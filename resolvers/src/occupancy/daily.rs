@@ -10,12 +10,13 @@ use std::{
 
 use futures_util::{Stream, stream};
 use tavolo_schema::{Day, DisclosedNumbers, PlaceCategory, Pool, Position, id::FacilityId};
+use tavolo_store::{Store, key::Seal};
 use tavolo_subscriptions::{Cursor, Mark, Place};
 use tokio::sync::watch;
 
 use super::{
     OccupancyFilter,
-    changes::{OccupancyEvent, OccupancyEventKind},
+    changes::{OccupancyEvent, OccupancyEventKind, sealed},
 };
 use crate::{capacity::Capacity, facility::Facility, graph::Desk, sheet::Sheet};
 
@@ -23,11 +24,17 @@ type Known = BTreeMap<(FacilityId, PlaceCategory), DisclosedNumbers>;
 
 impl OccupancyEvent {
     /// The state of a pool at the end of the last day that is told. Its cursor leads to the state again.
-    fn of_day(sheet: &Arc<Sheet>, place: &Arc<Place>, pool: &Arc<Pool>, kind: OccupancyEventKind) -> Self {
+    fn of_day(
+        store: &Store,
+        sheet: &Arc<Sheet>,
+        place: &Arc<Place>,
+        pool: &Arc<Pool>,
+        kind: OccupancyEventKind,
+    ) -> Self {
         let end = sheet.published_day().begins().plus_millis(-1);
         Self {
             // Of no position: the board's own would tell of every change that is not told.
-            cursor: Cursor { position: Position::default(), complete: false }.to_string(),
+            cursor: sealed(store, Cursor::LONG_AGO, Seal::Fresh),
             kind,
             facility: Facility { sheet: Arc::clone(sheet), place: Arc::clone(place) },
             category: pool.category,
@@ -64,7 +71,7 @@ pub(super) fn state(
     let sheet = desk.fresh_sheet();
     let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
     let position = sheet.board.position();
-    let event = |(place, pool)| OccupancyEvent::of_day(&sheet, place, pool, kind);
+    let event = |(place, pool)| OccupancyEvent::of_day(&desk.hub.store, &sheet, place, pool, kind);
     let events: Vec<_> = pools(&sheet, filter).map(event).collect();
     let desk = Arc::clone(desk);
     let events = events.into_iter().inspect(move |_| cue(&desk, position));
@@ -124,7 +131,7 @@ impl Days {
         let event = |(place, pool): (&Arc<Place>, &Arc<Pool>)| {
             // Each has a place of its own in the order, before whatever the board is told next.
             position.ordinal = position.ordinal.saturating_add(1);
-            (position, OccupancyEvent::of_day(sheet, place, pool, OccupancyEventKind::Changed))
+            (position, OccupancyEvent::of_day(&self.desk.hub.store, sheet, place, pool, OccupancyEventKind::Changed))
         };
         changed.map(event).collect()
     }

@@ -8,6 +8,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::{collection::vec, prelude::*};
 use tavolo_schema::{PlaceCategory, Pool, id::FacilityId};
 use tavolo_store::changes::{BoardChange, Snapshot};
@@ -165,7 +166,8 @@ impl Source for Plain {
                 Delivery::Changed(change) => (change.entry.facility, change.entry.category),
             };
             let cursor = delivery.cursor();
-            Message { position: cursor.position, json: format!("{kind} {occupied} {cursor} {}", name(&pool)).into() }
+            let written = URL_SAFE_NO_PAD.encode(cursor.to_bytes());
+            Message { position: cursor.position, json: format!("{kind} {occupied} {written} {}", name(&pool)).into() }
         };
         Ok(Playing { mark, messages: deliveries.map(message).boxed() })
     }
@@ -255,7 +257,8 @@ impl Client {
             return false;
         };
         let words: Vec<&str> = message.json.split(' ').collect();
-        let (kind, occupied, cursor) = (words[0], words[1].parse().unwrap(), words[2].parse::<Cursor>().unwrap());
+        let (kind, occupied) = (words[0], words[1].parse().unwrap());
+        let cursor = Cursor::from_bytes(&URL_SAFE_NO_PAD.decode(words[2]).unwrap()).unwrap();
         let subject = *ledger.pools.iter().find(|pool| name(pool) == words[3]).unwrap();
         if kind == "CHANGED" {
             let before = self.cursor.unwrap();
