@@ -60,7 +60,7 @@ examples: mongod web/node_modules/.installed ## Every example client against a h
 .PHONY: storm
 storm: mongod ## What takes longer than a test may: ten thousand documents to pairs of worlds (CASES=10000 SEED=20)
 	TAVOLO_CASES=$(or $(CASES),10000) TAVOLO_SEED=$(or $(SEED),20) timeout --foreground 90m \
-	cargo test --test it interference -- --ignored
+	cargo test --test it interference
 
 .PHONY: build
 build: web ## The optimised binary with its pages, target/release/tavolo

@@ -49,8 +49,6 @@ pub(super) enum Question {
 pub(super) enum What {
     /// Status, headers or bytes.
     Answer,
-    /// The order of fields or errors alone.
-    Order,
     /// How many commands the database was sent.
     Commands,
     /// What is charged, told or not.
@@ -116,6 +114,18 @@ impl Pair {
         settle(&self.hubs[1]).await;
     }
 
+    /// Waits until neither hub asks the database anything more: whoever listens is told a moment after the board shows
+    /// it, and that may take commands.
+    pub(super) async fn rest(&self) {
+        let commands = || [0, 1].map(|side| self.hubs[side].graph.hub().store.commands());
+        let (mut before, mut quiet) = (commands(), 0);
+        while quiet < 2 {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            quiet = if commands() == before { quiet + 1 } else { 0 };
+            before = commands();
+        }
+    }
+
     pub(super) async fn end(self) {
         for world in self.worlds {
             world.end().await;
@@ -137,14 +147,9 @@ impl Pair {
                 unlike.push(Unlike { what, left, right });
             }
         };
-        let told = |told: &Told| format!("{}{}", told.head, sorted(&told.body));
+        let told = |told: &Told| format!("{}{}", told.head, told.body);
         let [one, other] = self.alike(&told(&left), &told(&right));
-        if one == other {
-            let [one, other] = self.alike(&left.body, &right.body);
-            compare(What::Order, one, other);
-        } else {
-            compare(What::Answer, one, other);
-        }
+        compare(What::Answer, one, other);
         compare(What::Price, left.price.clone(), right.price.clone());
         if left.commands != right.commands && !self.was_time_kept(subject, question).await {
             compare(What::Commands, left.commands.to_string(), right.commands.to_string());
@@ -239,15 +244,6 @@ impl Pair {
     }
 }
 
-/// A body with the fields of each object, and the errors, in an order of their own.
-fn sorted(body: &str) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
-    if let Some(errors) = value.get_mut("errors").and_then(Value::as_array_mut) {
-        errors.sort_by_key(|error| format!("{} {}", error["path"], error["message"]));
-    }
-    value.to_string()
-}
-
 /// What is rightly different in two worlds: the ids and cursors of things that came to be after the worlds had parted,
 /// the marks of requests, and what remains of a budget, which grows with the real time.
 ///
@@ -301,7 +297,7 @@ impl Twins {
         }
         let bytes = URL_SAFE_NO_PAD.decode(word).ok()?;
         match &bytes[..] {
-            [0 | 1, rest @ ..] if rest.len() == 12 => Some("cursor of a stream"),
+            sealed if sealed.len() == 41 => Some("cursor of a stream"),
             [_, uuid @ ..] if uuid.len() == 16 => {
                 Uuid::from_slice(uuid).is_ok_and(|uuid| is_fresh(&uuid)).then_some("thing")
             }

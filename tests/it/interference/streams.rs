@@ -40,6 +40,9 @@ impl Listening {
         let heard = [nothing(), nothing()];
         let mut listening = Self { subject, documents, sockets, heard };
         listening.until_told(1).await;
+        // Each state has been read by then.
+        pair.rest().await;
+        listening.read().await;
         listening
     }
 
