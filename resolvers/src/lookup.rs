@@ -111,8 +111,8 @@ pub(crate) struct LookupQuery;
 
 #[Object]
 impl LookupQuery {
-    /// Looks at files out of sight, the earliest first: all for the Province; for others those that hit a file they kept
-    /// at that time, unless the guest had left them.
+    /// Looks at files out of sight, the earliest first: all for the Province; for others those that hit the file of a
+    /// guest they hosted at that time.
     #[allow(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     #[graphql(directive = data_class::apply(Lookup))]
     async fn guest_lookups(

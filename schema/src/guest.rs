@@ -196,13 +196,11 @@ impl Guest {
         })
     }
 
-    /// Who is told when the file is looked at for somebody who does not see it. Whom the guest has left is not: it would
-    /// learn where the guest has turned up. Who opened the file and never hosted the guest is, before and after.
+    /// Who is told when the file is looked at for somebody who does not see it: whoever hosts the guest. Somebody else
+    /// would learn where the guest has turned up: whom the guest has left, and whoever opened a file to be told.
     #[must_use]
     pub fn told_of_lookups(&self) -> Vec<OrganisationId> {
-        let keeper = self.left_at.is_none().then_some(self.custodian);
-        let openers = self.former_keepers.iter().filter(|former| !former.hosted).map(|former| former.organisation);
-        keeper.into_iter().chain(openers).collect()
+        self.facility.map(|_| self.custodian).into_iter().collect()
     }
 
     /// The names and particulars by which the same person is recognised, in plain upper case.

@@ -42,6 +42,8 @@ async fn that_somebody_is_known_to_others_is_told_by_an_order_alone_and_is_on_re
     let (known, alike, by_code) = questions();
     let payload = hub.act("operator", "registerGuest", "guest { id }", known.clone()).await;
     let guest = text(&payload["guest"]["id"]);
+    let facility = hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 5).await;
+    hub.admit("operator", &guest, &facility).await;
     let before = looks(&hub, "province").await.len();
     // A check tells of those alone whose files the member sees, and leaves no trace.
     for question in by_code.iter().chain([&known, &alike]) {
@@ -73,7 +75,7 @@ async fn that_somebody_is_known_to_others_is_told_by_an_order_alone_and_is_on_re
             "organisation": { "id": world.bodies.other_operator.encode() }, "found": found, "guests": guests,
         })
     };
-    // The Province and the keeper are told whose file it was; who looked is not.
+    // The Province and whoever hosts the guest are told whose file it was; who looked is not.
     let told: Vec<Value> = expected.iter().map(|found| of_whom(found, json!([{ "id": guest }]))).collect();
     assert_eq!(looks(&hub, "operator").await, told);
     assert_eq!(looks(&hub, "province").await[before..], told);
