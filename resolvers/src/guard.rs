@@ -332,7 +332,7 @@ impl<'d> Gauge<'d> {
         // The introspection asks nothing, and neither does what is below it.
         let length = self.length(field, on);
         let filtered = field.get_argument("filter").is_some();
-        below.times(length).and(price::work(on, field.name.node.as_str(), filtered, length, || self.lists.entries()))
+        below.times(length).and(price::work(on, field.name.node.as_str(), filtered, length, || self.lists.sizes()))
     }
 
     /// How often what is below a field may come.

@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{Seen, graph, statistics};
+use crate::{Seen, graph, price::Sizes, statistics};
 use async_graphql::from_value;
 use serde::Deserialize;
 use tavolo_schema::{
@@ -144,7 +144,7 @@ struct Census {
     operators: usize,
     municipalities: usize,
     provinces: usize,
-    entries: u64,
+    sizes: Sizes,
 }
 
 impl Census {
@@ -157,7 +157,7 @@ impl Census {
             operators: operators.len(),
             municipalities: municipalities().count(),
             provinces: provinces.len(),
-            entries: seen.entries(),
+            sizes: Sizes { entries: seen.entries(), pools: seen.pools() },
         }
     }
 }
@@ -167,9 +167,9 @@ impl<'b> Lists<'b> {
         Self { seen, census: OnceCell::new() }
     }
 
-    /// How many entries of ledgers the viewer sees, about.
-    pub(crate) fn entries(&self) -> u64 {
-        self.census().entries
+    /// How much there is to look through, about.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.census().sizes
     }
 
     fn census(&self) -> &Census {

@@ -22,6 +22,12 @@ const STAY: u64 = 12;
 /// An act: a transaction of the database.
 pub(crate) const ACT: u64 = 2_500;
 
+/// Pools of places that are added up, or looked at for a filter, by eighths of a unit.
+const POOLS: u64 = 8;
+
+/// How often totals that are watched are added up in a minute: five times a second while something changes.
+const TOTALS: u64 = 300;
+
 /// Fewer entries than these are not told apart.
 const FEW: u64 = 1_024;
 
@@ -64,10 +70,12 @@ enum Asks {
     Pages,
     /// The stays of a period, and whose they are.
     Everything,
+    /// Nothing of the vault: every pool of the board, so many times.
+    Board(u64),
 }
 
-/// The fields that lead into the vault.
-const VAULT: [(&str, &str, Asks); 13] = [
+/// The fields that lead into the vault, or that look through the whole board.
+const DEAR: [(&str, &str, Asks); 17] = [
     ("Query", "guest", Asks::Things(1)),
     ("Query", "node", Asks::Things(1)),
     // Guests, stays and households.
@@ -82,23 +90,36 @@ const VAULT: [(&str, &str, Asks); 13] = [
     ("Guest", "stays", Asks::Pages),
     ("Stay", "guest", Asks::Things(1)),
     ("Household", "members", Asks::Things(1)),
+    ("Query", "facilities", Asks::Board(1)),
+    ("Query", "occupancy", Asks::Board(1)),
+    ("Query", "occupancyHistory", Asks::Board(1)),
+    ("Subscription", "totalsChanged", Asks::Board(TOTALS)),
 ];
 
-/// What a field asks of the database by itself, with a list of this length, when there are so many entries to look
-/// through.
-pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, entries: impl FnOnce() -> u64) -> Work {
-    let Some((_, _, asks)) = VAULT.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
+/// What a field asks of the database or of the board by itself, with a list of this length, by what the viewer sees.
+pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, sizes: impl FnOnce() -> Sizes) -> Work {
+    let Some((_, _, asks)) = DEAR.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
         return Work::default();
     };
     let records = RECORD.saturating_mul(length);
     match asks {
         Asks::Things(kinds) => Work { once: kinds * COMMAND, each: records },
-        Asks::List if filtered => Work { once: COMMAND + entries() / FILES, each: records },
+        Asks::List if filtered => Work { once: COMMAND + sizes().entries / FILES, each: records },
         Asks::List => Work { once: COMMAND, each: records },
-        Asks::Count => Work { once: COMMAND + entries() / FILES, each: 0 },
+        Asks::Count => Work { once: COMMAND + sizes().entries / FILES, each: 0 },
         Asks::Pages => Work { once: COMMAND, each: PAGE.saturating_add(records) },
-        Asks::Everything => Work { once: (2 * COMMAND).saturating_add(entries().saturating_mul(STAY)), each: 0 },
+        Asks::Everything => Work { once: (2 * COMMAND).saturating_add(sizes().entries.saturating_mul(STAY)), each: 0 },
+        Asks::Board(times) => Work { once: sizes().pools.saturating_mul(*times) / POOLS, each: 0 },
     }
+}
+
+/// How much there is to look through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Entries of the ledgers that the viewer sees.
+    pub(crate) entries: u64,
+    /// Pools of the board.
+    pub(crate) pools: u64,
 }
 
 /// What an export asks of the database.
@@ -139,6 +160,13 @@ impl<'b> Seen<'b> {
         let entries: u64 = pools.map(|pool| u64::try_from(pool.revision).unwrap_or_default()).sum();
         entries.max(FEW).checked_next_power_of_two().unwrap_or(u64::MAX)
     }
+
+    /// How many pools the board has, up to the next power of two. Totals count every facility, for anybody, and say how
+    /// many there are.
+    pub(crate) fn pools(self) -> u64 {
+        let pools: usize = self.board.places(None).map(|place| place.pools.len()).sum();
+        if pools == 0 { 0 } else { (pools as u64).checked_next_power_of_two().unwrap_or(u64::MAX) }
+    }
 }
 
 #[cfg(test)]
@@ -154,25 +182,27 @@ mod tests {
         let mut found = 0;
         for (on, field, to) in CONTRACT.edges().filter(|(on, ..)| !within(on)) {
             if vault.contains(&to) {
-                assert!(VAULT.iter().any(|(of, own, _)| (*of, *own) == (on, field)), "{on}.{field} has no price");
+                assert!(DEAR.iter().any(|(of, own, _)| (*of, *own) == (on, field)), "{on}.{field} has no price");
                 found += 1;
             }
         }
         assert_eq!(found, 8, "fields of the contract that lead to guests, stays and statistics");
-        for (on, field, _) in VAULT {
+        for (on, field, _) in DEAR {
             assert!(CONTRACT.edges().any(|(of, own, _)| (of, own) == (on, field)), "there is no {on}.{field}");
         }
     }
 
     #[test]
     fn a_command_is_paid_for_once_and_its_records_as_often_as_they_come() {
-        let entries = || 4_096;
-        assert_eq!(work("Query", "guests", false, 20, entries), Work { once: 300, each: 400 });
-        assert_eq!(work("Query", "guests", true, 1, entries), Work { once: 300 + 1_024, each: 20 });
-        assert_eq!(work("GuestConnection", "totalCount", false, 1, entries).all(), 300 + 1_024);
-        assert_eq!(work("FacilityConnection", "totalCount", false, 1, entries), Work::default());
-        assert_eq!(work("Query", "statistics", true, 1, entries).all(), 600 + 12 * 4_096);
-        let stays = work("Facility", "stays", false, 5, entries);
+        let sizes = || Sizes { entries: 4_096, pools: 1_024 };
+        assert_eq!(work("Query", "guests", false, 20, sizes), Work { once: 300, each: 400 });
+        assert_eq!(work("Query", "guests", true, 1, sizes), Work { once: 300 + 1_024, each: 20 });
+        assert_eq!(work("GuestConnection", "totalCount", false, 1, sizes).all(), 300 + 1_024);
+        assert_eq!(work("FacilityConnection", "totalCount", false, 1, sizes), Work::default());
+        assert_eq!(work("Query", "statistics", true, 1, sizes).all(), 600 + 12 * 4_096);
+        assert_eq!(work("Query", "occupancy", false, 9, sizes).all(), 128);
+        assert_eq!(work("Subscription", "totalsChanged", false, 9, sizes).all(), 300 * 128);
+        let stays = work("Facility", "stays", false, 5, sizes);
         assert_eq!(stays.times(50).all(), 300 + 50 * (100 + 5 * 20));
     }
 }
