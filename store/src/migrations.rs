@@ -1,17 +1,20 @@
 //! Numbered migrations, run by one process at a time.
 //!
 //! The version of a database is the number of migrations it has seen. Add a step at the end of
-//! [`step`]; never change one that has been released.
+//! [`STEPS`]; never change one that has been released.
 
 mod custody;
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
     Collection, Database, IndexModel,
-    bson::{DateTime, Document as Filter, Uuid, doc},
-    options::{IndexOptions, ReturnDocument},
+    bson::{Bson, DateTime, Document as Filter, Uuid, doc},
+    options::{CommitQuorum, IndexOptions, ReturnDocument},
 };
 
 use crate::{
@@ -20,14 +23,48 @@ use crate::{
     key::drop_fingerprints,
 };
 
-/// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 7;
+/// A migration. It can be run again from any point at which it was interrupted.
+struct Step {
+    /// What it does, for whoever waits for it.
+    what: &'static str,
+    run: for<'d> fn(&'d Database) -> BoxFuture<'d, Result<(), StoreError>>,
+}
 
-/// A process that holds the lock longer than this is taken for dead.
+/// Every migration, in order.
+const STEPS: &[Step] = &[
+    Step { what: "collections, their validators and indexes", run: |database| foundation(database).boxed() },
+    Step { what: "indexes by time, for exports and statistics", run: |database| time(database).boxed() },
+    Step { what: "who sees a file, and the looks at files", run: |database| custody::run(database).boxed() },
+    Step { what: "fingerprints of inputs, with a key", run: |database| fingerprints(database).boxed() },
+    Step { what: "published statistics", run: |database| statistics_tables(database).boxed() },
+    Step { what: "published totals, and what a day began with", run: |database| publications(database).boxed() },
+    Step { what: "the order of entries of one instant", run: |database| order_within_an_instant(database).boxed() },
+];
+
+/// The version this binary brings a database to.
+pub const SCHEMA_VERSION: i32 = STEPS.len() as i32;
+
+/// A process that has not renewed its lock for so long is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// How long to wait for another process that migrates.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Renews the lock for as long as a migration takes.
+async fn keep_lock(database: &Database, holder: Uuid) -> Infallible {
+    let meta = database.collection::<Filter>("meta");
+    loop {
+        tokio::time::sleep(LEASE / 4).await;
+        let own = doc! { "_id": "schema", "holder": holder };
+        if let Err(error) = meta.update_one(own, doc! { "$set": { "until": lease_from(DateTime::now()) } }).await {
+            tracing::warn!(%error, "the lock of a migration could not be renewed");
+        }
+    }
+}
+
+fn lease_from(now: DateTime) -> DateTime {
+    DateTime::from_millis(now.timestamp_millis() + LEASE.as_millis() as i64)
+}
 
 /// Brings the database to [`SCHEMA_VERSION`].
 pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
@@ -36,18 +73,26 @@ pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
     }
     let holder = Uuid::new();
     lock(database, holder).await?;
-    let outcome = migrate(database).await;
+    let outcome = tokio::select! {
+        outcome = migrate(database, holder) => outcome,
+        never = keep_lock(database, holder) => match never {},
+    };
     let meta = database.collection::<Filter>("meta");
     let unlock = doc! { "$unset": { "holder": "", "until": "" } };
     meta.update_one(doc! { "_id": "schema", "holder": holder }, unlock).await?;
     outcome
 }
 
-async fn migrate(database: &Database) -> Result<(), StoreError> {
-    for number in version(database).await? + 1..=SCHEMA_VERSION {
-        step(database, number).await?;
+async fn migrate(database: &Database, holder: Uuid) -> Result<(), StoreError> {
+    let done = version(database).await?;
+    for (step, number) in STEPS.iter().zip(1..).filter(|(_, number)| *number > done) {
+        tracing::info!(database = database.name(), version = number, what = step.what, "migrating");
+        (step.run)(database).await?;
         let done = doc! { "$set": { "version": number } };
-        database.collection::<Filter>("meta").update_one(doc! { "_id": "schema" }, done).await?;
+        let own = doc! { "_id": "schema", "holder": holder };
+        if database.collection::<Filter>("meta").update_one(own, done).await?.matched_count == 0 {
+            return Err(StoreError::MigrationLocked(database.name().into()));
+        }
         tracing::info!(database = database.name(), version = number, "migrated");
     }
     Ok(())
@@ -72,9 +117,8 @@ async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
     let started = Instant::now();
     loop {
         let now = DateTime::now();
-        let until = DateTime::from_millis(now.timestamp_millis() + LEASE.as_millis() as i64);
         let free = doc! { "_id": "schema", "$or": [{ "until": null }, { "until": { "$lt": now } }] };
-        let take = doc! { "$set": { "holder": holder, "until": until } };
+        let take = doc! { "$set": { "holder": holder, "until": lease_from(now) } };
         match meta.find_one_and_update(free, take).upsert(true).return_document(ReturnDocument::After).await {
             Ok(_) => return Ok(()),
             Err(error) if write_code(&error) == Some(DUPLICATE_KEY) => {}
@@ -84,19 +128,6 @@ async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
             return Err(StoreError::MigrationLocked(database.name().into()));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
-    match number {
-        1 => foundation(database).await,
-        2 => time(database).await,
-        3 => custody::run(database).await,
-        4 => fingerprints(database).await,
-        5 => statistics_tables(database).await,
-        6 => publications(database).await,
-        7 => order_within_an_instant(database).await,
-        _ => Ok(()),
     }
 }
 
@@ -220,7 +251,7 @@ async fn foundation(database: &Database) -> Result<(), StoreError> {
             database.create_collection(name).validator(validator).await?;
         }
         if !indexes.is_empty() {
-            database.collection::<Filter>(name).create_indexes(indexes).await?;
+            create_indexes(database, name, indexes).await?;
         }
     }
     Ok(())
@@ -229,7 +260,7 @@ async fn foundation(database: &Database) -> Result<(), StoreError> {
 /// The order of time, for exports and statistics.
 async fn time(database: &Database) -> Result<(), StoreError> {
     for (name, index) in [("ledger", doc! { "occurredAt": 1, "_id": 1 }), ("stays", doc! { "entryAt": 1, "_id": 1 })] {
-        database.collection::<Filter>(name).create_index(plain(index)).await?;
+        create_indexes(database, name, vec![plain(index)]).await?;
     }
     Ok(())
 }
@@ -238,7 +269,7 @@ async fn time(database: &Database) -> Result<(), StoreError> {
 async fn fingerprints(database: &Database) -> Result<(), StoreError> {
     drop_fingerprints(database).await?;
     let old = plain_where(doc! { "registeredAt": 1 }, doc! { "key": { "$exists": true } });
-    database.collection::<Filter>("acts").create_index(old).await?;
+    create_indexes(database, "acts", vec![old]).await?;
     Ok(())
 }
 
@@ -249,7 +280,8 @@ async fn publications(database: &Database) -> Result<(), StoreError> {
         database.create_collection("publications").validator(validator).await?;
     }
     let order = plain(doc! { "_id.cell": 1, "_id.number": -1 });
-    database.collection::<Filter>("publications").create_index(order).await?;
+    create_indexes(database, "publications", vec![order]).await?;
+    also_require(database, "pools", &[("opening", "object")]).await?;
     let pools = database.collection::<Filter>("pools");
     let mut without = pools.find(doc! { "opening": { "$exists": false } }).await?;
     while let Some(mut pool) = without.try_next().await? {
@@ -265,8 +297,21 @@ async fn publications(database: &Database) -> Result<(), StoreError> {
 /// The order of entries that occurred at one instant: by pool, as its ledger has them.
 async fn order_within_an_instant(database: &Database) -> Result<(), StoreError> {
     let ledger = database.collection::<Filter>("ledger");
-    ledger.create_index(plain(doc! { "occurredAt": 1, "facility": 1, "category": 1, "revision": 1 })).await?;
+    let order = plain(doc! { "occurredAt": 1, "facility": 1, "category": 1, "revision": 1 });
+    create_indexes(database, "ledger", vec![order]).await?;
     drop_unused(&ledger, "occurredAt_1__id_1").await
+}
+
+/// Creates indexes, with a majority of the members: by itself the server would wait for each that votes, also for one
+/// that is down.
+async fn create_indexes(database: &Database, name: &str, indexes: Vec<IndexModel>) -> Result<(), StoreError> {
+    for index in &indexes {
+        let keys = index.keys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        tracing::info!(collection = name, keys, "creating an index");
+    }
+    let majority = CommitQuorum::Majority;
+    database.collection::<Filter>(name).create_indexes(indexes).commit_quorum(majority).await?;
+    Ok(())
 }
 
 /// Drops an index that nothing asks by any more, unless an interrupted run has dropped it already.
@@ -307,6 +352,35 @@ async fn opening_of(database: &Database, pool: &Filter) -> Result<Filter, StoreE
 
 fn day_of(millis: i64) -> Option<tavolo_schema::Day> {
     tavolo_schema::DateTime::from_millis(millis).map(tavolo_schema::DateTime::day)
+}
+
+/// Adds fields that a document of a collection must have. A hub of an earlier version that is still at work is refused its
+/// writes from then on: it would leave the fields out, and nobody could read what it wrote.
+async fn also_require(database: &Database, name: &str, fields: &[(&str, &str)]) -> Result<(), StoreError> {
+    let mut found = database.list_collections().filter(doc! { "name": name }).await?;
+    let options = found.try_next().await?.map(|collection| collection.options).unwrap_or_default();
+    let mut validator = options.validator.unwrap_or_default();
+    let schema = validator.entry("$jsonSchema").or_insert_with(|| doc! { "bsonType": "object" }.into());
+    if let Some(schema) = schema.as_document_mut() {
+        for (field, kind) in fields {
+            add_field(schema, field, kind);
+        }
+    }
+    database.run_command(doc! { "collMod": name, "validator": validator }).await?;
+    Ok(())
+}
+
+fn add_field(schema: &mut Filter, field: &str, kind: &str) {
+    let required = schema.entry("required").or_insert_with(|| Bson::Array(Vec::new()));
+    if let Some(required) = required.as_array_mut()
+        && !required.iter().any(|own| own.as_str() == Some(field))
+    {
+        required.push(field.into());
+    }
+    let properties = schema.entry("properties").or_insert_with(|| doc! {}.into());
+    if let Some(properties) = properties.as_document_mut() {
+        properties.insert(field, doc! { "bsonType": kind });
+    }
 }
 
 /// The fields a document of a collection must have, with their BSON types.

@@ -85,6 +85,7 @@ async fn who_kept_a_file_is_worked_out_of_stays_and_acts() {
 
     // The same database as an earlier version has left it.
     let guests = driver.collection::<Document>("guests");
+    driver.run_command(doc! { "collMod": "guests", "validator": {} }).await.unwrap();
     let new = doc! { "holder": "", "leftAt": "", "formerKeepers": "", "sight": "" };
     guests.update_many(doc! {}, doc! { "$unset": new }).await.unwrap();
     assert_ne!(files(&driver).await, before);

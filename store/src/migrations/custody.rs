@@ -7,7 +7,7 @@ use mongodb::{
     bson::{Bson, Document as Filter, Uuid, doc},
 };
 
-use super::{FieldsOf, drop_unused, plain};
+use super::{FieldsOf, also_require, create_indexes, drop_unused, plain};
 use crate::StoreError;
 
 /// Files named in one command.
@@ -16,11 +16,13 @@ const AT_ONCE: usize = 1_000;
 pub(super) async fn run(database: &Database) -> Result<(), StoreError> {
     let guests = database.collection::<Filter>("guests");
     remember_who_registered(database).await?;
+    // Before the files are rewritten: what an earlier version writes meanwhile would be lost.
+    also_require(database, "guests", &[("formerKeepers", "array"), ("sight", "array")]).await?;
     guests.aggregate(custody()).await?;
     guests.update_many(doc! {}, doc! { "$unset": { "registeredBy": "" } }).await?;
     looks(database).await?;
     for (name, indexes) in indexes() {
-        database.collection::<Filter>(name).create_indexes(indexes).await?;
+        create_indexes(database, name, indexes).await?;
     }
     drop_unused(&guests, "custodian_1__id_1").await
 }
