@@ -1,5 +1,6 @@
 //! The command line. Every flag has a `TAVOLO_*` variable.
 
+mod books;
 mod roster;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tavolo_resolvers::Graph;
-use tavolo_store::{LookupLimits, Settings, Store};
+use tavolo_store::{LookupLimits, SCHEMA_VERSION, Settings, Store};
 use tavolo_subscriptions::follower;
 
 use self::roster::{MemberCommand, OrganisationArgs};
@@ -66,8 +67,10 @@ pub enum Command {
     /// Make the key that a database is kept with, or replace a lost one.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Add up the ledger and compare it with pools and stays.
+    /// Add up the ledger and compare it with pools and stays. Nothing is written.
     Check(DatabaseArgs),
+    /// Make pools agree with their ledger and their stays again, with entries of correction.
+    Repair(books::RepairArgs),
     /// Bring a database to the schema of this version, and its municipalities to a file.
     Migrate(MigrateArgs),
     /// Look whether a hub can run here, and say what to do where it cannot.
@@ -101,8 +104,9 @@ impl DatabaseArgs {
         Settings { patience, ..Settings::new(&self.mongodb_uri, &self.database) }
     }
 
+    /// The database, as it is: whatever a command does, it migrates nothing.
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
-        Ok(open_store(&self.settings()).await?)
+        Ok(Store::open_existing(&self.settings()).await?)
     }
 }
 
@@ -200,7 +204,8 @@ impl Cli {
             Command::Member(command) => roster::member(command).await,
             Command::Organisation(args) => roster::organisation(args).await,
             Command::Key(command) => key_file::run(command).await,
-            Command::Check(args) => check(&args).await,
+            Command::Check(args) => books::check(&args).await,
+            Command::Repair(args) => books::repair(&args).await,
             Command::Migrate(args) => migrate(args).await,
             Command::Doctor(args) => doctor::run(*args).await,
             Command::Completions { shell } => completions(shell),
@@ -279,21 +284,10 @@ fn token(args: &TokenArgs) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
-async fn check(args: &DatabaseArgs) -> Result<(), Failure> {
-    let audit = args.open().await?.audit().await?;
-    for found in &audit.discrepancies {
-        let category = tavolo_schema::contract_name(found.category);
-        print(&format!("{} {category}: {}\n", found.facility, found.problem))?;
-    }
-    print(&format!("{} pools, {} ledger entries, {} open stays\n", audit.pools, audit.entries, audit.open_stays))?;
-    match audit.discrepancies.len() {
-        0 => Ok(()),
-        wrong => Err(format!("{wrong} discrepancies").into()),
-    }
-}
-
 async fn migrate(args: MigrateArgs) -> Result<(), Failure> {
-    let store = args.database.open().await?;
+    let settings = args.database.settings();
+    let before = Store::connect(&settings).await?.version().await?;
+    let store = Store::open(&settings).await?;
     let loaded = match &args.municipalities {
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -301,5 +295,10 @@ async fn migrate(args: MigrateArgs) -> Result<(), Failure> {
         }
         None => store.load_municipalities(crate::MUNICIPALITIES.as_bytes()).await?,
     };
-    print(&format!("schema {}, {loaded} municipalities\n", tavolo_store::SCHEMA_VERSION))
+    let schema = match before {
+        SCHEMA_VERSION => format!("schema {SCHEMA_VERSION}"),
+        before => format!("schema {SCHEMA_VERSION}, before {before}"),
+    };
+    let municipalities = if loaded == 1 { "municipality" } else { "municipalities" };
+    print(&format!("{schema}; {loaded} {municipalities}\n"))
 }

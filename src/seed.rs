@@ -47,9 +47,7 @@ const CHUNK: usize = 250;
 const DAY: i64 = 86_400_000;
 
 pub(crate) async fn run(args: SeedArgs) -> Result<(), Failure> {
-    let store =
-        crate::serve::open_store(&tavolo_store::Settings::new(&args.database.mongodb_uri, &args.database.database))
-            .await?;
+    let store = args.database.open().await?;
     if !args.add && !store.is_empty().await? {
         let name = &args.database.database;
         return Err(format!("database {name} is not empty: say --add to put invented people into it").into());

@@ -237,7 +237,7 @@ pub fn may(role: Role, act: Act, relation: Relation) -> bool {
         | Act::DischargeGuest => role == Role::Province || (role == Role::Operator && own),
         Act::DecideAccreditation | Act::SuspendAccreditation | Act::RevokeAccreditation => role == Role::Province,
         Act::RegisterGuest => matches!(role, Role::Province | Role::CentralService) || (role == Role::Operator && own),
-        Act::KeepTime => false,
+        Act::KeepTime | Act::RepairBooks => false,
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Act {
     DischargeGuest,
     /// The system's own act: what changes by the clock alone.
     KeepTime,
+    /// The administrator's own act: makes counters, ledger and stays of a pool agree again.
+    RepairBooks,
 }
 
 impl Act {
@@ -67,7 +69,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The system itself, for what changes by the clock.
+    /// The system itself, for what changes by the clock and for the administrator at the command line.
     #[must_use]
     pub fn system() -> Self {
         Self { subject: None, role: None, organisation: None }

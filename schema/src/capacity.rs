@@ -76,6 +76,18 @@ impl Counts {
         self.combine(other, |one, two| one + two)
     }
 
+    /// Each number with its name.
+    #[must_use]
+    pub fn named(self) -> [(&'static str, i32); 5] {
+        [
+            ("accredited", self.accredited),
+            ("installed", self.installed),
+            ("blocked", self.blocked),
+            ("occupied", self.occupied),
+            ("reserved", self.reserved),
+        ]
+    }
+
     fn combine(self, other: Self, with: impl Fn(i32, i32) -> i32) -> Self {
         Self {
             accredited: with(self.accredited, other.accredited),

@@ -74,6 +74,9 @@ rules! {
     /// The record was changed since it was read.
     StaleRevision: Block, "Il dato è stato modificato nel frattempo: rileggere e ripetere.", "The record has changed since it was read: read it again and repeat.", "Tavolo";
 
+    /// Counters, ledger and open stays of these places do not agree, so nothing is entered about them.
+    BooksDisagree: Block, "I numeri di questi posti non concordano con il registro o con le presenze: nulla viene registrato finché l'amministratore del sistema non li ha verificati (tavolo check, tavolo repair).", "The numbers of these places do not agree with the ledger or with the stays: nothing is entered until the administrator of the system has looked into it (tavolo check, tavolo repair).", "Tavolo";
+
     /// There is no such municipality in the province.
     UnknownMunicipality: Block, "Il comune {} non esiste nella provincia.", "There is no municipality {} in the province.", "ISTAT";
     /// The postal code is not one of the municipality.

@@ -38,6 +38,8 @@ pub enum OccupancyCause {
     Admission,
     /// A guest left.
     Discharge,
+    /// The administrator made counters, ledger and stays agree again.
+    Correction,
 }
 
 /// One entry of the ledger. It may name a stay, never a guest.
@@ -111,20 +113,29 @@ impl Pool {
     pub fn enter(&mut self, change: Change, entering: Entering<'_>) -> Option<LedgerEntry> {
         // Never back into a day that has been settled, by a clock that is behind or an act that took long.
         let day = entering.now.day().max(self.settled_on);
-        self.enter_on(day, change, entering)
+        self.enter_on(day, change, entering, false)
     }
 
-    fn enter_on(&mut self, day: Day, change: Change, entering: Entering<'_>) -> Option<LedgerEntry> {
+    /// Makes the entry of a day; `always`, also when it changes no number.
+    pub(crate) fn enter_on(
+        &mut self,
+        day: Day,
+        change: Change,
+        entering: Entering<'_>,
+        always: bool,
+    ) -> Option<LedgerEntry> {
         let after = self.counts_on(day);
         let deltas = after.since(self.ledgered);
         self.settled_on = day;
-        if deltas == Counts::default() {
+        if deltas == Counts::default() && !always {
             return None;
         }
-        if entering.now.day() > self.registered_at.day() {
+        // Never before the last entry: an act that was ordered before midnight may be entered after one of the new day.
+        let registered_at = entering.now.max(self.registered_at);
+        if registered_at.day() > self.registered_at.day() {
             self.opening = self.ledgered;
         }
-        self.registered_at = entering.now;
+        self.registered_at = registered_at;
         self.revision += 1;
         self.ledgered = after;
         self.occurred_at = change.occurred_at;
@@ -142,7 +153,7 @@ impl Pool {
             role: entering.actor.role,
             organisation: entering.actor.organisation,
             occurred_at: change.occurred_at,
-            registered_at: entering.now,
+            registered_at,
         })
     }
 
@@ -171,7 +182,7 @@ impl Pool {
             (_, less) if less < 0 => OccupancyCause::BlockEnded,
             _ => OccupancyCause::BlockBegan,
         };
-        self.enter_on(day, Change::new(cause, day.begins()), Entering { act, actor: &Actor::system(), now })
+        self.enter_on(day, Change::new(cause, day.begins()), Entering { act, actor: &Actor::system(), now }, false)
     }
 }
 

@@ -19,6 +19,7 @@
 pub mod access;
 pub mod accreditation;
 pub mod act;
+pub mod books;
 pub mod capacity;
 pub mod disclosure;
 pub mod facility;

@@ -49,8 +49,18 @@ impl Order {
     /// An order of the system itself.
     #[must_use]
     pub fn of_system(now: DateTime) -> Self {
+        Self::without_member(Act::KeepTime, now)
+    }
+
+    /// An order of the administrator at the command line.
+    #[must_use]
+    pub fn of_administrator(now: DateTime) -> Self {
+        Self::without_member(Act::RepairBooks, now)
+    }
+
+    fn without_member(act: Act, now: DateTime) -> Self {
         Self {
-            act: Act::KeepTime,
+            act,
             actor: Actor::system(),
             idempotency_key: None,
             fingerprint: String::new(),

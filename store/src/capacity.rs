@@ -53,8 +53,6 @@ pub(crate) struct PoolDoc {
     occupied: i32,
     reserved: i32,
     ledgered: Counts,
-    /// Zero where a hub of an earlier version wrote the pool.
-    #[serde(default)]
     opening: Counts,
     settled_on: String,
     revision: i64,
@@ -151,19 +149,34 @@ impl Transaction {
         self.by_id::<PoolDoc>(pool_key(facility, category)).await
     }
 
+    /// The pool that an act is about to change, compared with its books.
+    pub(crate) async fn own_pool(
+        &mut self,
+        facility: FacilityId,
+        category: PlaceCategory,
+    ) -> Result<Option<Pool>, StoreError> {
+        let found = self.pool(facility, category).await?;
+        if let Some(pool) = &found {
+            self.compare_books(pool).await?;
+        }
+        Ok(found)
+    }
+
     pub(crate) async fn pools_of(&mut self, facility: FacilityId) -> Result<Vec<Pool>, StoreError> {
         let filter = doc! { "_id.facility": binary(facility) };
         self.find::<PoolDoc>(filter, doc! { "_id.category": 1 }).await
     }
 
-    /// The pool, or one without places that [`Transaction::change_pool`] will insert.
+    /// Likewise, or one without places that [`Transaction::change_pool`] will insert.
     pub(crate) async fn pool_or_empty(
         &mut self,
         facility: FacilityId,
         category: PlaceCategory,
     ) -> Result<Pool, StoreError> {
         let found = self.pool(facility, category).await?;
-        Ok(found.unwrap_or_else(|| Pool::empty(facility, category, self.now)))
+        let pool = found.unwrap_or_else(|| Pool::empty(facility, category, self.now));
+        self.compare_books(&pool).await?;
+        Ok(pool)
     }
 
     /// The arrivals and exits of a pool after an instant: when, and how many more there were then.
@@ -209,6 +222,10 @@ impl Transaction {
         change: Change,
         apply: impl FnOnce(&mut Pool) + Send,
     ) -> Result<(), StoreError> {
+        self.compare_books(&pool).await?;
+        if self.found.blocks() {
+            return Ok(());
+        }
         let settled = pool.settle(self.act, self.now);
         apply(&mut pool);
         let entered = pool.enter(change, Entering { act: self.act, actor: &self.actor, now: self.now });
@@ -221,6 +238,10 @@ impl Transaction {
 
     /// Enters what the clock alone has changed.
     pub(crate) async fn settle_pool(&mut self, mut pool: Pool) -> Result<(), StoreError> {
+        self.compare_books(&pool).await?;
+        if self.found.blocks() {
+            return Ok(());
+        }
         let settled = pool.settle(self.act, self.now);
         self.put_pool(&pool, doc! {}).await?;
         for entry in &settled {
@@ -231,7 +252,7 @@ impl Transaction {
 
     /// Writes a pool on the condition. Pools are replaced as a whole, so that the change feed
     /// carries them as a whole.
-    async fn put_pool(&mut self, pool: &Pool, condition: Filter) -> Result<(), StoreError> {
+    pub(crate) async fn put_pool(&mut self, pool: &Pool, condition: Filter) -> Result<(), StoreError> {
         let mut filter = doc! { "_id": pool_key(pool.facility, pool.category) };
         filter.extend(condition);
         if self.replace::<PoolDoc>(filter, pool).await? {

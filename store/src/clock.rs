@@ -8,10 +8,10 @@ use mongodb::{
     Database,
     bson::{Bson, Document as Filter, Uuid as Binary, doc},
 };
-use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool};
+use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool, id::FacilityId};
 
 use crate::{
-    Order, Store, StoreError,
+    Order, Outcome, Store, StoreError,
     accreditation::AccreditationDoc,
     act::ActRecord,
     capacity::{PoolDoc, pool_key},
@@ -84,7 +84,8 @@ impl Store {
 
     async fn expire(&self, accreditation: &Accreditation, now: DateTime) -> Result<(), StoreError> {
         let (id, revision) = (accreditation.id, accreditation.revision);
-        self.perform(&Order::of_system(now), move |transaction| {
+        let order = Order::of_system(now);
+        let expired = self.perform(&order, move |transaction| {
             Box::pin(async move {
                 let unchanged = doc! { "_id": binary(id), "revision": revision };
                 let Some(mut accreditation) = transaction.find_one::<AccreditationDoc>(unchanged).await? else {
@@ -99,23 +100,22 @@ impl Store {
                 transaction.put_accreditation(&mut accreditation).await?;
                 Ok(Some(id))
             })
-        })
-        .await
-        .map(drop)
+        });
+        entered(expired.await?, accreditation.facility)
     }
 
     async fn settle(&self, pool: &Pool, now: DateTime) -> Result<(), StoreError> {
         let (facility, category) = (pool.facility, pool.category);
-        self.perform(&Order::of_system(now), move |transaction| {
+        let order = Order::of_system(now);
+        let settled = self.perform(&order, move |transaction| {
             Box::pin(async move {
                 let due = doc! { "_id": pool_key(facility, category), "nextChange": { "$lte": transaction.today().to_string() } };
                 let Some(pool) = transaction.find_one::<PoolDoc>(due).await? else { return Ok(None) };
                 transaction.settle_pool(pool).await?;
                 Ok(Some(facility))
             })
-        })
-        .await
-        .map(drop)
+        });
+        entered(settled.await?, facility)
     }
 
     async fn take_lease(&self, hub: Binary, now: DateTime) -> Result<bool, StoreError> {
@@ -133,4 +133,9 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What the clock changes is refused for one reason alone.
+fn entered<T>(outcome: Outcome<T>, facility: FacilityId) -> Result<(), StoreError> {
+    if outcome.irregularities.is_empty() { Ok(()) } else { Err(StoreError::BooksDisagree(facility)) }
 }

@@ -21,7 +21,7 @@ use crate::{
     gate::{Behalf, Connections, Figures, Gate},
     key::Key,
     lookup::LookupLimits,
-    migrations,
+    migrations::{self, SCHEMA_VERSION},
 };
 
 /// Where marks are.
@@ -73,6 +73,30 @@ impl Store {
         let store = Self::connect(settings).await?;
         store.gate.at_leisure(|database| async move { migrations::run(&database).await }).await?;
         Ok(store)
+    }
+
+    /// Connects to a database that a hub works on, and changes nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::connect`]; [`StoreError::NotTavolo`] when it is none, [`StoreError::OlderSchema`] when it has not been
+    /// migrated.
+    pub async fn open_existing(settings: &Settings) -> Result<Self, StoreError> {
+        let store = Self::connect(settings).await?;
+        match store.version().await? {
+            SCHEMA_VERSION => Ok(store),
+            0 => Err(StoreError::NotTavolo(settings.database.clone())),
+            found => Err(StoreError::OlderSchema { database: settings.database.clone(), found, known: SCHEMA_VERSION }),
+        }
+    }
+
+    /// The schema of the database; 0 when it is none of Tavolo.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NewerSchema`] when this binary does not know it; otherwise faults of the database.
+    pub async fn version(&self) -> Result<i32, StoreError> {
+        self.gate.command(|database| async move { migrations::version(&database).await }).await
     }
 
     /// Connects and demands a replica set.

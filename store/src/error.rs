@@ -1,6 +1,7 @@
 //! What can go wrong between the hub and its database.
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
+use tavolo_schema::id::FacilityId;
 
 /// A fault of the store. Expected refusals are irregularities, not errors.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,24 @@ pub enum StoreError {
     /// The database is kept with another key than this process has.
     #[error("database {0} is kept with another key: take the key file of its other hubs")]
     OtherKey(String),
+    /// What changed by the clock was not entered: counters, ledger and stays of a pool do not agree.
+    #[error("the books of facility {0} do not agree: look with `tavolo check`, and repair them with `tavolo repair`")]
+    BooksDisagree(FacilityId),
+    /// The database is not one of Tavolo.
+    #[error("database {0} holds nothing of Tavolo: check its name; `tavolo serve` and `tavolo migrate` make a new one")]
+    NotTavolo(String),
+    /// The database was written by an older Tavolo.
+    #[error(
+        "database {database} has schema {found}, and this binary knows {known}: bring it there with `tavolo migrate`, with a backup at hand"
+    )]
+    OlderSchema {
+        /// Name of the database.
+        database: String,
+        /// Version found.
+        found: i32,
+        /// Version this binary knows.
+        known: i32,
+    },
     /// The process was started without the key of its database.
     #[error("this process has no key for the idempotency keys of acts")]
     NoKey,

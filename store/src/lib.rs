@@ -22,6 +22,7 @@
 
 pub mod act;
 pub mod admin;
+pub mod audit;
 pub mod changes;
 pub mod clock;
 pub mod health;

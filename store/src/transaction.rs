@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use crate::{
     Order, Outcome, Store, StoreError,
     act::ActRecord,
+    audit::Compared,
     document::{Document, binary, collection, read, write},
     gate::Conversation,
     lookup::{LookupDoc, LookupLimits},
@@ -66,6 +67,7 @@ pub(crate) struct Transaction {
     pub(crate) counted: Arc<OnceLock<bool>>,
     pub(crate) keeper: Option<OrganisationId>,
     pub(crate) within_reach: Reach<Facility>,
+    pub(crate) compared: Compared,
 }
 
 /// Says which things a member may name. What is out of reach is answered as if it did not exist.
@@ -228,6 +230,7 @@ impl Transaction {
             counted: Arc::clone(counted),
             keeper: order.keeper,
             within_reach: Reach::clone(&order.within_reach),
+            compared: Compared::new(),
         })
     }
 
@@ -363,6 +366,26 @@ impl Transaction {
 
     pub(crate) async fn by_id<D: Document>(&mut self, id: impl Into<Bson>) -> Result<Option<D::Noun>, StoreError> {
         self.find_one::<D>(doc! { "_id": id.into() }).await
+    }
+
+    /// The one document that a pipeline makes of a collection.
+    pub(crate) async fn aggregate_one<T>(
+        &mut self,
+        name: &'static str,
+        pipeline: Vec<Filter>,
+    ) -> Result<Option<T>, StoreError>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let made = self.command(move |database, session| {
+            let make = async move {
+                let documents = database.collection::<Filter>(name);
+                let mut cursor = documents.aggregate(pipeline).with_type::<T>().session(&mut *session).await?;
+                Ok(cursor.next(session).await.transpose()?)
+            };
+            make.boxed()
+        });
+        made.await
     }
 
     /// Whether a document matches, asked for by an index when one is named.

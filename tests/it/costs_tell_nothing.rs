@@ -146,3 +146,31 @@ async fn what_is_asked_of_the_database_is_paid_for() {
     assert_eq!(board, 1 + 1 + 40, "the board asks nothing of it");
     world.end().await;
 }
+
+/// The time of an answer tells how many commands it took.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_takes_as_many_commands_whether_somebody_has_moved_since_or_not() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 9).await;
+    world.clock.advance_days(2);
+    let commands = async |subject: &str| {
+        let before = hub.graph.hub().store.commands();
+        hub.data(
+            subject,
+            "{ occupancy(groupBy: MUNICIPALITY, at: \"2026-11-23T20:00:00Z\") { facilities } }",
+            json!({}),
+        )
+        .await;
+        hub.graph.hub().store.commands() - before
+    };
+    for subject in ["", "analyst"] {
+        commands(subject).await;
+        let quiet = commands(subject).await;
+        let guest = hub.guest("operator").await;
+        hub.admit("operator", &guest, &facility).await;
+        crate::interference::at_rest(std::slice::from_ref(&hub)).await;
+        assert_eq!(commands(subject).await, quiet, "{subject:?}: somebody has moved");
+    }
+    world.end().await;
+}

@@ -126,10 +126,11 @@ async fn a_feed_that_falls_silent_is_noticed_and_nothing_is_missed() {
     world.following.silence = Duration::from_secs(6);
     let hub = world.hub().await;
     let facility = house(&world, &other).await;
-    let guest = other.guest("operator").await;
-    until("the hub has it", || async { hub.pool(&facility).await["accredited"] == 9 }).await;
-    let mut socket = watch(&hub, &facility, None).await;
+    let (guest, second) = (other.guest("operator").await, house(&world, &other).await);
+    until("the hub has them", || async { hub.pool(&second).await["accredited"] == 9 }).await;
+    let (mut socket, mut of_act) = (watch(&hub, &facility, None).await, watch(&hub, &second, None).await);
     assert_eq!(socket.event().await["kind"], "CURRENT");
+    assert_eq!(of_act.event().await["kind"], "CURRENT");
     until("it follows", || async { ready(&hub).await["database"] == "following" }).await;
 
     proxy.decide(Fate::Swallow);
@@ -142,7 +143,7 @@ async fn a_feed_that_falls_silent_is_noticed_and_nothing_is_missed() {
     assert_eq!(hub.pool(&facility).await["occupied"], 0, "the board still answers");
 
     // An act is written, and not waited for in vain.
-    let order = json!({ "input": { "guest": guest, "facility": facility, "category": "ORDINARY" }, "key": "dark" });
+    let order = json!({ "input": { "guest": guest, "facility": second, "category": "ORDINARY" }, "key": "dark" });
     let began = Instant::now();
     let answer = hub.send("operator", ADMIT, order.clone()).await;
     let took = began.elapsed();
@@ -155,7 +156,7 @@ async fn a_feed_that_falls_silent_is_noticed_and_nothing_is_missed() {
     assert!(took < Duration::from_millis(1_500), "it waited for {took:?}");
 
     told(&mut socket, 1..=150).await;
-    assert_eq!(socket.event().await["kind"], "CHANGED");
+    assert_eq!(of_act.event().await["kind"], "CHANGED");
     until("the hub follows again", || async { ready(&hub).await["database"] == "following" }).await;
     assert!(cut.elapsed() < Duration::from_secs(12), "after {:?}", cut.elapsed());
     let answer = hub.send("operator", ADMIT, order).await;

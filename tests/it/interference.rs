@@ -31,6 +31,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use tavolo_schema::DateTime;
 
+pub use self::pair::at_rest;
 use self::{
     differences::Difference,
     documents::{Contract, Document, Maker},
@@ -161,6 +162,7 @@ impl Trial<'_> {
             step.perform(pair, self.cast).await;
             pair.settle().await;
             pair.rest().await;
+            pair.tick();
         }
         for &viewer in difference.hidden_from.iter().filter(|_| !before) {
             listening.push(self.listen(viewer).await);
@@ -184,6 +186,7 @@ impl Trial<'_> {
             for listening in &mut listening {
                 listening.until_told(times + 2).await;
             }
+            pair.tick();
         }
         for listening in listening {
             self.hear(listening);
@@ -396,6 +399,7 @@ impl Trial<'_> {
                 self.note(viewer, document.root_names(), document.text(), unlike);
             }
             self.pair.settle().await;
+            self.pair.tick();
             let after = self.maker.query();
             self.ask(viewer, after).await;
         }

@@ -11,7 +11,10 @@ use tavolo_store::key::Seal;
 use tavolo_subscriptions::{Cursor, Follower};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Client, SIGNER, Socket, World, blocking, text, until};
+use crate::{
+    harness::{Client, SIGNER, Socket, World, blocking, text, until},
+    stage::assert_books_agree,
+};
 
 const WATCH: &str = "subscription($filter: OccupancyFilter, $after: String) {
     occupancyChanged(filter: $filter, after: $after) {
@@ -644,7 +647,7 @@ async fn when_mongod_is_killed_and_comes_back_subscriptions_survive_and_miss_not
             .collect();
         assert_eq!(sent, written);
     }
-    assert_eq!(world.store.audit().await.unwrap().discrepancies, []);
+    assert_books_agree(&world).await;
     assert!(refused_after < 5 * world.settings.patience, "an answer came after {refused_after:?}");
     world.end().await;
     mongod.stop().await;

@@ -14,6 +14,7 @@
 
 mod accreditation_states;
 mod acts;
+mod books;
 mod budget;
 mod by_the_clock;
 mod commands;

@@ -90,7 +90,8 @@ export type Cause =
   | "ACCREDITATION_REVOKED"
   | "ACCREDITATION_EXPIRED"
   | "ADMISSION"
-  | "DISCHARGE";
+  | "DISCHARGE"
+  | "CORRECTION";
 
 export type PoolPlaces = Omit<Places, "allocable" | "overCapacity" | "occupancyRate">;
 

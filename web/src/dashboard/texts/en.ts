@@ -147,6 +147,7 @@ export const en: Texts = {
     ACCREDITATION_EXPIRED: "Accreditation expired",
     ADMISSION: "Arrival",
     DISCHARGE: "Departure",
+    CORRECTION: "Books corrected",
   },
 
   facilities: "The facilities",

@@ -156,6 +156,7 @@ export const it = {
     ACCREDITATION_EXPIRED: "Accreditamento scaduto",
     ADMISSION: "Arrivo",
     DISCHARGE: "Uscita",
+    CORRECTION: "Registro corretto",
   },
 
   facilities: "Le strutture",
