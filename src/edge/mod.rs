@@ -19,7 +19,7 @@ mod streams;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::from_fn_with_state,
@@ -40,6 +40,7 @@ use tower_http::{
 use budget::payer;
 pub use budget::{Balance, Budgets, Exhausted};
 pub use documents::{Document, DocumentError, Documents};
+use envelope::Client;
 pub(crate) use envelope::Peer;
 pub use host::Host;
 pub(crate) use operation::FREE;
@@ -153,6 +154,12 @@ impl Edge {
         }
     }
 
+    /// Whether figures are told at the hub's own address: to whoever asks from this machine, where they have no address
+    /// of their own.
+    fn tells_figures_to(&self, client: Client) -> bool {
+        client.local && self.settings.metrics_listen.is_none()
+    }
+
     /// Whom a header or an init message names; nobody in particular without a token.
     async fn admit(&self, authorization: Option<&str>) -> Result<Option<Admitted>, Refusal> {
         let Some(text) = authorization else { return Ok(None) };
@@ -187,21 +194,22 @@ async fn contract() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Graph::sdl())
 }
 
-/// Whether the hub can answer. Reading goes on without the database; the body tells how the board stands.
-async fn ready(State(edge): State<Edge>) -> impl IntoResponse {
+/// Whether the hub can answer. Reading goes on without the database; the body tells how the hub follows it. The position
+/// of the board moves with every act, and so does the age of the last answer: they are told to whom figures are told.
+async fn ready(State(edge): State<Edge>, Extension(client): Extension<Client>) -> impl IntoResponse {
     let table = &edge.graph.hub().table;
-    let position = table.board().position();
     // Why is for the log: it names servers.
     let database = match table.link() {
         Link::Following => "following",
         Link::Silent => "silent",
         Link::Lost(_) => "lost",
     };
-    let body = json!({
-        "board": { "seconds": position.seconds, "increment": position.increment },
-        "database": database,
-        "lastAnswerSecondsAgo": table.unheard().as_millis() as f64 / 1_000.0,
-    });
+    let mut body = json!({ "database": database });
+    if edge.tells_figures_to(client) {
+        let position = table.board().position();
+        body["board"] = json!({ "seconds": position.seconds, "increment": position.increment });
+        body["lastAnswerSecondsAgo"] = json!(table.unheard().as_millis() as f64 / 1_000.0);
+    }
     axum::Json(body)
 }
 

@@ -374,3 +374,25 @@ async fn the_addresses_beside_the_graph_answer() {
     );
     world.end().await;
 }
+
+#[tokio::test]
+async fn nothing_that_moves_with_acts_is_told_elsewhere() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let ready = async |hub: &Client, through: &[&'static str]| {
+        let through =
+            through.iter().fold(request(hub, Method::GET, "/readyz"), |request, name| request.header(*name, "x"));
+        through.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    for header in ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via"] {
+        assert_eq!(ready(&hub, &[header]).await, json!({ "database": "following" }), "through a proxy: {header}");
+    }
+    let local = ready(&hub, &[]).await;
+    hub.guest("operator").await;
+    assert_ne!(ready(&hub, &[]).await["board"], local["board"]);
+    // Where figures have an address of their own, nobody knows who asks at this one.
+    let metrics_listen = Some("127.0.0.1:0".parse().unwrap());
+    let apart = world.hub_with(Settings { metrics_listen, ..Settings::default() }).await;
+    assert_eq!(ready(&apart, &[]).await, json!({ "database": "following" }));
+    world.end().await;
+}
