@@ -4,7 +4,9 @@ mod accept;
 mod budget;
 mod documents;
 mod envelope;
+mod etag;
 mod export;
+mod fixed;
 mod host;
 mod http;
 pub(crate) mod metrics;
@@ -16,7 +18,11 @@ mod socket;
 mod sse;
 mod streams;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     Extension, Router,
@@ -42,6 +48,7 @@ pub use budget::{Balance, Budgets, Exhausted};
 pub use documents::{Document, DocumentError, Documents};
 use envelope::Client;
 pub(crate) use envelope::Peer;
+use fixed::Fixed;
 pub use host::Host;
 pub(crate) use operation::FREE;
 pub use seats::Seats;
@@ -87,16 +94,19 @@ pub fn router(edge: Edge) -> Router {
     // Before anything is counted.
     metrics::recorder();
     let cors = cors(&edge.origins);
+    let fixed = Router::new()
+        .route("/graphql/schema.graphql", get(contract))
+        .merge(pages::router())
+        .route_layer(from_fn_with_state(edge.clone(), http::entrance));
     Router::new()
         .route("/graphql", post(http::post).get(http::get).fallback(http::not_allowed).layer(cors.clone()))
-        .route("/graphql/schema.graphql", get(contract))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::local))
         .route("/demo/tokens.json", get(demo_tokens))
-        .merge(pages::router())
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
-        // Not compressed: what is sent piece by piece.
+        // Not compressed: what has been once and for all, and what is sent piece by piece.
+        .merge(fixed)
         .route("/graphql/stream", get(sse::get).post(sse::post).fallback(http::not_allowed).layer(cors))
         .route("/graphql/ws", get(socket::upgrade))
         .merge(export::router())
@@ -190,8 +200,9 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
 }
 
-async fn contract() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Graph::sdl())
+async fn contract(headers: HeaderMap) -> Response {
+    static CONTRACT: LazyLock<Fixed> = LazyLock::new(|| Fixed::new("text/plain; charset=utf-8", Graph::sdl()));
+    CONTRACT.answer(&headers, [(header::CACHE_CONTROL, "no-cache")])
 }
 
 /// Whether the hub can answer. Reading goes on without the database; the body tells how the hub follows it. The position
