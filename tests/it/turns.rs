@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::{
     harness::{Client, World, until},
     proxy::{Fate, Proxy},
+    statistics::{STATISTICS, autumn, guest},
 };
 
 /// More than a busy machine needs for a few commands, and less than anybody waits for one that is not answered.
@@ -151,5 +152,37 @@ async fn who_waits_for_its_own_turn_is_counted_and_not_told_that_the_database_is
     assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer}");
     assert_eq!(error["message"], "too much is asked of the database at once; try again");
     hub.data("province", GUESTS, Value::Null).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_statistics_are_made_in_nobodys_turn() {
+    let (mut world, _, _) = autumn(vec![guest(0, "M", "NGA", "2026-09-10")]).await;
+    world.clock.advance_days(71);
+    let proxy = Proxy::before(&world.settings.uri).await;
+    world.settings.uri = proxy.uri();
+    world.settings.patience = Duration::from_secs(60);
+    let hub = world.hub().await;
+    proxy.decide_on(&[LOST.as_bytes()], Fate::Swallow);
+    let stays: [&[u8]; 2] = [b"find", b"stays"];
+    proxy.decide_on(&stays, Fate::Hold);
+    let variables = json!({ "from": "2026-07-01", "to": "2026-12-31" });
+    let (asking, wanted) = (hub.clone(), variables.clone());
+    let asking = tokio::spawn(async move { asking.send("analyst", STATISTICS, wanted).await });
+    until("the stays are asked for", async || proxy.held() >= 1).await;
+    // The analyst has gone, and asks for as much as it may on links that bring no answer.
+    asking.abort();
+    let own = store(&hub, member(&hub, "analyst"));
+    for _ in 0..8 {
+        lose(&own);
+    }
+    let connections = || own.connections();
+    until("all ask", async || connections().in_use + connections().waiting >= 8).await;
+    proxy.decide_on(&stays, Fate::Pass);
+    let began = Instant::now();
+    let table = hub.data("prefecture", STATISTICS, variables).await;
+    assert_eq!(table["statistics"]["to"], "2026-12-31");
+    let took = began.elapsed();
+    assert!(took < PROMPT, "others waited for {took:?}");
     world.end().await;
 }
