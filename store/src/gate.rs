@@ -8,8 +8,9 @@
 //!
 //! Each reader has a turn to wait for first ([`Behalf`]): few commands at once for each member, so that whoever asks for
 //! much waits for itself; and all who have no token have a part of the permits together. These are always taken in this
-//! order, and whoever has a permit waits for nobody who could be waiting for one. A transaction keeps its permit from beginning to end for that reason: with one for
-//! each command, it would hold locks of the database while it waits for the permits of those who wait for its locks.
+//! order, and whoever has a permit waits for nobody who could be waiting for one. A transaction keeps its permit from
+//! beginning to end for that reason: with one for each command, it would hold locks of the database while it waits for
+//! the permits of those who wait for its locks.
 //!
 //! The raw database is private to this file. Only the change feed is handed it, for which connections are left over.
 
@@ -54,8 +55,8 @@ const LEFT_OVER: u32 = 2;
 /// The driver speaks up by itself when it has found no server for as long as it was told to wait; it says more about why
 /// than that time is over. So it is given a moment longer.
 const MOMENT: Duration = Duration::from_millis(500);
-/// After so long a transaction will get no answer any more: some link swallows what is sent. The connection is given up.
-/// That of a command is given up when nobody has waited for it for as long as patience lasts.
+/// After so long a command of a transaction will get no answer any more: some link swallows what is sent. The connection
+/// is given up. That of any other command is given up when nobody has waited for it for as long as patience lasts.
 const LOST_AFTER: Duration = Duration::from_secs(60);
 /// How long something may take that nobody at a table waits for.
 const LEISURE: Duration = Duration::from_secs(120);
