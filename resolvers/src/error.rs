@@ -24,7 +24,8 @@ pub enum ErrorCode {
     Timeout,
     /// The idempotency key was used before with a different input.
     IdempotencyKeyReused,
-    /// The database does not answer, or too many others write: nothing was written, try again.
+    /// The database does not answer, too much is asked of it at once, or too many others write: nothing was written, try
+    /// again.
     Unavailable,
     /// The act may have been written, or is not on the board yet: repeat it with the same idempotency key.
     OutcomePending,
@@ -99,6 +100,10 @@ pub(crate) fn fault(error: &StoreError) -> Error {
         StoreError::Unavailable(_) => {
             tracing::warn!(%error, "the database does not answer");
             coded(ErrorCode::Unavailable, "the database does not answer; try again")
+        }
+        StoreError::NoTurn => {
+            tracing::warn!(%error, "a request got no turn");
+            coded(ErrorCode::Unavailable, "too much is asked of the database at once; try again")
         }
         StoreError::OutcomeUnknown => pending(),
         StoreError::NotAMember => forbidden(false),

@@ -181,7 +181,10 @@ impl Graph {
 
     /// What one request works with, or one part of a subscription.
     pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
-        let behalf = if performance.is_some() { Behalf::Watchers } else { viewer.behalf() };
+        let behalf = match &performance {
+            Some(performance) => Behalf::Watchers(performance.standing.organisation),
+            None => viewer.behalf(),
+        };
         let hub = Hub { store: self.hub.store.on_behalf_of(behalf), ..self.hub.clone() };
         Desk {
             performance,

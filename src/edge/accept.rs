@@ -29,6 +29,13 @@ pub(super) fn page(headers: &HeaderMap) -> bool {
     weighted(headers, header::ACCEPT).iter().any(|(range, weight)| range == "text/html" && *weight > 0)
 }
 
+/// Whether a body may be packed with gzip.
+pub(super) fn gzip(headers: &HeaderMap) -> bool {
+    let accepted = weighted(headers, header::ACCEPT_ENCODING);
+    let weight = |name: &str| accepted.iter().find(|(coding, _)| coding == name).map(|(_, weight)| *weight);
+    weight("gzip").or_else(|| weight("*")).is_some_and(|weight| weight > 0)
+}
+
 /// The one of our languages that the client likes best; Italian when it names none.
 pub(super) fn language(headers: &HeaderMap) -> Language {
     let spoken = weighted(headers, header::ACCEPT_LANGUAGE).into_iter().filter_map(|(tag, weight)| {
@@ -85,6 +92,21 @@ mod tests {
         }
         assert!(page(&headers(header::ACCEPT, "text/html,*/*;q=0.8")));
         assert!(!page(&headers(header::ACCEPT, "text/html;q=0,*/*")));
+    }
+
+    #[test]
+    fn a_body_is_packed_for_whoever_can_unpack_it() {
+        assert!(!gzip(&HeaderMap::new()));
+        for (accepted, packed) in [
+            ("gzip, deflate, br", true),
+            ("br, GZIP;q=0.1", true),
+            ("*", true),
+            ("gzip;q=0, *", false),
+            ("identity, *;q=0", false),
+            ("gzipped", false),
+        ] {
+            assert_eq!(gzip(&headers(header::ACCEPT_ENCODING, accepted)), packed, "{accepted}");
+        }
     }
 
     #[test]

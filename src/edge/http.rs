@@ -8,12 +8,11 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, Uri, header},
+    middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tavolo_resolvers::{
     Kind, Prepared, Viewer,
     error::ErrorCode,
@@ -29,6 +28,7 @@ use super::{
     budget::{Balance, Exhausted},
     correlation,
     envelope::Client,
+    etag,
     metrics::Record,
     operation::Operation,
     viewer,
@@ -287,6 +287,22 @@ pub(super) fn rejected(status: StatusCode, message: impl Into<String>) -> Refuse
     Refused::new(status, ErrorCode::BadRequest, message.into())
 }
 
+/// Takes the entrance from whoever asks for something that has no other price.
+pub(super) async fn entrance(
+    State(edge): State<Edge>,
+    Extension(client): Extension<Client>,
+    request: HttpRequest<Body>,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    // It is for everybody: a token that is not valid is none.
+    let admitted = edge.admit(authorization(&parts.headers)).await.unwrap_or_default();
+    match edge.budgets.bill(admitted.as_ref(), client.address).charge(ENTRANCE) {
+        Ok(_) => next.run(HttpRequest::from_parts(parts, body)).await,
+        Err(exhausted) => Refused::from(exhausted).answer(&parts.headers, JSON),
+    }
+}
+
 /// The answer where there is nothing.
 pub(super) async fn not_found(headers: HeaderMap) -> Response {
     rejected(StatusCode::NOT_FOUND, "there is nothing at this address").answer(&headers, JSON)
@@ -316,13 +332,8 @@ fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
 fn revalidated(headers: &HeaderMap, media: &'static str, body: Vec<u8>) -> Response {
     let zipped =
         headers.get(header::ACCEPT_ENCODING).is_some_and(|value| value.as_bytes().windows(4).any(|w| w == b"gzip"));
-    // The bytes that are sent differ with the encoding, and so does their tag.
-    let encoding = if zipped { "-gzip" } else { "" };
-    let tag = format!("\"{}{encoding}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..18]));
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut known = known.flat_map(|value| value.split(',')).map(|known| known.trim().trim_start_matches("W/"));
-    let holds = known.any(|known| known == tag || known == "*");
-    let mut response = if holds {
+    let tag = etag::of(&body, zipped);
+    let mut response = if etag::is_known(headers, &tag) {
         let mut response = answer(StatusCode::NOT_MODIFIED, media, Vec::new());
         response.headers_mut().remove(header::CONTENT_TYPE);
         response

@@ -104,7 +104,7 @@ pub(super) async fn local(
     Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Response {
-    if edge.settings.metrics_listen.is_some() || !client.local {
+    if !edge.tells_figures_to(client) {
         return not_found(headers).await;
     }
     figures(&edge)

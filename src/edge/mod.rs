@@ -4,7 +4,9 @@ mod accept;
 mod budget;
 mod documents;
 mod envelope;
+mod etag;
 mod export;
+mod fixed;
 mod host;
 mod http;
 pub(crate) mod metrics;
@@ -16,10 +18,14 @@ mod socket;
 mod sse;
 mod streams;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::{HeaderMap, HeaderName, Method, StatusCode, header},
     middleware::from_fn_with_state,
@@ -40,7 +46,9 @@ use tower_http::{
 use budget::payer;
 pub use budget::{Balance, Budgets, Exhausted};
 pub use documents::{Document, DocumentError, Documents};
+use envelope::Client;
 pub(crate) use envelope::Peer;
+use fixed::Fixed;
 pub use host::Host;
 pub(crate) use operation::FREE;
 pub use seats::Seats;
@@ -86,16 +94,19 @@ pub fn router(edge: Edge) -> Router {
     // Before anything is counted.
     metrics::recorder();
     let cors = cors(&edge.origins);
+    let fixed = Router::new()
+        .route("/graphql/schema.graphql", get(contract))
+        .merge(pages::router())
+        .route_layer(from_fn_with_state(edge.clone(), http::entrance));
     Router::new()
         .route("/graphql", post(http::post).get(http::get).fallback(http::not_allowed).layer(cors.clone()))
-        .route("/graphql/schema.graphql", get(contract))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::local))
         .route("/demo/tokens.json", get(demo_tokens))
-        .merge(pages::router())
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
-        // Not compressed: what is sent piece by piece.
+        // Not compressed: what has been once and for all, and what is sent piece by piece.
+        .merge(fixed)
         .route("/graphql/stream", get(sse::get).post(sse::post).fallback(http::not_allowed).layer(cors))
         .route("/graphql/ws", get(socket::upgrade))
         .merge(export::router())
@@ -153,6 +164,12 @@ impl Edge {
         }
     }
 
+    /// Whether figures are told at the hub's own address: to whoever asks from this machine, where they have no address
+    /// of their own.
+    fn tells_figures_to(&self, client: Client) -> bool {
+        client.local && self.settings.metrics_listen.is_none()
+    }
+
     /// Whom a header or an init message names; nobody in particular without a token.
     async fn admit(&self, authorization: Option<&str>) -> Result<Option<Admitted>, Refusal> {
         let Some(text) = authorization else { return Ok(None) };
@@ -183,25 +200,27 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
 }
 
-async fn contract() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Graph::sdl())
+async fn contract(headers: HeaderMap) -> Response {
+    static CONTRACT: LazyLock<Fixed> = LazyLock::new(|| Fixed::new("text/plain; charset=utf-8", Graph::sdl()));
+    CONTRACT.answer(&headers, [(header::CACHE_CONTROL, "no-cache")])
 }
 
-/// Whether the hub can answer. Reading goes on without the database; the body tells how the board stands.
-async fn ready(State(edge): State<Edge>) -> impl IntoResponse {
+/// Whether the hub can answer. Reading goes on without the database; the body tells how the hub follows it. The position
+/// of the board moves with every act, and so does the age of the last answer: they are told to whom figures are told.
+async fn ready(State(edge): State<Edge>, Extension(client): Extension<Client>) -> impl IntoResponse {
     let table = &edge.graph.hub().table;
-    let position = table.board().position();
     // Why is for the log: it names servers.
     let database = match table.link() {
         Link::Following => "following",
         Link::Silent => "silent",
         Link::Lost(_) => "lost",
     };
-    let body = json!({
-        "board": { "seconds": position.seconds, "increment": position.increment },
-        "database": database,
-        "lastAnswerSecondsAgo": table.unheard().as_millis() as f64 / 1_000.0,
-    });
+    let mut body = json!({ "database": database });
+    if edge.tells_figures_to(client) {
+        let position = table.board().position();
+        body["board"] = json!({ "seconds": position.seconds, "increment": position.increment });
+        body["lastAnswerSecondsAgo"] = json!(table.unheard().as_millis() as f64 / 1_000.0);
+    }
     axum::Json(body)
 }
 

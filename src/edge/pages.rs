@@ -1,7 +1,14 @@
 //! The pages, carried in the binary.
 
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{LazyLock, OnceLock},
+};
+
 use axum::{
     Router,
+    body::Bytes,
     extract::{Path, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -9,7 +16,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use super::{Edge, http::not_found};
+use super::{Edge, fixed::Fixed, http::not_found};
 
 /// What `npm run build` left in `web/dist`.
 #[derive(RustEmbed)]
@@ -39,19 +46,31 @@ async fn of_graphiql(path: Result<Path<String>, PathRejection>, headers: HeaderM
     }
 }
 
+/// The files, each packed when it is first asked for.
+static FILES: LazyLock<HashMap<Cow<'static, str>, OnceLock<Fixed>>> =
+    LazyLock::new(|| Bundle::iter().map(|path| (path, OnceLock::new())).collect());
+
+fn found(path: &str) -> Option<&'static Fixed> {
+    let kept = FILES.get(path)?;
+    if let Some(fixed) = kept.get() {
+        return Some(fixed);
+    }
+    let file = Bundle::get(path)?;
+    let body = match file.data {
+        Cow::Borrowed(carried) => Bytes::from_static(carried),
+        Cow::Owned(read) => read.into(),
+    };
+    Some(kept.get_or_init(|| Fixed::new(file.metadata.mimetype(), body)))
+}
+
 async fn file(path: String, headers: HeaderMap) -> Response {
-    let Some(found) = Bundle::get(&path) else {
+    let Some(found) = found(&path) else {
         // Whoever is told so looks for a page.
-        let built = Bundle::get("index.html").is_some();
+        let built = FILES.contains_key("index.html");
         return if built { not_found(headers).await } else { (StatusCode::NOT_FOUND, NOT_BUILT).into_response() };
     };
     // Files under `assets` carry a hash of their content in their name.
     let cache = if path.contains("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let policy = if path.starts_with("graphiql/") { GRAPHIQL_POLICY } else { PAGE_POLICY };
-    let headers = [
-        (header::CONTENT_TYPE, found.metadata.mimetype().to_owned()),
-        (header::CACHE_CONTROL, cache.into()),
-        (header::CONTENT_SECURITY_POLICY, policy.into()),
-    ];
-    (headers, found.data.into_owned()).into_response()
+    found.answer(&headers, [(header::CACHE_CONTROL, cache), (header::CONTENT_SECURITY_POLICY, policy)])
 }

@@ -1,7 +1,7 @@
 //! Seats: who holds a stream of answers open, how many there may be, what runs on them, and why each one ended.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::pending,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,6 +34,12 @@ impl Holder {
             Self::Address(_) => settings.sockets - settings.sockets / 10,
         }
     }
+}
+
+/// Seats of the hub that those can take who have yet to say who they are, without making room for each other: half of
+/// what is for members alone stays free of them, for whoever comes with a token.
+fn kept_free(settings: &Settings) -> usize {
+    settings.sockets.saturating_sub((settings.sockets / 20).max(1))
 }
 
 /// What holds a stream open.
@@ -69,8 +75,10 @@ pub struct Seats(Arc<Mutex<Taken>>);
 struct Taken {
     seats: usize,
     by: HashMap<Holder, Held>,
-    /// Those of each address who have yet to say who they are, in the order in which they came.
-    doors: HashMap<IpAddr, VecDeque<Waiting>>,
+    /// Those who have yet to say who they are, in the order in which they came.
+    unnamed: BTreeMap<u64, Waiting>,
+    /// Their numbers, by address.
+    doors: HashMap<IpAddr, BTreeSet<u64>>,
     /// How many have come.
     came: u64,
 }
@@ -78,7 +86,7 @@ struct Taken {
 /// Somebody who has yet to say who it is.
 #[derive(Debug)]
 struct Waiting {
-    number: u64,
+    address: IpAddr,
     /// Tells it to make room.
     displaced: CancellationToken,
 }
@@ -104,25 +112,40 @@ impl Taken {
     }
 
     /// Lets somebody stand at the door of an address. When there are as many as there may be, whoever has stood there
-    /// longest without a word makes room: so nobody who says nothing keeps others out who would.
+    /// longest without a word makes room: so nobody who says nothing keeps others out who would. Where addresses cost
+    /// nothing, that is so for all doors together, before the last seats of the hub are taken.
     fn wait_at(&mut self, address: IpAddr, settings: &Settings) -> (u64, CancellationToken) {
-        let door = self.doors.entry(address).or_default();
-        while door.len() >= settings.sockets_per_member.max(1) {
-            door.pop_front().inspect(|longest| longest.displaced.cancel());
+        while let Some(door) = self.doors.get(&address)
+            && door.len() >= settings.sockets_per_member.max(1)
+            && let Some(&longest) = door.first()
+        {
+            self.displace(longest);
+        }
+        if self.seats >= kept_free(settings)
+            && let Some((&longest, _)) = self.unnamed.first_key_value()
+        {
+            self.displace(longest);
         }
         self.came += 1;
-        let waiting = Waiting { number: self.came, displaced: CancellationToken::new() };
-        let stands = (waiting.number, waiting.displaced.clone());
-        door.push_back(waiting);
-        stands
+        let displaced = CancellationToken::new();
+        self.doors.entry(address).or_default().insert(self.came);
+        self.unnamed.insert(self.came, Waiting { address, displaced: displaced.clone() });
+        (self.came, displaced)
     }
 
-    fn leave_door(&mut self, address: IpAddr, number: u64) {
-        let Some(door) = self.doors.get_mut(&address) else { return };
-        door.retain(|waiting| waiting.number != number);
-        if door.is_empty() {
-            self.doors.remove(&address);
+    fn displace(&mut self, number: u64) {
+        self.leave_door(number).inspect(|waiting| waiting.displaced.cancel());
+    }
+
+    fn leave_door(&mut self, number: u64) -> Option<Waiting> {
+        let waiting = self.unnamed.remove(&number)?;
+        if let Some(door) = self.doors.get_mut(&waiting.address) {
+            door.remove(&number);
+            if door.is_empty() {
+                self.doors.remove(&waiting.address);
+            }
         }
+        Some(waiting)
     }
 
     fn give_back(&mut self, holder: &Holder, less: impl FnOnce(&mut Held)) {
@@ -194,8 +217,8 @@ impl Seat {
     /// Takes it from its holder.
     fn leave(&mut self, taken: &mut Taken) {
         taken.give_back(&self.holder, |own| own.seats -= 1);
-        if let (Holder::Unnamed(address), Some((number, _))) = (&self.holder, self.stands.take()) {
-            taken.leave_door(*address, number);
+        if let Some((number, _)) = self.stands.take() {
+            taken.leave_door(number);
         }
     }
 
@@ -317,7 +340,30 @@ mod tests {
         assert!(!displaced(&fourth), "the third has gone");
         drop((first, second, elsewhere, fourth, fifth));
         let taken = seats.taken();
-        assert_eq!((taken.seats, taken.by.len(), taken.doors.len()), (0, 0, 0));
+        assert_eq!((taken.seats, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn strangers_from_many_networks_leave_room_for_members() {
+        let settings = Settings { sockets: 100, sockets_per_member: 2, ..Settings::default() };
+        let network = |number: u128| IpAddr::from(std::net::Ipv6Addr::from_bits(number << 64));
+        let seats = Seats::default();
+        let take = |holder: Holder| seats.take(holder, Transport::Socket, &settings);
+        let held: Vec<Seat> = (0..200).filter_map(|number| take(Holder::Address(network(number))).ok()).collect();
+        assert_eq!(held.len(), 90);
+        let mut silent = std::collections::VecDeque::new();
+        for number in 0..500 {
+            silent.push_back(take(Holder::Unnamed(network(number))).unwrap());
+            // Whoever is told to make room goes.
+            silent.retain(|seat| seat.displaced().now_or_never().is_none());
+            assert!(silent.len() <= 6, "{}", silent.len());
+        }
+        let named = [(); 2].map(|()| take(member("a")).unwrap());
+        let mut browser = take(Holder::Unnamed(network(1_000))).unwrap();
+        assert_eq!(browser.pass_to(member("b"), &settings), Ok(()));
+        drop((held, silent, named, browser));
+        let taken = seats.taken();
+        assert_eq!((taken.seats, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
     }
 
     #[test]

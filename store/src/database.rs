@@ -71,7 +71,7 @@ impl Store {
     /// replica set, a database of a newer version.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let store = Self::connect(settings).await?;
-        store.gate.at_leisure(|database| async move { migrations::run(&database).await }).await?;
+        store.gate.to_the_end(|database| async move { migrations::run(&database).await }).await?;
         Ok(store)
     }
 
@@ -176,7 +176,7 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn drop_database(&self) -> Result<(), StoreError> {
-        self.gate.at_leisure(|database| async move { Ok(database.drop().await?) }).await
+        self.gate.to_the_end(|database| async move { Ok(database.drop().await?) }).await
     }
 
     pub(crate) fn keyed(self, key: Key) -> Self {

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The database does not answer in time.
     #[error("the database does not answer: {0}")]
     Unavailable(#[source] Error),
+    /// Nothing was sent to the database: what was asked of it before did not end within the patience.
+    #[error("no turn within the patience: too much is asked of the database at once")]
+    NoTurn,
     /// Other writers kept this act from committing within its time.
     #[error("too many others write the same record; try again")]
     Busy,

@@ -7,17 +7,19 @@
 //! the permit is given back when the command has really ended.
 //!
 //! Each reader has a turn to wait for first ([`Behalf`]): few commands at once for each member, so that whoever asks for
-//! much waits for itself. Turns and permits are always taken in this order, and whoever has a permit waits for nobody
-//! who could be waiting for one. A transaction keeps its permit from beginning to end for that reason: with one for
-//! each command, it would hold locks of the database while it waits for the permits of those who wait for its locks.
+//! much waits for itself; and all who have no token have a part of the permits together. These are always taken in this
+//! order, and whoever has a permit waits for nobody who could be waiting for one. A transaction keeps its permit from
+//! beginning to end for that reason: with one for each command, it would hold locks of the database while it waits for
+//! the permits of those who wait for its locks.
 //!
 //! The raw database is private to this file. Only the change feed is handed it, for which connections are left over.
 
+mod queue;
 mod turns;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -31,13 +33,14 @@ use futures_util::{
 use mongodb::{Client, ClientSession, Cursor, Database, error::Error, options::ClientOptions};
 use serde::de::DeserializeOwned;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
+    task::JoinError,
+    time::{Instant, timeout_at},
 };
 use tracing::Instrument;
 
+use queue::{Pass, Queue};
 pub use turns::Behalf;
-use turns::{Holders, Kind};
+use turns::Kind;
 
 use crate::{Settings, StoreError, changes::Feeding};
 
@@ -52,8 +55,11 @@ const LEFT_OVER: u32 = 2;
 /// The driver speaks up by itself when it has found no server for as long as it was told to wait; it says more about why
 /// than that time is over. So it is given a moment longer.
 const MOMENT: Duration = Duration::from_millis(500);
-/// After so long no answer will come any more: some link swallows what is sent. The connection is given up.
+/// After so long a command of a transaction will get no answer any more: some link swallows what is sent. The connection
+/// is given up. That of any other command is given up when nobody has waited for it for as long as patience lasts.
 const LOST_AFTER: Duration = Duration::from_secs(60);
+/// How long something may take that nobody at a table waits for.
+const LEISURE: Duration = Duration::from_secs(120);
 
 /// Documents of a batch. The server by itself would send 16 MB of them at a time.
 const BATCH: u32 = 1_000;
@@ -63,7 +69,6 @@ const BATCH: u32 = 1_000;
 pub(crate) struct Figures {
     pub(crate) commands: AtomicU64,
     pub(crate) open: AtomicI64,
-    waiting: AtomicI64,
 }
 
 /// The connections to the database, as they are now.
@@ -73,7 +78,7 @@ pub struct Connections {
     pub open: i64,
     /// Commands and transactions that are being done.
     pub in_use: i64,
-    /// Those that wait until they may be.
+    /// Those that wait until they may be: for others, or for the turn of whoever asks.
     pub waiting: i64,
 }
 
@@ -87,34 +92,9 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 struct Shared {
     database: Database,
-    permits: Arc<Semaphore>,
-    all: usize,
-    holders: Mutex<Holders>,
+    queue: Queue,
     figures: Arc<Figures>,
     patience: Duration,
-}
-
-/// The right to use a connection, and the turn of whoever it is for.
-#[derive(Debug)]
-pub(crate) struct Pass {
-    _permit: OwnedSemaphorePermit,
-    _turn: Option<OwnedSemaphorePermit>,
-}
-
-/// Counts one who waits.
-struct Waits<'f>(&'f AtomicI64);
-
-impl<'f> Waits<'f> {
-    fn new(waiting: &'f AtomicI64) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// No answer came in time.
@@ -122,25 +102,21 @@ fn silent() -> StoreError {
     StoreError::Unavailable(Error::custom("no answer within the patience"))
 }
 
-async fn acquire(semaphore: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
-    // None is ever closed.
-    semaphore.acquire_owned().await.map_err(|_| silent())
-}
-
-/// Does a piece of work in a task of its own and waits for it until then. It is done in any case.
+/// Does a piece of work in a task of its own and waits for it until then. It is done in any case, unless it takes until
+/// it is lost.
 async fn apart<T: Send + 'static>(
-    until: Option<Instant>,
+    until: Instant,
+    lost: Instant,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let done = match until {
-        Some(until) => {
-            let task = tokio::spawn(timeout(LOST_AFTER, work).in_current_span());
-            let Ok(done) = timeout_at(until, task).await else { return Err(silent()) };
-            done.map(|done| done.map_err(|_| silent()))
-        }
-        None => tokio::spawn(work.in_current_span()).await.map(Ok),
-    };
-    done.unwrap_or_else(|failed| match failed.try_into_panic() {
+    let task = tokio::spawn(timeout_at(lost, work).in_current_span());
+    let Ok(done) = timeout_at(until, task).await else { return Err(silent()) };
+    ended(done)?.map_err(|_| silent())
+}
+
+/// What came of a task. A panic goes on where it was waited for.
+fn ended<T>(task: Result<T, JoinError>) -> Result<T, StoreError> {
+    task.or_else(|failed| match failed.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Err(silent()),
     })
@@ -162,9 +138,7 @@ impl Gate {
         let (connections, all) = sizes(options.max_pool_size);
         options.max_pool_size = Some(connections);
         let database = Client::with_options(options)?.database(&settings.database);
-        let permits = Arc::new(Semaphore::new(all));
-        let patience = settings.patience;
-        let shared = Shared { database, permits, all, holders: Mutex::default(), figures, patience };
+        let shared = Shared { database, queue: Queue::new(all), figures, patience: settings.patience };
         Ok(Self { shared: Arc::new(shared), behalf: Behalf::Hub })
     }
 
@@ -196,12 +170,8 @@ impl Gate {
     }
 
     pub(crate) fn connections(&self) -> Connections {
-        let Figures { open, waiting, .. } = &*self.shared.figures;
-        Connections {
-            open: open.load(Ordering::Relaxed),
-            in_use: (self.shared.all - self.shared.permits.available_permits()) as i64,
-            waiting: waiting.load(Ordering::Relaxed),
-        }
+        let Shared { queue, figures, .. } = &*self.shared;
+        Connections { open: figures.open.load(Ordering::Relaxed), in_use: queue.in_use(), waiting: queue.waiting() }
     }
 
     /// The database itself, for the change feed.
@@ -209,23 +179,10 @@ impl Gate {
         &self.shared.database
     }
 
-    /// Waits for a turn, and then for a permit.
-    async fn pass(&self, kind: Kind) -> Result<Pass, StoreError> {
-        let turn = match self.behalf.holder() {
-            Some(holder) => {
-                let turns = self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner).turns(holder, kind);
-                Some(acquire(turns).await?)
-            }
-            None => None,
-        };
-        let permit = match Arc::clone(&self.shared.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _waits = Waits::new(&self.shared.figures.waiting);
-                acquire(Arc::clone(&self.shared.permits)).await?
-            }
-        };
-        Ok(Pass { _permit: permit, _turn: turn })
+    /// Waits for a pass until then.
+    async fn pass(&self, kind: Kind, until: Instant) -> Result<Pass, StoreError> {
+        let pass = self.shared.queue.pass(&self.behalf, kind);
+        timeout_at(until, pass).await.map_err(|_| StoreError::NoTurn)?
     }
 
     /// Has something done by the driver with one pass, and waits for it as long as patience lasts.
@@ -247,9 +204,9 @@ impl Gate {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let pass = timeout_at(until, self.pass(Kind::Command)).await.map_err(|_| silent())??;
+        let pass = self.pass(Kind::Command, until).await?;
         let work = work(self.shared.database.clone());
-        apart(Some(until), async move {
+        apart(until, until + self.shared.patience, async move {
             let done = work.await;
             drop(pass);
             done
@@ -257,21 +214,33 @@ impl Gate {
         .await?
     }
 
-    /// Has something done with one pass, however long it takes: what is done to a whole database, by nobody who waits at
-    /// a table.
+    /// Likewise, but with time for what takes longer than anybody at a table would wait.
     pub(crate) async fn at_leisure<T, F>(&self, work: impl FnOnce(Database) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let pass = self.pass(Kind::Command).await?;
+        self.command_until(Instant::now() + LEISURE, work).await
+    }
+
+    /// Has something done with one pass, however long it takes: what is done to a whole database, before anybody sits at
+    /// a table or by whoever sits at a terminal and sees that it goes on.
+    pub(crate) async fn to_the_end<T, F>(&self, work: impl FnOnce(Database) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let pass = self.shared.queue.pass(&self.behalf, Kind::Command).await?;
         let work = work(self.shared.database.clone());
-        apart(None, async move {
-            let done = work.await;
-            drop(pass);
-            done
-        })
-        .await?
+        let task = tokio::spawn(
+            async move {
+                let done = work.await;
+                drop(pass);
+                done
+            }
+            .in_current_span(),
+        );
+        ended(task.await)?
     }
 
     /// What a cursor brings, with one pass for each batch: what is not read is not held, and who reads for long keeps
@@ -309,9 +278,9 @@ impl Gate {
         until: Instant,
         begin: impl for<'s> FnOnce(&'s mut ClientSession) -> BoxFuture<'s, Result<(), Error>> + Send + 'static,
     ) -> Result<Conversation, StoreError> {
-        let pass = timeout_at(until, self.pass(Kind::Transaction)).await.map_err(|_| silent())??;
+        let pass = self.pass(Kind::Transaction, until).await?;
         let database = self.shared.database.clone();
-        let held = apart(Some(until), async move {
+        let held = apart(until, Instant::now() + LOST_AFTER, async move {
             let mut session = database.client().start_session().await?;
             begin(&mut session).await?;
             Ok::<_, StoreError>(Held { database, session, _pass: pass })
@@ -369,7 +338,7 @@ impl Conversation {
         + 'static,
     ) -> Result<T, StoreError> {
         let mut held = self.held.take().ok_or_else(silent)?;
-        let (held, done) = apart(Some(until), async move {
+        let (held, done) = apart(until, Instant::now() + LOST_AFTER, async move {
             let done = work(&held.database, &mut held.session).await;
             (held, done)
         })
@@ -381,6 +350,8 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
 
     #[test]
@@ -388,5 +359,32 @@ mod tests {
         for (wanted, expected) in [(None, (32, 30)), (Some(200), (200, 198)), (Some(1), (4, 2))] {
             assert_eq!(sizes(wanted), expected, "{wanted:?}");
         }
+    }
+
+    /// Has something begun that never ends, and tells when it is given up by who waits and when by the gate.
+    async fn given_up(begin: impl AsyncFnOnce(&Gate) -> Result<(), StoreError>) -> (Duration, Duration) {
+        let settings = Settings { patience: Duration::from_secs(5), ..Settings::new("", "none") };
+        let gate = Gate::before(ClientOptions::default(), &settings, Arc::default()).unwrap();
+        let began = Instant::now();
+        assert!(matches!(begin(&gate).await, Err(StoreError::Unavailable(_))));
+        let waited = began.elapsed();
+        while gate.connections().in_use > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        (waited, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_waited_for_without_end() {
+        let seconds = |(waited, held): (Duration, Duration)| (waited.as_secs(), held.as_secs());
+        let command = given_up(async |gate| gate.command(|_| pending()).await);
+        assert_eq!(seconds(command.await), (5, 10), "a command keeps its turn for twice the patience");
+        let leisure = given_up(async |gate| gate.at_leisure(|_| pending()).await);
+        assert_eq!(seconds(leisure.await), (120, 125));
+        let transaction = given_up(async |gate| {
+            let mut conversation = gate.converse(gate.patient_until(), |_| Box::pin(async { Ok(()) })).await?;
+            conversation.command(gate.patient_until(), |_, _| Box::pin(pending())).await
+        });
+        assert_eq!(seconds(transaction.await), (5, 60), "a commit may still go on");
     }
 }

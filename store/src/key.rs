@@ -211,7 +211,7 @@ impl Store {
             database.collection::<Filter>(META).replace_one(doc! { "_id": ID }, check).upsert(true).await?;
             Ok(dropped)
         };
-        self.gate().at_leisure(replace).await
+        self.gate().to_the_end(replace).await
     }
 
     /// What tells two inputs of one member under one idempotency key apart.

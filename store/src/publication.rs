@@ -86,7 +86,7 @@ impl Store {
                     _ => Ok(()),
                 }
             };
-            self.gate().at_leisure(add).await?;
+            self.gate().command(add).await?;
         }
         Ok(())
     }

@@ -374,3 +374,52 @@ async fn the_addresses_beside_the_graph_answer() {
     );
     world.end().await;
 }
+
+#[tokio::test]
+async fn nothing_that_moves_with_acts_is_told_elsewhere() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let ready = async |hub: &Client, through: &[&'static str]| {
+        let through =
+            through.iter().fold(request(hub, Method::GET, "/readyz"), |request, name| request.header(*name, "x"));
+        through.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    for header in ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via"] {
+        assert_eq!(ready(&hub, &[header]).await, json!({ "database": "following" }), "through a proxy: {header}");
+    }
+    let local = ready(&hub, &[]).await;
+    hub.guest("operator").await;
+    assert_ne!(ready(&hub, &[]).await["board"], local["board"]);
+    // Where figures have an address of their own, nobody knows who asks at this one.
+    let metrics_listen = Some("127.0.0.1:0".parse().unwrap());
+    let apart = world.hub_with(Settings { metrics_listen, ..Settings::default() }).await;
+    assert_eq!(ready(&apart, &[]).await, json!({ "database": "following" }));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_contract_is_packed_once_sent_to_whoever_does_not_have_it_and_paid_for() {
+    let world = World::new().await;
+    let hub = world.hub_with(Settings { address_budget: 310, ..Settings::default() }).await;
+    let ask = |known: &str| {
+        let request = request(&hub, Method::GET, "/graphql/schema.graphql").header(header::ACCEPT_ENCODING, "gzip");
+        request.header(header::IF_NONE_MATCH, known).send()
+    };
+    let first = ask("\"another\"").await.unwrap();
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(first.headers()[header::CONTENT_ENCODING], "gzip");
+    assert_eq!(first.headers().get_all(header::VARY).iter().collect::<Vec<_>>(), ["accept-encoding"]);
+    let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+    assert!(first.bytes().await.unwrap().len() < tavolo_resolvers::Graph::sdl().len() / 2);
+    for _ in 0..2 {
+        let again = ask(&tag).await.unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(again.headers()[header::ETAG], *tag);
+        assert!(again.bytes().await.unwrap().is_empty());
+    }
+    let spent = ask(&tag).await.unwrap();
+    assert_eq!(spent.status(), StatusCode::TOO_MANY_REQUESTS);
+    let body: Value = spent.json().await.unwrap();
+    assert_eq!(body["errors"][0]["extensions"]["code"], "BUDGET_EXHAUSTED");
+    world.end().await;
+}

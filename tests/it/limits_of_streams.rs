@@ -161,6 +161,21 @@ async fn the_last_tenth_of_the_hub_is_for_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn those_who_say_nothing_from_many_networks_lock_no_member_out() {
+    let world = World::new().await;
+    let patient = Duration::from_secs(3_600);
+    let hub = world.hub_with(Settings { sockets: 40, init_within: patient, ..behind_a_proxy() }).await;
+    let mut silent = Vec::new();
+    for network in 0..60 {
+        // Whoever is closed needs a moment to go.
+        silent.extend(handshake(&hub, &format!("2001:db8:0:{network}::1")).await);
+    }
+    until("a member gets in", async || a_member_gets_in(&hub).await).await;
+    assert_eq!(silent[0].close_code().await, 4408, "who has said nothing for longest makes room");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_runs_so_many_operations_on_all_its_streams_together() {
     let world = World::new().await;
     let hub = world.hub_with(Settings { sockets_per_member: 3, ..Settings::default() }).await;

@@ -55,4 +55,5 @@ mod statistics;
 mod statistics_tables;
 mod streams;
 mod totals;
+mod turns;
 mod walls;

@@ -11,7 +11,7 @@ use tavolo_schema::{
     statistics::{Figures, Portrait},
     statistics_table::{Count, Counted, Group, PublishedTable, told_of},
 };
-use tavolo_store::{StoreError, statistics::Scope};
+use tavolo_store::{Behalf, StoreError, statistics::Scope};
 use tavolo_subscriptions::Board;
 use tokio::sync::Mutex;
 
@@ -81,11 +81,12 @@ async fn tables(hub: &Hub, period: FixedPeriod) -> Result<Vec<PublishedTable>> {
 
 /// Makes a table and keeps it, unless somebody else was first, and hands back the one that is kept.
 ///
-/// This is done in a task of its own: whoever asks may go, and the next one finds the table all the same.
+/// This is done in a task of its own, in nobody's turn: whoever asks may go, or ask for more than its own, and the next
+/// one finds the table all the same.
 async fn made(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> {
     /// Who makes a table in this process. Between processes, the database decides.
     static MAKER: Mutex<()> = Mutex::const_new(());
-    let hub = hub.clone();
+    let hub = Hub { store: hub.store.on_behalf_of(Behalf::Hub), ..hub.clone() };
     let task = tokio::spawn(async move {
         let _maker = MAKER.lock().await;
         if let Some(kept) = hub.store.statistics_tables(&[half]).await?.remove(&half) {

@@ -9,6 +9,8 @@ use crate::edge::seats::{Full, Holder};
 
 /// Exports at the same time at most, of everybody together.
 const AT_ONCE: usize = 8;
+/// Of these, exports of all together who have no token: addresses cost nothing.
+const OF_STRANGERS: usize = 3;
 /// Exports of one member at the same time at most; of one address, from those without a token.
 const OF_ONE: usize = 2;
 
@@ -24,6 +26,11 @@ impl Places {
             return Err(Full::Holder);
         }
         if taken.values().sum::<usize>() >= AT_ONCE {
+            return Err(Full::Hub);
+        }
+        let stranger = |holder: &Holder| !matches!(holder, Holder::Member(_));
+        let strangers = taken.iter().filter(|(holder, _)| stranger(holder)).map(|(_, own)| own).sum::<usize>();
+        if stranger(&holder) && strangers >= OF_STRANGERS {
             return Err(Full::Hub);
         }
         *taken.entry(holder.clone()).or_default() += 1;
@@ -65,5 +72,16 @@ mod tests {
         assert!(take("e").is_ok() && take("a").is_ok());
         drop((held, others));
         assert!(places.0.lock().unwrap().is_empty(), "whoever holds none is forgotten");
+    }
+    #[test]
+    fn strangers_from_many_networks_leave_places_for_members() {
+        let places = Places::default();
+        let address = |number: u128| Holder::Address(std::net::Ipv6Addr::from_bits(number << 64).into());
+        let strangers: Vec<_> = (0..20).filter_map(|number| places.take(address(number)).ok()).collect();
+        assert_eq!(strangers.len(), 3);
+        let members: Vec<_> =
+            ["a", "a", "b", "b", "c"].map(|subject| places.take(Holder::Member(subject.into())).ok().unwrap()).into();
+        drop((strangers, members));
+        assert!(places.take(address(0)).is_ok());
     }
 }

@@ -61,6 +61,10 @@ impl From<Fault> for Refused {
             Fault::Store(StoreError::Unavailable(_)) => {
                 coded(ErrorCode::Unavailable, "the database does not answer; try again".into())
             }
+            Fault::Store(error @ StoreError::NoTurn) => {
+                tracing::warn!(%error, "a spreadsheet could not be written");
+                coded(ErrorCode::Unavailable, "too much is asked of the database at once; try again".into())
+            }
             Fault::Store(error) => internal(&error),
             Fault::Xlsx(error) => internal(&error),
             Fault::Io(error) => internal(&error),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use tavolo_schema::Member;
+use tavolo_schema::{Member, id::OrganisationId};
 use tokio::sync::Semaphore;
 
 /// Reads of one holder at once.
@@ -20,8 +20,8 @@ pub enum Behalf {
     Member(Arc<Member>),
     /// Of somebody without a token, by the address that pays.
     Address(IpAddr),
-    /// Everybody's who watches something.
-    Watchers,
+    /// Everybody's who watches something with the eyes of an organisation, or of the public.
+    Watchers(Option<OrganisationId>),
 }
 
 /// The key of a holder of turns.
@@ -29,7 +29,7 @@ pub enum Behalf {
 pub(super) enum Holder {
     Member(String),
     Address(IpAddr),
-    Watchers,
+    Watchers(Option<OrganisationId>),
 }
 
 impl Behalf {
@@ -38,7 +38,7 @@ impl Behalf {
             Self::Hub => None,
             Self::Member(member) => Some(Holder::Member(member.subject.clone())),
             Self::Address(address) => Some(Holder::Address(*address)),
-            Self::Watchers => Some(Holder::Watchers),
+            Self::Watchers(organisation) => Some(Holder::Watchers(*organisation)),
         }
     }
 }
@@ -106,14 +106,14 @@ mod tests {
     async fn the_turns_of_those_who_have_gone_are_forgotten() {
         let mut holders = Holders::default();
         let address = |last: usize| Holder::Address(std::net::Ipv6Addr::from_bits(last as u128).into());
-        let kept = holders.turns(Holder::Watchers, Kind::Command).acquire_owned().await.unwrap();
+        let kept = holders.turns(Holder::Watchers(None), Kind::Command).acquire_owned().await.unwrap();
         for last in 0..10_000 {
             holders.turns(address(last), Kind::Command);
             assert!(holders.turns.len() <= Holders::FEW, "{}", holders.turns.len());
         }
-        assert_eq!(holders.turns(Holder::Watchers, Kind::Command).available_permits(), READS - 1);
+        assert_eq!(holders.turns(Holder::Watchers(None), Kind::Command).available_permits(), READS - 1);
         drop(kept);
-        assert_eq!(holders.turns(Holder::Watchers, Kind::Command).available_permits(), READS);
-        assert_eq!(holders.turns(Holder::Watchers, Kind::Transaction).available_permits(), ACTS);
+        assert_eq!(holders.turns(Holder::Watchers(None), Kind::Command).available_permits(), READS);
+        assert_eq!(holders.turns(Holder::Watchers(None), Kind::Transaction).available_permits(), ACTS);
     }
 }
