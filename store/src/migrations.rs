@@ -4,6 +4,7 @@
 //! [`step`]; never change one that has been released.
 
 mod custody;
+mod protected_apart;
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// The version this binary brings a database to.
-pub const SCHEMA_VERSION: i32 = 7;
+pub const SCHEMA_VERSION: i32 = 8;
 
 /// A process that holds the lock longer than this is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -96,6 +97,7 @@ async fn step(database: &Database, number: i32) -> Result<(), StoreError> {
         5 => statistics_tables(database).await,
         6 => publications(database).await,
         7 => order_within_an_instant(database).await,
+        8 => protected_apart::run(database).await,
         _ => Ok(()),
     }
 }

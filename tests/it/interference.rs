@@ -102,6 +102,7 @@ differences! {
     arrival_the_day_before,
     arrival_of_a_minor,
     arrival_of_a_minor_the_day_before,
+    departures_of_protected_people,
     late_registration,
 }
 

@@ -46,6 +46,7 @@ mod live;
 mod lookups;
 mod metrics;
 mod patience;
+mod protected_apart;
 mod proxy;
 mod publication;
 mod races;
