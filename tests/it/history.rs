@@ -274,7 +274,7 @@ async fn what_is_registered_at_the_end_of_a_day_is_told_to_whoever_asks_at_the_b
     assert_eq!(yesterday("analyst").await, 0);
     // An act of the last second of the day, whose hub is slow.
     world.hub_by(&late).await.admit("province", &guest, &facility).await;
-    until("the board has it", async || yesterday("prefecture").await == 1).await;
+    until("the board has it", async || hub.pool(&facility).await["occupied"] == 1).await;
     world.clock.advance(Duration::from_secs(18));
     assert_eq!(yesterday("analyst").await, 1);
     world.end().await;
