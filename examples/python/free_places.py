@@ -23,7 +23,8 @@ AUTHORIZATION = {"authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 #
 # `precision` says how exactly the people are told to whoever asks: EXACT to members of the bodies at the table. Others are
 # told the nearest step (ROUNDED, or BANDED of the day before) or nothing (WITHHELD, and the numbers are null). Steps do not
-# add up, so the total of the province is asked for and not made of them.
+# add up, so the total of the province is asked for and not made of them. Where no category is named, they are told of the
+# ordinary places alone.
 FREE_PLACES = gql("""
     query FreePlaces {
       occupancy(groupBy: MUNICIPALITY) {

@@ -3,7 +3,8 @@
 #   TAVOLO_URL=http://127.0.0.1:8080 TAVOLO_TOKEN=… Rscript free_places.R
 #
 # Wants httr2 and jsonlite (Debian: r-cran-httr2, r-cran-jsonlite). The token is optional: these figures are public. How
-# exactly the people among them are told, `precision` says: to the public in steps of five or ten, or not at all (NA).
+# exactly the people among them are told, `precision` says: to the public in steps of five or ten, or not at all (NA);
+# and of the ordinary places alone, where no category is named.
 
 library(httr2)
 library(jsonlite)

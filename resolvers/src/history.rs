@@ -96,17 +96,19 @@ pub(crate) async fn history(desk: &Desk, filter: &OccupancyFilter, stretch: Stre
     let past = Past::read(desk, filter, false, points, stretch.basis).await?;
     let nothing: DisclosedNumbers = std::iter::empty().sum();
     let mut sums = vec![nothing; past.points.len()];
-    for (_, pool) in filter.pools(sheet, filter.looks_closer()) {
+    let pools = filter.pools(sheet, filter.looks_closer());
+    for (_, pool) in pools.filter(|(_, pool)| sheet.adds_up(pool.category, filter.category.is_some())) {
         for (sum, numbers) in sums.iter_mut().zip(past.numbers(pool)) {
             *sum = [Some(*sum), numbers].into_iter().flatten().sum();
         }
     }
+    let begins = past.points.first().copied().unwrap_or(to);
     let points = past.points.into_iter().zip(sums).map(|(at, capacity)| OccupancyPoint { at, capacity });
     if sheet.counts_people() || filter.looks_closer() {
         return Ok(points.collect());
     }
-    let mut published = desk.hub.store.published_until(&filter.cell(), to).await.map_err(|error| fault(&error))?;
-    published.reverse();
+    let published = desk.hub.store.published_between(&filter.cell(), begins, to).await;
+    let published = published.map_err(|error| fault(&error))?;
     Ok(points.map(|point| point.published(&published)).collect())
 }
 
@@ -130,7 +132,8 @@ impl HistoryQuery {
     /// At most 1,000 points.
     ///
     /// Members of bodies at the table are told numbers as they were. The public and analysts are told what `occupancy`
-    /// told them then, up to the last day that is over, and no hours; `basis` says nothing to them.
+    /// told them then, of the ordinary places unless the filter names a category, up to the last day that is over, and no
+    /// hours; `basis` says nothing to them.
     #[allow(clippy::too_many_arguments, reason = "the arguments of the contract")]
     #[graphql(directive = data_class::apply(Public))]
     async fn occupancy_history(

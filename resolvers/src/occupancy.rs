@@ -65,7 +65,7 @@ impl OccupancyFilter {
 
     /// The cell of the places it is about, when it does not look closer.
     pub(crate) fn cell(&self) -> Cell {
-        Cell { municipality: self.municipality.clone(), category: self.category }
+        Cell::told_of(self.municipality.clone(), self.category)
     }
 
     /// How many of the pools that somebody sees it is about.
@@ -170,7 +170,7 @@ impl GroupKey {
     fn cell(&self, filter: &OccupancyFilter) -> Cell {
         match self {
             Self::Municipality(istat_code) => Cell { municipality: Some(istat_code.clone()), ..filter.cell() },
-            Self::Category(category) => Cell { category: Some(*category), ..filter.cell() },
+            Self::Category(category) => Cell { category: *category, ..filter.cell() },
             Self::Province(_) | Self::Operator(_) | Self::Facility(..) => filter.cell(),
         }
     }
@@ -185,9 +185,12 @@ impl OccupancyQuery {
     /// facility, for anybody; whatever looks closer counts only the facilities that the viewer sees. A facility counts
     /// from the first entry of its ledger on, in the municipality and for the operator that it has today.
     ///
-    /// Members of bodies at the table are told numbers as they are. The public and analysts are told the people among
-    /// them as `precision` says: as multiples of five where at least three facilities have ten places together, else as
-    /// multiples of ten at the end of the day before, and not at all of a protected category in one municipality.
+    /// Members of bodies at the table are told numbers as they are. The public and analysts are told the ordinary places
+    /// alone, in whatever group, unless a category is named or grouped by: places for unaccompanied minors and for mental
+    /// distress or disability are told under their own name. The people are told them as `precision` says: as multiples
+    /// of five where at least three facilities have ten places together that can be given out, five of them outside the
+    /// largest; else as multiples of ten at the end of the day before, as for these two categories of the whole province;
+    /// and not at all of these in one municipality.
     /// Earlier instants are told to them as what was told at the end of the last day that was over then.
     #[graphql(directive = data_class::apply(Public))]
     async fn occupancy(
@@ -273,7 +276,9 @@ fn totals(
 ) -> BTreeMap<GroupKey, Total> {
     let closer = filter.looks_closer() || by.looks_closer();
     let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<DisclosedNumbers>)> = BTreeMap::new();
-    for (place, pool) in filter.pools(sheet, closer) {
+    let named = by == OccupancyGrouping::Category || filter.category.is_some();
+    let pools = filter.pools(sheet, closer).filter(|(_, pool)| sheet.adds_up(pool.category, named));
+    for (place, pool) in pools {
         let Some(known) = numbers_of(pool) else { continue };
         let (facilities, numbers) = groups.entry(GroupKey::of(by, &sheet.board, place, pool.category)).or_default();
         if facilities.last() != Some(&place.facility.id) {

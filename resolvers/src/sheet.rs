@@ -6,8 +6,8 @@
 use std::sync::{Arc, OnceLock};
 
 use tavolo_schema::{
-    Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Guest, Party, PlaceCategory, Pool, Precision,
-    Relation, Role, Standing, access,
+    CapacityNumbers, Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Guest, Party, PlaceCategory, Pool,
+    Precision, Relation, Role, Standing, access,
     id::{FacilityId, OrganisationId},
     publication::Cell,
 };
@@ -68,7 +68,7 @@ impl Sheet {
     /// The day whose beginning is the latest that is told to whoever is told nothing of the day itself.
     #[must_use]
     pub fn published_day(&self) -> Day {
-        self.board.publication(&Cell::default()).map_or(self.today, |publication| publication.at.day().min(self.today))
+        self.board.publication(&Cell::PROVINCE).map_or(self.today, |publication| publication.at.day().min(self.today))
     }
 
     /// The numbers of a pool as the viewer is told them, who sees its facility.
@@ -85,11 +85,23 @@ impl Sheet {
         }
     }
 
-    /// The numbers of all categories of a place, or of one, as the viewer is told them, who sees the facility.
+    /// Whether places of a category are counted where places are added up, of one category that is `named` or of all.
+    /// Whoever is not told of people is told of protected places by their name alone: beside the ordinary ones, a sum of
+    /// all would tell who is in them.
+    #[must_use]
+    pub fn adds_up(&self, category: PlaceCategory, named: bool) -> bool {
+        named || self.counts_people() || !category.is_protected()
+    }
+
+    /// The numbers of one category of a place, or of all that are added up, as the viewer is told them, who sees the
+    /// facility.
     #[must_use]
     pub fn numbers_of(&self, place: &Place, category: Option<PlaceCategory>) -> DisclosedNumbers {
+        let precision = if self.counts_people() { Precision::Exact } else { Precision::DayBefore };
+        let nothing = DisclosedNumbers::from(CapacityNumbers::default()).told(precision);
         let pools = place.pools.iter().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
-        pools.map(|pool| self.numbers(pool)).sum()
+        let pools = pools.filter(|pool| self.adds_up(pool.category, category.is_some()));
+        std::iter::once(nothing).chain(pools.map(|pool| self.numbers(pool))).sum()
     }
 
     /// The places the viewer sees, of the province or of one municipality, by code.

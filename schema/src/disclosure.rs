@@ -1,16 +1,21 @@
 //! Disclosure control: how counts of people are published to those who may not see persons.
 //!
-//! The attacker has every table that was ever published, knows how many people arrive in and leave each facility and
-//! category on each day (who sees figures sees the occupancy of every day's end), and knows this file. What is not to be
-//! found out is what the people are like and why they left: whether a count is from 1 to 4, or nobody.
+//! The attacker has every table that was ever published, knows how many people arrive in and leave the ordinary places of
+//! each facility on each day (who sees figures sees their occupancy of every day's end), and knows this file. Of protected
+//! places the attacker knows how many there are, and what is published of the people in those of the whole province: by
+//! the day, as multiples of ten. What is not to be found out is what the people are like and why they left: whether a
+//! count is from 1 to 4, or nobody; and of protected places, how many people are in those of one municipality.
 //!
 //! 1. *A table is made once and kept.* There is one for each half of a calendar year. Late entries and corrections do not
 //!    change it, so two states of it cannot be compared. A year is its two halves, added; it has no number of its own.
-//! 2. *No two numbers count the same.* What people are like and why they left is told of the whole province alone: no
-//!    category and no municipality can be subtracted from it. What is counted are events, arrivals and departures, of
+//! 2. *Protected places are counted apart.* The whole and each municipality are counted without them, so that nothing is
+//!    left of a total when the ordinary places, which the attacker knows, are subtracted from it. They are told of the
+//!    province alone, in totals of each category, when it has had at least [`OTHERS`] people; no row describes those.
+//! 3. *No two numbers count the same.* What people are like and why they left is told of the whole province alone: no
+//!    municipality can be subtracted from it, and the category of ordinary places is the same as the whole. What is counted are events, arrivals and departures, of
 //!    which each lies in one half-year. Who is present is not described: it would be counted again in the next half-year,
 //!    and from two such tables could be told who came and who went.
-//! 3. *Each count is moved by at most five to a multiple of five, at random* ([`spread`]), and a row adds up to its total,
+//! 4. *Each count is moved by at most five to a multiple of five, at random* ([`spread`]), and a row adds up to its total,
 //!    rounded down ([`floored`]). What is moved to zero is left out.
 //!
 //! # Why nothing small is told
@@ -30,8 +35,10 @@
 //! whatever is added up from them. Mean and median are worked out from what is told of the lengths, and so tell nothing
 //! that this does not.
 //!
-//! Totals (people hosted, person-days, arrivals, departures) are rounded down and left out below five, of categories and
-//! municipalities as well. Who may ask for them sees the occupancy of each day; nothing above rests on hiding them.
+//! Totals (people hosted, person-days, arrivals, departures) are rounded down and left out below five, of municipalities
+//! as well. Who may ask for them sees the occupancy of each day in ordinary places; nothing above rests on hiding them. Of
+//! a protected category all are left out when fewer than ten people were hosted: person-days are hundreds where one house
+//! has had three guests. As the province less its municipalities is nobody, they follow from no other total either.
 //!
 //! # Who knows a part by name
 //!

@@ -2,16 +2,20 @@
 //!
 //! A total of few facilities is a single house, and a total that follows every arrival tells of every arrival. The
 //! bodies at the table give out the places, so they are told totals as they are. Everybody else is told, of each cell
-//! (an area, all categories or one), what has been *published* of it:
+//! (the places of one category in an area), what has been *published* of it:
 //!
 //! | Cell | Is told | Precision |
 //! |---|---|---|
-//! | At least three facilities with ten places | now, as a multiple of five | `ROUNDED` |
-//! | A smaller one; a protected category in the whole province | as of the end of the day before, as a multiple of ten | `BANDED` |
+//! | Ordinary places, large: at least three facilities with ten places, five of them outside the largest facility | now, as a multiple of five | `ROUNDED` |
+//! | Ordinary places, fewer; a protected category in the whole province | as of the end of the day before, as a multiple of ten | `BANDED` |
 //! | A protected category in one municipality | nothing about people | `WITHHELD` |
 //!
-//! Protected categories are places for unaccompanied minors, and for mental distress or disability. One category of a
-//! municipality that has protected places too is told by the day: beside live totals of all, it would tell the others.
+//! Protected categories are places for unaccompanied minors, and for mental distress or disability. *Where no category
+//! is named, the ordinary places alone are counted*, places as well as people. A total of all categories would tell the
+//! protected ones to whoever subtracts the others from it, and at the instant of a step it is known exactly.
+//!
+//! A cell is large by the places that can be given out today: that takes a decision of the Province, so nobody makes the
+//! cell of another's house large by registering facilities of their own.
 //!
 //! What has been published stays until the count has moved away from it by more than half a step and one: after each
 //! change that shows, a change of one or two does not. Where a number stands depends on the way it came, so each
@@ -47,7 +51,8 @@ pub enum Precision {
 }
 
 /// Places of a facility, a category or a whole territory. How many places there are is told to everybody as it is;
-/// `precision` says how exactly the people are told to you.
+/// `precision` says how exactly the people are told to you. Where no category is named, members of bodies at the table
+/// are told of the places of all categories, the public and analysts of the ordinary ones alone.
 #[derive(SimpleObject, Clone, Copy, Debug, Default, PartialEq)]
 #[graphql(name = "CapacityNumbers")]
 pub struct DisclosedNumbers {
@@ -214,30 +219,38 @@ fn coarse(exact: i32, shown: Option<i32>, step: i32) -> i32 {
     }
 }
 
-/// Places that are added up for the public: of the province or one municipality, of all categories or one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Places that are added up for the public: those of one category in the province or in one municipality.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cell {
     /// ISTAT code of the municipality; all of the province when absent.
     pub municipality: Option<String>,
-    /// The category; all when absent.
-    pub category: Option<PlaceCategory>,
+    /// The category.
+    pub category: PlaceCategory,
 }
 
 impl Cell {
+    /// The ordinary places of the province. It is published anew each day.
+    pub const PROVINCE: Self = Self { municipality: None, category: PlaceCategory::Ordinary };
+
+    /// The cell that is told to whoever asks for this area and this category, or names none.
+    #[must_use]
+    pub fn told_of(municipality: Option<String>, category: Option<PlaceCategory>) -> Self {
+        Self { municipality, category: category.unwrap_or(PlaceCategory::Ordinary) }
+    }
+
     /// Whether places of this category in this municipality are counted in it.
     #[must_use]
     pub fn contains(&self, municipality: &str, category: PlaceCategory) -> bool {
-        self.municipality.as_deref().is_none_or(|own| own == municipality)
-            && self.category.is_none_or(|own| own == category)
+        self.municipality.as_deref().is_none_or(|own| own == municipality) && self.category == category
     }
 }
 
 /// How large a cell has to be for its totals to be told as they are now. A territory may ask for more, never for less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// Facilities with places, [`Thresholds::LEAST`] at least.
+    /// Facilities with places that can be given out, [`Thresholds::LEAST`] at least.
     pub facilities: usize,
-    /// Places, [`Thresholds::LEAST`] at least.
+    /// Places that can be given out, [`Thresholds::LEAST`] at least.
     pub places: i32,
     /// Whether any total is told as it is now; otherwise all are of the day before.
     pub live: bool,
@@ -264,6 +277,9 @@ impl Default for Thresholds {
     }
 }
 
+/// Places that a large cell has at least outside its largest facility.
+const BESIDE_THE_LARGEST: i32 = 5;
+
 /// For how long what is told less exactly now is not told more exactly again: hubs that are being set up differently,
 /// one after the other, must not take turns.
 const LOOSENED_AFTER: i64 = 600_000;
@@ -287,22 +303,25 @@ pub struct Publication {
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
     pools: usize,
+    /// Facilities with places that can be given out.
     facilities: usize,
+    /// Places that can be given out.
     places: i32,
-    /// Of these, places of protected categories.
-    protected: i32,
+    /// Of these, those of the largest facility.
+    largest: i32,
     now: Headcount,
     day_before: Headcount,
 }
 
 impl Facts {
     fn of(pool: &Pool, today: Day) -> Self {
+        let numbers = pool.numbers_on(today);
         Self {
             pools: 1,
-            facilities: usize::from(pool.installed > 0 || pool.occupied > 0),
-            places: pool.installed,
-            protected: if pool.category.is_protected() { pool.installed } else { 0 },
-            now: Headcount::of(pool.numbers_on(today)),
+            facilities: usize::from(numbers.allocable > 0),
+            places: numbers.allocable,
+            largest: numbers.allocable,
+            now: Headcount::of(numbers),
             day_before: Headcount::of(pool.day_before(today)),
         }
     }
@@ -312,56 +331,34 @@ impl Facts {
             pools: self.pools + other.pools,
             facilities: self.facilities + other.facilities,
             places: self.places + other.places,
-            protected: self.protected + other.protected,
+            largest: self.largest.max(other.largest),
             now: self.now.plus(other.now),
             day_before: self.day_before.plus(other.day_before),
         }
     }
+
+    fn is_large(&self, thresholds: Thresholds) -> bool {
+        self.facilities >= thresholds.facilities
+            && self.places >= thresholds.places
+            && self.places - self.largest >= BESIDE_THE_LARGEST
+    }
 }
 
-/// What there is to publish of an area: of all categories together, and of each.
-#[derive(Clone, Copy, Debug, Default)]
-struct Area {
-    whole: Facts,
-    parts: [Facts; PlaceCategory::ALL.len()],
+fn precision(cell: &Cell, facts: &Facts, thresholds: Thresholds) -> Precision {
+    if cell.category.is_protected() {
+        if cell.municipality.is_some() { Precision::Withheld } else { Precision::Banded }
+    } else if facts.is_large(thresholds) && thresholds.live {
+        Precision::Rounded
+    } else {
+        Precision::Banded
+    }
 }
 
-impl Area {
-    fn plus(self, other: Self) -> Self {
-        let mut parts = self.parts;
-        parts.iter_mut().zip(other.parts).for_each(|(part, other)| *part = part.plus(other));
-        Self { whole: self.whole.plus(other.whole), parts }
-    }
+/// What there is to publish of an area, category by category.
+type Area = [Facts; PlaceCategory::ALL.len()];
 
-    /// Its cells in which there are places, with how exactly each is told.
-    fn cells(
-        self,
-        municipality: Option<&str>,
-        thresholds: Thresholds,
-    ) -> impl Iterator<Item = (Cell, Facts, Precision)> {
-        let parts = PlaceCategory::ALL.into_iter().map(Some).zip(self.parts);
-        std::iter::once((None, self.whole)).chain(parts).filter(|(_, facts)| facts.pools > 0).map(
-            move |(category, facts)| {
-                let cell = Cell { municipality: municipality.map(Into::into), category };
-                let precision = self.precision(&cell, &facts, thresholds);
-                (cell, facts, precision)
-            },
-        )
-    }
-
-    fn precision(&self, cell: &Cell, facts: &Facts, thresholds: Thresholds) -> Precision {
-        let protected = cell.category.is_some_and(PlaceCategory::is_protected) || facts.protected == facts.places;
-        let large = facts.facilities >= thresholds.facilities && facts.places >= thresholds.places;
-        let of_municipality = cell.municipality.is_some();
-        let tells_others = of_municipality && cell.category.is_some() && self.whole.protected > 0;
-        if protected && of_municipality {
-            Precision::Withheld
-        } else if protected || !large || tells_others || !thresholds.live {
-            Precision::Banded
-        } else {
-            Precision::Rounded
-        }
-    }
+fn add(area: &mut Area, other: &Area) {
+    area.iter_mut().zip(other).for_each(|(own, other)| *own = own.plus(*other));
 }
 
 /// What there is to publish of every cell on a day.
@@ -372,25 +369,27 @@ impl Facilities {
     /// Counts one facility, with its pools, on a day.
     pub fn count<'p>(&mut self, municipality: &str, pools: impl Iterator<Item = &'p Pool>, today: Day) {
         let mut own = Area::default();
-        for pool in pools {
-            let facts = Facts::of(pool, today);
-            // One facility, however many its categories.
-            let facilities = own.whole.facilities.max(facts.facilities);
-            own.whole = Facts { facilities, ..own.whole.plus(facts) };
-            own.parts[pool.category as usize] = facts;
-        }
+        pools.for_each(|pool| own[pool.category as usize] = Facts::of(pool, today));
         match self.0.get_mut(municipality) {
-            Some(area) => *area = area.plus(own),
+            Some(area) => add(area, &own),
             None => drop(self.0.insert(municipality.into(), own)),
         }
     }
 
-    /// Every cell in which there are places.
+    /// Every cell in which there are places, and the whole province.
     fn cells(&self, thresholds: Thresholds) -> impl Iterator<Item = (Cell, Facts, Precision)> {
-        let province = self.0.values().fold(Area::default(), |sum, area| sum.plus(*area));
-        let municipalities =
-            self.0.iter().flat_map(move |(municipality, area)| area.cells(Some(municipality), thresholds));
-        province.cells(None, thresholds).chain(municipalities)
+        let mut province = Area::default();
+        self.0.values().for_each(|area| add(&mut province, area));
+        let any = province.iter().any(|facts| facts.pools > 0);
+        let municipalities = self.0.iter().map(|(municipality, area)| (Some(municipality.clone()), *area));
+        let areas = std::iter::once((None, province)).chain(municipalities);
+        areas.flat_map(move |(municipality, area)| {
+            PlaceCategory::ALL.into_iter().zip(area).filter_map(move |(category, facts)| {
+                let cell = Cell { municipality: municipality.clone(), category };
+                let told = precision(&cell, &facts, thresholds);
+                (facts.pools > 0 || any && cell == Cell::PROVINCE).then_some((cell, facts, told))
+            })
+        })
     }
 
     /// What has to be published now, beside what was published last of each cell.
@@ -450,8 +449,10 @@ fn next(
     };
     let told = last.map_or((None, Precision::Withheld), |last| (last.people, last.precision));
     let number = last.map_or(0, |last| last.number) + 1;
+    // Clocks differ: what is told later is later.
+    let at = last.map_or(at, |last| last.at.max(at));
     // The province is told anew each day, by which every hub knows that the day has begun.
-    let day_begins = *cell == Cell::default() && last.is_none_or(|last| last.at.day() < at.day());
+    let day_begins = *cell == Cell::PROVINCE && last.is_none_or(|last| last.at.day() < at.day());
     let differs = told != (people, precision);
     (differs || day_begins).then(|| Publication { cell: cell.clone(), number, at, people, precision })
 }
@@ -461,7 +462,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{capacity::Counts, id::FacilityId};
+    use crate::{
+        capacity::{Block, BlockReason, Counts, Grant},
+        id::{AccreditationId, BlockId, FacilityId},
+    };
 
     const TODAY: &str = "2026-11-23";
 
@@ -469,19 +473,24 @@ mod tests {
         TODAY.parse().unwrap()
     }
 
+    /// A pool all of whose places can be given out.
     fn pool(category: PlaceCategory, installed: i32, occupied: i32, opening: i32) -> Pool {
         let now = today().begins().plus_millis(1);
+        let accreditation = AccreditationId::fresh(now);
+        let grant = Grant { accreditation, places: installed, valid_from: today(), valid_until: today() };
+        let counts = |occupied| Counts { accredited: installed, installed, occupied, ..Counts::default() };
         Pool {
             installed,
             occupied,
-            ledgered: Counts { installed, occupied, ..Counts::default() },
-            opening: Counts { installed, occupied: opening, ..Counts::default() },
+            grants: vec![grant],
+            ledgered: counts(occupied),
+            opening: counts(opening),
             ..Pool::empty(FacilityId::fresh(now), category, now)
         }
     }
 
     fn told(facilities: &Facilities, municipality: Option<&str>, category: Option<PlaceCategory>) -> Publication {
-        let cell = Cell { municipality: municipality.map(Into::into), category };
+        let cell = Cell::told_of(municipality.map(Into::into), category);
         let all = facilities.publications(|_| None, Thresholds::default(), today().begins());
         all.into_iter().find(|own| own.cell == cell).unwrap_or(Publication {
             cell,
@@ -512,17 +521,66 @@ mod tests {
             let told = told(&facilities, municipality, category);
             (occupied(&told), told.precision)
         };
-        assert_eq!(is(Some("large"), None), (Some(20), Precision::Rounded));
-        assert_eq!(is(Some("large"), Some(Ordinary)), (Some(20), Precision::Rounded));
-        assert_eq!(is(Some("village"), None), (Some(10), Precision::Banded), "of the day before");
-        assert_eq!(is(Some("mixed"), None), (Some(80), Precision::Rounded));
-        assert_eq!(is(Some("mixed"), Some(Ordinary)), (Some(40), Precision::Banded), "else it would tell the others");
-        for (municipality, category) in [("mixed", Some(UnaccompaniedMinor)), ("only", None)] {
-            assert_eq!(is(Some(municipality), category), (None, Precision::Withheld), "{municipality}");
+        for category in [None, Some(Ordinary)] {
+            assert_eq!(is(Some("large"), category), (Some(20), Precision::Rounded));
+            assert_eq!(is(Some("village"), category), (Some(10), Precision::Banded), "of the day before");
+            assert_eq!(is(Some("mixed"), category), (Some(50), Precision::Rounded), "51, and nobody of the others");
+            assert_eq!(is(None, category), (Some(90), Precision::Rounded), "21 + 17 + 51");
+        }
+        for (municipality, category) in [("mixed", UnaccompaniedMinor), ("only", MentalHealthOrDisability)] {
+            assert_eq!(is(Some(municipality), Some(category)), (None, Precision::Withheld), "{municipality}");
         }
         assert_eq!(is(None, Some(UnaccompaniedMinor)), (Some(30), Precision::Banded), "27");
         assert_eq!(is(None, Some(MentalHealthOrDisability)), (Some(10), Precision::Banded), "9");
-        assert_eq!(is(None, None), (Some(125), Precision::Rounded), "21 + 17 + 78 + 9");
+    }
+
+    #[test]
+    fn a_cell_is_large_by_the_places_that_can_be_given_out_and_not_by_one_facility() {
+        use PlaceCategory::Ordinary;
+        let precision_beside = |others: [Pool; 2]| {
+            let mut facilities = Facilities::default();
+            for pool in [pool(Ordinary, 20, 7, 7)].into_iter().chain(others) {
+                facilities.count("village", [pool].iter(), today());
+            }
+            told(&facilities, Some("village"), None).precision
+        };
+        let ten = || pool(Ordinary, 10, 0, 0);
+        let not_accredited = Pool { grants: Vec::new(), ..ten() };
+        let blocked = Pool {
+            blocks: vec![Block {
+                id: BlockId::fresh(today().begins()),
+                places: 10,
+                reason: BlockReason::Works,
+                note: None,
+                from: today(),
+                until: None,
+            }],
+            ..ten()
+        };
+        assert_eq!(precision_beside([ten(), ten()]), Precision::Rounded);
+        assert_eq!(precision_beside([ten(), not_accredited.clone()]), Precision::Banded);
+        assert_eq!(precision_beside([not_accredited.clone(), not_accredited]), Precision::Banded);
+        assert_eq!(precision_beside([ten(), blocked]), Precision::Banded);
+        assert_eq!(precision_beside([pool(Ordinary, 1, 0, 0), pool(Ordinary, 3, 0, 0)]), Precision::Banded);
+        assert_eq!(precision_beside([pool(Ordinary, 2, 0, 0), pool(Ordinary, 3, 0, 0)]), Precision::Rounded);
+    }
+
+    #[test]
+    fn what_is_told_later_is_later_whatever_the_clocks_say() {
+        let mut facilities = Facilities::default();
+        facilities.count("x", [pool(PlaceCategory::Ordinary, 10, 30, 30)].iter(), today());
+        let last = |cell: &Cell| Publication {
+            cell: cell.clone(),
+            number: 7,
+            at: today().begins().plus_millis(5_000),
+            people: Some(Headcount::default()),
+            precision: Precision::Banded,
+        };
+        let lasts: Vec<Publication> = [None, Some("x".to_owned())].map(|own| last(&Cell::told_of(own, None))).into();
+        let known = |cell: &Cell| lasts.iter().find(|last| last.cell == *cell);
+        let next = facilities.publications(known, Thresholds::default(), today().begins().plus_millis(-1));
+        assert_eq!(next.len(), 2);
+        assert!(next.iter().all(|next| (next.number, next.at) == (8, lasts[0].at)), "{next:?}");
     }
 
     #[test]
@@ -543,7 +601,7 @@ mod tests {
             Thresholds::default(),
             today().begins(),
         );
-        assert_eq!((first.len(), again.len()), (4, 0));
+        assert_eq!((first.len(), again.len()), (2, 0));
     }
 
     proptest! {

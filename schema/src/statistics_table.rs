@@ -1,12 +1,13 @@
 //! Published statistics: one table for each half of a calendar year, as it may be told to those who may not see persons.
 //!
-//! A table holds nothing but what is told. Why it tells nothing about single persons says [`crate::disclosure`].
+//! A table holds nothing but what is told. It counts the ordinary places; a protected category is told of the whole
+//! province alone, in totals of its own. Why that tells nothing about single persons says [`crate::disclosure`].
 
 use std::collections::BTreeMap;
 
 use crate::{
     DateTime, Day, ExitReason, PlaceCategory,
-    disclosure::{BASE, floored, shielded, spread, told},
+    disclosure::{BASE, OTHERS, floored, shielded, spread, told},
     guest::Sex,
     id::OrganisationId,
     period::{FixedPeriod, HalfYear},
@@ -21,15 +22,22 @@ const AVERAGED: i32 = 20;
 pub const CITIZENSHIPS: [&str; 15] =
     ["AFG", "BGD", "CIV", "EGY", "GIN", "GMB", "IRQ", "MLI", "NGA", "PAK", "SEN", "SOM", "SYR", "TUN", "UKR"];
 
-/// Of which facilities a total is.
+/// Of which places a total is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// Of all.
+    /// Of all ordinary ones.
     Whole,
-    /// Of all, their places of one category alone.
+    /// Of those of one category in the province.
     Category(PlaceCategory),
-    /// Of those in the municipality of this ISTAT code.
+    /// Of the ordinary ones in the municipality of this ISTAT code.
     Municipality(String),
+}
+
+impl Group {
+    /// Whether so many people are told of. There are few protected places, and nothing else is known of those in them.
+    fn tells(&self, hosted: i32) -> bool {
+        !matches!(self, Self::Category(category) if category.is_protected()) || hosted >= OTHERS
+    }
 }
 
 /// Totals of a group: counted, or the multiples they are told as.
@@ -83,7 +91,7 @@ pub struct Count {
     half: HalfYear,
     groups: BTreeMap<Group, Totals>,
     rows: Rows,
-    /// Arrivals and departures that a body knows by name.
+    /// Arrivals and departures that a body knows by name, of those that rows describe.
     bodies: BTreeMap<OrganisationId, [i32; 2]>,
 }
 
@@ -121,10 +129,10 @@ impl Count {
         self.half.months().into_iter().position(|own| own == month)
     }
 
-    /// Whether somebody who arrives on this day is described.
+    /// Whether somebody who arrives on this day, in a place of this category, is described.
     #[must_use]
-    pub fn describes(&self, entry: Day) -> bool {
-        self.month(entry).is_some()
+    pub fn describes(&self, category: PlaceCategory, entry: Day) -> bool {
+        !category.is_protected() && self.month(entry).is_some()
     }
 
     /// Counts a stay.
@@ -134,8 +142,11 @@ impl Count {
         let days = (half.from().max(entry).days_until(last.min(half.to())) + 1).max(0);
         let arrives = self.month(entry);
         let leaves = stay.exit.and_then(|(exit, _)| self.month(exit));
-        let municipality = Group::Municipality(stay.municipality.to_owned());
-        for group in [Group::Whole, Group::Category(stay.category), municipality] {
+        let mut groups = vec![Group::Category(stay.category)];
+        if !stay.category.is_protected() {
+            groups.extend([Group::Whole, Group::Municipality(stay.municipality.to_owned())]);
+        }
+        for group in groups {
             let totals = self.groups.entry(group).or_default();
             totals.hosted += i32::from(days > 0);
             totals.person_days += days;
@@ -143,6 +154,9 @@ impl Count {
             totals.exits += i32::from(leaves.is_some());
             arrives.into_iter().for_each(|month| totals.monthly_entries[month] += 1);
             leaves.into_iter().for_each(|month| totals.monthly_exits[month] += 1);
+        }
+        if stay.category.is_protected() {
+            return;
         }
         for body in stay.known_to {
             let known = self.bodies.entry(*body).or_default();
@@ -181,7 +195,8 @@ impl Count {
             sexes: row(&self.rows.sexes, arrivals),
             ages: row(&self.rows.ages, arrivals),
         };
-        let groups = self.groups.iter().map(|(group, totals)| (group.clone(), totals.told())).collect();
+        let groups = self.groups.iter().filter(|(group, totals)| group.tells(totals.hosted));
+        let groups = groups.map(|(group, totals)| (group.clone(), totals.told())).collect();
         PublishedTable { half: self.half, made_at, groups, rows }
     }
 }

@@ -31,8 +31,8 @@ pub struct Settings {
     #[arg(long, env = "TAVOLO_ADDRESS_BUDGET", default_value_t = DEFAULT.address_budget, value_name = "COST",
         value_parser = clap::value_parser!(u32).range(1..))]
     pub address_budget: u32,
-    /// Facilities with places that a total must have to be told to the public as it is now, at least three. The same on
-    /// every hub of a table, like the two that follow.
+    /// Facilities with places that can be given out which a total must have to be told to the public as it is now, at least
+    /// three. The same on every hub of a table, like the two that follow.
     #[arg(long, env = "TAVOLO_PUBLIC_FACILITIES", default_value_t = DEFAULT.public_facilities, value_name = "NUMBER",
         value_parser = clap::value_parser!(u16).range(3..))]
     pub public_facilities: u16,

@@ -32,7 +32,7 @@ use crate::{
     member::MemberDoc,
     municipality::MunicipalityDoc,
     organisation::OrganisationDoc,
-    publication::{PublicationDoc, last_of_each},
+    publication::{PublicationDoc, last_of_each, read_publication},
 };
 
 /// Everything the board shows, as of one instant of the replica set.
@@ -207,7 +207,7 @@ impl Store {
 
     async fn publications(&self, session: &mut ClientSession) -> Result<Vec<Publication>, StoreError> {
         let mut cursor = collection::<PublicationDoc>(self.database())
-            .aggregate(last_of_each(doc! {}))
+            .aggregate(last_of_each())
             .read_concern(ReadConcern::snapshot())
             .session(&mut *session)
             .await?
@@ -215,7 +215,7 @@ impl Store {
         let mut publications = Vec::new();
         let mut stream = cursor.stream(session);
         while let Some(raw) = stream.try_next().await? {
-            publications.push(read::<PublicationDoc>(&raw)?);
+            publications.extend(read_publication(&raw)?);
         }
         Ok(publications)
     }
@@ -406,7 +406,7 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             PoolDoc::COLLECTION => Some(BoardChange::Pool(read::<PoolDoc>(&raw)?)),
             AccreditationDoc::COLLECTION => Some(BoardChange::Accreditation(read::<AccreditationDoc>(&raw)?)),
             MemberDoc::COLLECTION => Some(BoardChange::Member(read::<MemberDoc>(&raw)?)),
-            PublicationDoc::COLLECTION => Some(BoardChange::Publication(read::<PublicationDoc>(&raw)?)),
+            PublicationDoc::COLLECTION => read_publication(&raw)?.map(BoardChange::Publication),
             LedgerDoc::COLLECTION => Some(BoardChange::Entry(read::<LedgerDoc>(&raw)?)),
             ActRecord::COLLECTION => Some(BoardChange::Act(read::<ActRecord>(&raw)?.act_id())),
             _ => None,

@@ -4,6 +4,7 @@
 //! [`STEPS`]; never change one that has been released.
 
 mod custody;
+mod protected_apart;
 
 use std::{
     convert::Infallible,
@@ -39,6 +40,7 @@ const STEPS: &[Step] = &[
     Step { what: "published statistics", run: |database| statistics_tables(database).boxed() },
     Step { what: "published totals, and what a day began with", run: |database| publications(database).boxed() },
     Step { what: "the order of entries of one instant", run: |database| order_within_an_instant(database).boxed() },
+    Step { what: "protected places published apart", run: |database| protected_apart::run(database).boxed() },
 ];
 
 /// The version this binary brings a database to.

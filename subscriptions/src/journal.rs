@@ -6,8 +6,8 @@
 //! personal, and begins anew with the board.
 //!
 //! A read takes time, which would tell that somebody has moved since the last question. Whoever is told only of days
-//! that are over makes the hub ask
-//! for a pool on the first question of an hour, moved or not, and not again.
+//! that are over makes the hub ask for a pool on the first question of an hour, moved or not, and not again. In the first
+//! minutes of a day each question does, since what was registered before midnight may not be on the board yet.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -21,6 +21,9 @@ use tokio::sync::Mutex;
 
 /// A facility and a category.
 type Key = (FacilityId, PlaceCategory);
+
+/// What is registered on a day is on every board so long after its end, in milliseconds.
+const DAY_IS_KNOWN_AFTER: i64 = 120_000;
 
 /// The movements of every pool that was asked for, in the order of its ledger.
 pub type Movements = HashMap<Key, Arc<Vec<Movement>>>;
@@ -96,13 +99,14 @@ impl Journal {
             Until::Now => (kept.lacking(pools), None),
             Until::PastDays(now) => {
                 let hour = now.timestamp().as_second().div_euclid(3_600);
+                let known = now.millis() - now.day().begins().millis() >= DAY_IS_KNOWN_AFTER;
                 let pools = kept.not_asked(pools, hour);
                 let mut lacking = kept.lacking(pools.iter().copied());
                 if lacking.is_empty() {
                     // One question that finds nothing.
                     lacking.extend(pools.first().map(|pool| kept.known(pool)));
                 }
-                (lacking, Some((pools.into_iter().map(key).collect(), hour)))
+                (lacking, known.then(|| (pools.into_iter().map(key).collect(), hour)))
             }
         };
         if lacking.is_empty() {

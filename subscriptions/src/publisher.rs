@@ -63,6 +63,8 @@ impl Publisher {
 
     async fn publish(&self) -> Result<(), StoreError> {
         let (board, now) = (self.table.board(), self.clock.now());
+        // Clocks differ: a day that has begun for another hub has begun.
+        let now = board.publication(&Cell::PROVINCE).map_or(now, |last| last.at.max(now));
         let facilities = facilities(&board, now.day());
         let due = |last: &BTreeMap<Cell, Publication>| {
             let known = |cell: &Cell| board.publication(cell).map(|known| &**known).or_else(|| last.get(cell));

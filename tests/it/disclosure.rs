@@ -172,7 +172,7 @@ fn counted(visits: &[Visit], half: HalfYear, bodies: &[OrganisationId; 3]) -> Co
         let known_to = &[bodies[visit.facility]];
         let exit = Some((day(visit.leaves), ExitReason::ALL[visit.reason]));
         count.stay(&Counted { category, municipality, known_to, entry: day(visit.arrives), exit });
-        if count.describes(day(visit.arrives)) {
+        if count.describes(category, day(visit.arrives)) {
             count.arrival(SEXES[visit.sex], "NGA", 30);
         }
     }
@@ -191,6 +191,21 @@ fn added(year: &[Option<i32>], halves: [&Vec<Option<i32>>; 2]) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_tells_of_a_protected_category_but_its_own_totals(visits in visits(), seed in any::<u128>()) {
+        let now = TestClock::new().now();
+        let bodies = [(); 3].map(|()| OrganisationId::fresh(now));
+        let protected = |visit: &Visit| FACILITIES[visit.facility].0.is_protected();
+        let others: Vec<Visit> = visits.iter().filter(|visit| !protected(visit)).cloned().collect();
+        for half in FixedPeriod::between(first_day(), first_day().plus_days(364)).unwrap().halves() {
+            let table = |visits: &[Visit]| counted(visits, half, &bodies).published(now, |ways| seed % ways);
+            let mut told = table(&visits);
+            let own = told.groups.remove(&Group::Category(PlaceCategory::MentalHealthOrDisability));
+            prop_assert_eq!(&told, &table(&others));
+            prop_assert!(own.is_none_or(|own| own.hosted >= OTHERS));
+        }
+    }
 
     #[test]
     fn all_tables_together_tell_what_the_rows_of_two_half_years_tell(visits in visits(), seed in any::<u128>()) {
@@ -226,7 +241,8 @@ proptest! {
         for (table, told) in tables.iter().zip(&whole) {
             let totals = &table.groups.get(&Group::Whole).cloned().unwrap_or_default();
             let inside = |days: i32| table.half.from() <= first_day().plus_days(days) && first_day().plus_days(days) <= table.half.to();
-            let events = |of: fn(&Visit) -> i32| visits.iter().filter(|visit| inside(of(visit))).collect::<Vec<_>>();
+            let ordinary = || visits.iter().filter(|visit| !FACILITIES[visit.facility].0.is_protected());
+            let events = |of: fn(&Visit) -> i32| ordinary().filter(|visit| inside(of(visit))).collect::<Vec<_>>();
             let (arrivals, exits) = (events(|visit| visit.arrives), events(|visit| visit.leaves));
             let known = |events: &[&Visit]| [0, 1, 2].map(|body| events.iter().filter(|visit| visit.facility == body).count() as i32);
             prop_assert_eq!((totals.entries, totals.exits), (floored(arrivals.len() as i32), floored(exits.len() as i32)));

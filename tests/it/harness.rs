@@ -246,10 +246,19 @@ impl World {
         self.start(origins, edge::Settings::default()).await
     }
 
+    /// Starts a hub process that has a clock of its own.
+    pub async fn hub_by(&self, clock: &TestClock) -> Client {
+        self.start_by(clock, &[], edge::Settings::default()).await
+    }
+
     async fn start(&self, origins: &[&str], settings: edge::Settings) -> Client {
+        self.start_by(&self.clock, origins, settings).await
+    }
+
+    async fn start_by(&self, clock: &TestClock, origins: &[&str], settings: edge::Settings) -> Client {
         let store = open_store(&self.settings).await.unwrap().with_key(database_key()).await.unwrap();
         let source = KeySource::File(key_file());
-        let authority = Authority::open(source, Demands::default(), self.clock.clock()).await.unwrap();
+        let authority = Authority::open(source, Demands::default(), clock.clock()).await.unwrap();
         let setup = Setup {
             listen: "127.0.0.1:0".parse().unwrap(),
             authority: Some(Arc::new(authority)),
@@ -257,7 +266,7 @@ impl World {
             demo_tokens: None,
             settings,
             following: self.following,
-            clock: self.clock.clock(),
+            clock: clock.clock(),
         };
         let running = Running::start(store, setup).await.unwrap();
         let client = Client {
@@ -265,7 +274,7 @@ impl World {
             metrics: running.metrics_address().map(|address| address.to_string()),
             http: reqwest::Client::new(),
             graph: running.graph().clone(),
-            clock: self.clock.clone(),
+            clock: clock.clone(),
         };
         self.hubs.lock().unwrap().push(running);
         client

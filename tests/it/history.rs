@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tavolo_schema::{DateTime, LedgerEntry, PlaceCategory, capacity::Counts, id::FacilityId};
 
 use crate::{
-    harness::{Client, World, text},
+    harness::{Client, TestClock, World, text, until},
     stage::assert_books_agree,
 };
 
@@ -249,5 +249,33 @@ async fn a_history_that_cannot_be_is_refused() {
     assert_eq!(data["occupancyHistory"][0]["at"], json!(now.to_string()), "the future is cut off");
     let data = hub.data("", HISTORY, variables).await;
     assert_eq!(data["occupancyHistory"], json!([]), "today is not over");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_registered_at_the_end_of_a_day_is_told_to_whoever_asks_at_the_beginning_of_the_next() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 10).await;
+    let guest = hub.guest("province").await;
+    let midnight = world.clock.now().day().plus_days(1).begins();
+    let late = TestClock::new();
+    late.mend(midnight.millis() - 1_000);
+    world.clock.mend(midnight.millis() + 2_000);
+    let yesterday = async |subject: &str| {
+        let from = midnight.plus_millis(-3_600_000).to_string();
+        let variables = json!({
+            "filter": { "facility": facility }, "from": from, "to": midnight.plus_millis(-1).to_string(),
+            "every": "DAY", "basis": "REGISTERED",
+        });
+        let data = hub.data(subject, HISTORY, variables).await;
+        data["occupancyHistory"].as_array().unwrap().last().unwrap()["capacity"]["occupied"].clone()
+    };
+    assert_eq!(yesterday("analyst").await, 0);
+    // An act of the last second of the day, whose hub is slow.
+    world.hub_by(&late).await.admit("province", &guest, &facility).await;
+    until("the board has it", async || hub.pool(&facility).await["occupied"] == 1).await;
+    world.clock.advance(Duration::from_secs(18));
+    assert_eq!(yesterday("analyst").await, 1);
     world.end().await;
 }

@@ -25,6 +25,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -103,6 +104,7 @@ differences! {
     arrival_the_day_before,
     arrival_of_a_minor,
     arrival_of_a_minor_the_day_before,
+    departures_of_protected_people,
     late_registration,
 }
 
@@ -393,6 +395,8 @@ impl Trial<'_> {
             if self.difference.orders_tell.contains(&mutation) {
                 continue;
             }
+            // Of files that are opened at one instant, chance says in which order lists have them.
+            self.pair.clock.advance(Duration::from_millis(1));
             let document = self.maker.order(mutation, &input);
             let (unlike, _) = self.pair.ask(viewer, &Question::Document(document.text())).await;
             for unlike in unlike {

@@ -47,6 +47,7 @@ mod live;
 mod lookups;
 mod metrics;
 mod patience;
+mod protected_apart;
 mod proxy;
 mod publication;
 mod races;

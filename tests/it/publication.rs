@@ -1,8 +1,14 @@
 //! What the public and analysts are told of people in facilities: coarsely, the same by every hub, and late of few.
 
+use futures_util::TryStreamExt;
+use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
+use tavolo_schema::{Precision, Publication, publication::Cell};
 
-use crate::harness::{Client, World, text, until};
+use crate::{
+    database::{profile, stop_writing_down, write_everything_down},
+    harness::{Client, TestClock, World, blocking, text, until},
+};
 
 const BY: &str = "query($by: OccupancyGrouping!, $filter: OccupancyFilter, $at: DateTime) {
     occupancy(groupBy: $by, filter: $filter, at: $at) { category facilities
@@ -31,6 +37,26 @@ async fn admit(hub: &Client, facility: &str, category: &str) -> String {
     let input = json!({ "guest": guest, "facility": facility, "category": category });
     let payload = hub.act("province", "admitGuest", "stay { id }", input).await;
     text(&payload["stay"]["id"])
+}
+
+/// Everything that is told of totals, however they are added up and of whichever places.
+async fn everything(hub: &Client, subject: &str) -> Vec<Value> {
+    let categories = [Value::Null, json!("ORDINARY"), json!("UNACCOMPANIED_MINOR")];
+    let mut told = Vec::new();
+    for by in ["PROVINCE", "MUNICIPALITY", "CATEGORY", "OPERATOR", "FACILITY"] {
+        for category in &categories {
+            for municipality in [Value::Null, json!("101010")] {
+                let filter = json!({ "category": category, "municipality": municipality });
+                told.push(hub.data(subject, BY, json!({ "by": by, "filter": filter, "at": null })).await);
+            }
+        }
+    }
+    if subject == "analyst" {
+        let facilities = "{ facilities(first: 50, orderBy: { field: FREE_PLACES }) { nodes { code
+            occupancy { installed occupied free precision } } } }";
+        told.push(hub.data(subject, facilities, Value::Null).await);
+    }
+    told
 }
 
 async fn discharge(hub: &Client, stay: &str) {
@@ -119,6 +145,170 @@ async fn few_facilities_are_told_of_the_day_before_and_protected_places_of_the_p
     }
     assert_eq!(told(&hub, "municipality", "MUNICIPALITY", minor).await, (json!(7), "EXACT".into()));
     discharge(&hub, &stay).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn protected_people_do_not_follow_from_any_total() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let bodies = &world.bodies;
+    let mut houses = Vec::new();
+    for _ in 0..3 {
+        let house = hub.facility(bodies.operator, bodies.municipality, "UNACCOMPANIED_MINOR", 10).await;
+        hub.accredit(&house, "ORDINARY", 10).await;
+        houses.push(house);
+    }
+    admit(&hub, &houses[0], "UNACCOMPANIED_MINOR").await;
+    world.clock.advance_days(1);
+    // Four ordinary guests are told as five: from here on, three of them more would not show, nor would one fewer.
+    for house in houses.iter().chain(&houses[..1]) {
+        admit(&hub, house, "ORDINARY").await;
+    }
+    let totals = "query($by: OccupancyGrouping!) { occupancy(groupBy: $by) {
+        facilities capacity { accredited installed allocable occupied free occupancyRate precision } } }";
+    for subject in ["", "analyst"] {
+        for by in ["PROVINCE", "MUNICIPALITY"] {
+            until_told(&hub, subject, by, Value::Null, json!(5), "ROUNDED").await;
+            let data = hub.data(subject, totals, json!({ "by": by })).await;
+            let capacity = json!({
+                "accredited": 30, "installed": 30, "allocable": 30, "occupied": 5, "free": 25,
+                "occupancyRate": 5.0 / 30.0, "precision": "ROUNDED",
+            });
+            assert_eq!(data["occupancy"], json!([{ "facilities": 3, "capacity": capacity }]), "{subject:?} {by}");
+        }
+        let before = everything(&hub, subject).await;
+        for at in 0..6 {
+            admit(&hub, &houses[at % 3], "UNACCOMPANIED_MINOR").await;
+        }
+        // Had the hub published anything of them, it would have been before this.
+        let stay = admit(&hub, &houses[1], "ORDINARY").await;
+        let stays = [stay, admit(&hub, &houses[2], "ORDINARY").await];
+        let eight = [admit(&hub, &houses[0], "ORDINARY").await, admit(&hub, &houses[1], "ORDINARY").await];
+        let nine = admit(&hub, &houses[2], "ORDINARY").await;
+        until_told(&hub, subject, "PROVINCE", Value::Null, json!(10), "ROUNDED").await;
+        for stay in stays.iter().chain(&eight).chain([&nine]) {
+            discharge(&hub, stay).await;
+        }
+        until_told(&hub, subject, "PROVINCE", Value::Null, json!(5), "ROUNDED").await;
+        assert_eq!(everything(&hub, subject).await, before, "{subject:?}");
+        let history = "query($from: DateTime!, $filter: OccupancyFilter) {
+            occupancyHistory(from: $from, filter: $filter) { capacity { installed occupied } } }";
+        let from = world.clock.now().plus_millis(-2 * 86_400_000).to_string();
+        for filter in [Value::Null, json!({ "operator": bodies.operator.encode() })] {
+            let closer = !filter.is_null();
+            let data = hub.data(subject, history, json!({ "from": from, "filter": filter })).await;
+            let last = data["occupancyHistory"].as_array().unwrap().last().unwrap().clone();
+            let installed = if closer && subject.is_empty() { 0 } else { 30 };
+            assert_eq!(last["capacity"], json!({ "installed": installed, "occupied": 0 }), "{subject:?} {filter}");
+        }
+    }
+    assert_eq!(told(&hub, "prefecture", "PROVINCE", Value::Null).await, (json!(17), "EXACT".into()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_makes_the_house_of_another_told_live() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let bodies = &world.bodies;
+    let house = hub.facility(bodies.other_operator, bodies.municipality, "ORDINARY", 20).await;
+    // Registered and equipped by an operator alone; the Province has decided nothing.
+    for number in 1..=2 {
+        let name = format!("Casa vuota {number}");
+        let input = json!({
+            "name": name, "type": "APARTMENT", "municipality": "101010",
+            "address": { "street": name, "number": "1", "postalCode": "88900" },
+            "operator": bodies.operator.encode(), "holder": bodies.municipality.encode(),
+        });
+        let payload = hub.act("operator", "registerFacility", "facility { id }", input).await;
+        let input = json!({ "facility": payload["facility"]["id"], "category": "ORDINARY", "installed": 5 });
+        let payload = hub.act("operator", "installPlaces", "facility { id }", input).await;
+        assert_eq!(blocking(&payload), Vec::<String>::new());
+    }
+    world.clock.advance_days(1);
+    for _ in 0..7 {
+        admit(&hub, &house, "ORDINARY").await;
+    }
+    // A day later these seven are told; on their own day they are not.
+    for (occupied, days) in [(0, 1), (10, 0)] {
+        for by in ["MUNICIPALITY", "PROVINCE"] {
+            until_told(&hub, "", by, Value::Null, json!(occupied), "BANDED").await;
+        }
+        world.clock.advance_days(days);
+        admit(&hub, &house, "ORDINARY").await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hubs_whose_clocks_differ_do_not_take_turns_at_midnight() {
+    let world = World::new().await;
+    let (behind, facilities) = three(&world).await;
+    admit(&behind, &facilities[0], "ORDINARY").await;
+    until_told(&behind, "", "PROVINCE", Value::Null, json!(0), "ROUNDED").await;
+    let publications = world.driver().await.collection::<Document>("publications");
+    let told = async || publications.count_documents(doc! {}).await.unwrap();
+    // A second before midnight, and a second after it.
+    let midnight = world.clock.now().day().plus_days(1).begins();
+    let ahead = TestClock::new();
+    world.clock.mend(midnight.millis() - 1_000);
+    ahead.mend(midnight.millis() + 1_000);
+    let hub = world.hub_by(&ahead).await;
+    let province = async || {
+        let last = doc! { "_id.cell.municipality": null, "_id.cell.category": "ORDINARY" };
+        let last = publications.find_one(last).sort(doc! { "_id.number": -1 }).await.unwrap().unwrap();
+        last.get_datetime("at").unwrap().timestamp_millis()
+    };
+    until("the day begins", async || province().await > midnight.millis()).await;
+    let before = told().await;
+    // Each change at the table makes both look again; four of them show.
+    for at in 0..4 {
+        admit(&behind, &facilities[at % 3], "ORDINARY").await;
+    }
+    for hub in [&hub, &behind] {
+        until_told(hub, "", "PROVINCE", Value::Null, json!(5), "ROUNDED").await;
+    }
+    assert!(told().await - before <= 2, "of province and municipality, one step: {} and {before}", told().await);
+    let order = publications.find(doc! {}).sort(doc! { "_id.cell": 1, "_id.number": 1 }).await.unwrap();
+    let order: Vec<Document> = order.try_collect().await.unwrap();
+    let of_cell = |one: &&Document| one.get_document("_id").unwrap().get_document("cell").unwrap().to_string();
+    for pair in order.windows(2).filter(|pair| of_cell(&&pair[0]) == of_cell(&&pair[1])) {
+        assert!(pair[0].get_datetime("at").unwrap() <= pair[1].get_datetime("at").unwrap(), "{pair:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_of_a_cell_is_published_as_a_whole_or_not_at_all() {
+    let world = World::new().await;
+    let publication = |number: i64| Publication {
+        cell: Cell::told_of(Some("101010".into()), None),
+        number,
+        at: world.clock.now().plus_millis(number),
+        people: None,
+        precision: Precision::Withheld,
+    };
+    let past: Vec<Publication> = (1..=1_500).map(publication).collect();
+    let publications = world.driver().await.collection::<Document>("publications");
+    // Something keeps the last of them from being written.
+    world.store.publish(&past[1_400..1_401]).await.unwrap();
+    world.store.publish(&past).await.unwrap();
+    assert_eq!(publications.count_documents(doc! {}).await.unwrap(), 1, "no beginning without an end");
+    publications.delete_many(doc! {}).await.unwrap();
+    world.store.publish(&past).await.unwrap();
+    let driver = world.driver().await;
+    write_everything_down(&driver).await;
+    let between = world.store.published_between(&past[0].cell, past[9].at, past[19].at).await.unwrap();
+    assert_eq!(between, past[9..20]);
+    let other = Cell::PROVINCE;
+    let at = world.store.published_at(&[other, past[0].cell.clone()], past[700].at).await.unwrap();
+    assert_eq!(at.into_values().collect::<Vec<_>>(), past[700..701]);
+    stop_writing_down(&driver).await;
+    let entries = profile(&driver).await;
+    let looked_at = entries.iter().filter(|entry| entry.get_str("ns").is_ok_and(|ns| ns.ends_with(".publications")));
+    let looked_at: Vec<i32> = looked_at.map(|entry| entry.get_i32("docsExamined").unwrap()).collect();
+    assert!(looked_at.len() >= 2 && looked_at.iter().sum::<i32>() <= 30, "no more is read than is told: {looked_at:?}");
     world.end().await;
 }
 

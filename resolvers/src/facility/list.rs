@@ -35,7 +35,8 @@ struct FacilityFilter {
     operator: Option<OrganisationId>,
     /// With places of this category.
     category: Option<PlaceCategory>,
-    /// With at least so many free places, of the category when one is named, by the numbers that you are told.
+    /// With at least so many free places, of the category when one is named, by the numbers that you are told: to
+    /// analysts, of the ordinary ones when none is named.
     free_places_at_least: Option<i32>,
     /// With an accreditation of this status.
     accreditation_status: Option<AccreditationStatus>,
@@ -72,7 +73,7 @@ enum FacilityOrderField {
     Code,
     /// Name.
     Name,
-    /// Free places of all categories, by the numbers that you are told; what is withheld before all others.
+    /// Free places of all categories, by the numbers that you are told; to analysts, of the ordinary ones.
     FreePlaces,
     /// Occupancy rate, by the numbers that you are told; without one before all others.
     Occupancy,

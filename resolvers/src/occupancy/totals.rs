@@ -116,7 +116,8 @@ pub(crate) struct TotalsSubscription;
 impl TotalsSubscription {
     /// Places added up, then whatever changes of them, as `occupancy` tells them: totals by municipality, category and
     /// province count every facility, for anybody, and whatever looks closer counts only the facilities that the viewer
-    /// sees. The public and analysts are told of the people as `precision` says. After an interruption the state comes
+    /// sees. The public and analysts are told of the ordinary places, unless a category is named or grouped by, and of the
+    /// people as `precision` says. After an interruption the state comes
     /// again.
     #[graphql(directive = data_class::apply(Public))]
     async fn totals_changed(

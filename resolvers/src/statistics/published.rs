@@ -111,7 +111,7 @@ async fn count(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> 
     let mut count = Count::new(half);
     let mut stays = std::pin::pin!(hub.store.stays_within(&scope).await?.try_chunks(AT_A_TIME));
     while let Some(stays) = stays.try_next().await.map_err(|broken| broken.1)? {
-        let arrived = stays.iter().filter(|stay| count.describes(stay.entry_at.day()));
+        let arrived = stays.iter().filter(|stay| count.describes(stay.category, stay.entry_at.day()));
         let portraits = hub.store.portraits(&arrived.map(|stay| stay.guest).collect::<Vec<_>>()).await?;
         for stay in &stays {
             add(&mut count, &board, stay, portraits.get(&stay.guest));
@@ -136,7 +136,7 @@ fn add(count: &mut Count, board: &Board, stay: &Stay, portrait: Option<&Portrait
         exit: stay.exit_at.map(|exit| (exit.day(), stay.exit_reason.unwrap_or(ExitReason::Other))),
     });
     // Somebody whose file has been erased meanwhile has arrived all the same, and nothing is known of them.
-    if let Some(portrait) = portrait.filter(|_| count.describes(entry)) {
+    if let Some(portrait) = portrait.filter(|_| count.describes(stay.category, entry)) {
         count.arrival(portrait.sex, &portrait.citizenship, portrait.birth_date.years_until(entry));
     }
 }

@@ -144,17 +144,6 @@ pub(super) const NULL_WITHOUT_SIGHT_OF_PERSONS: &[&str] = &[
     "SexCount.count",
 ];
 
-/// Numbers of people, of which nothing is told where some places are protected to whoever sees facilities and no single
-/// presence. What is told instead stands in `publication`.
-pub(super) const WITHHELD_FROM_ANALYSTS: &[&str] = &[
-    "CapacityNumbers.free",
-    "CapacityNumbers.occupancyRate",
-    "CapacityNumbers.occupied",
-    "CapacityNumbers.overCapacity",
-    "CapacityNumbers.reserved",
-    "CapacityNumbers.utilisationRate",
-];
-
 /// Fields that say something about a published table alone; whoever sees the persons is told exact numbers.
 pub(super) const NULL_WITH_SIGHT_OF_PERSONS: &[&str] = &["Statistics.madeAt"];
 

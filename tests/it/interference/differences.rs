@@ -315,6 +315,16 @@ pub(super) fn arrival_of_a_minor_the_day_before(cast: &Cast, _: DateTime) -> Dif
     Difference::new(&OF_TOTALS, "town", &["Daud", "A3"], steps)
 }
 
+/// All five of a day leave: as many as a step of a total has.
+pub(super) fn departures_of_protected_people(cast: &Cast, _: DateTime) -> Difference {
+    let departure = |name: &str| {
+        let exit = json!({ "stay": cast.id(&format!("{name}'s stay")), "reason": "TRANSFER_OTHER_PROJECT" });
+        Step::one("province", "dischargeGuest", "stay", exit)
+    };
+    let steps = ["Ismail", "Idris", "Wali", "Kofi", "Yonas"].map(departure).into();
+    Difference::new(&OF_TOTALS, "prefecture", &["Ismail", "Kofi", "A3", "B3"], steps)
+}
+
 /// An arrival of last week that is registered today.
 pub(super) fn late_registration(cast: &Cast, now: DateTime) -> Difference {
     let at = now.plus_millis(-6 * 86_400_000).to_string();

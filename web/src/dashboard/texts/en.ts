@@ -40,7 +40,8 @@ export const en: Texts = {
     "The places are as they are. How many people there are is told coarsely to whoever is not of a body at the table: " +
     "in steps of five where there are enough facilities and places, elsewhere as it was at the end of yesterday and in " +
     "steps of ten; of protected categories in a single municipality, nothing. So no number shows that somebody has " +
-    "come or gone. With the token of a body one sees the exact numbers, live.",
+    "come or gone. Totals are of the ordinary places; the protected ones have rows of their own, and where there are no " +
+    "others, the map shows no place. With the token of a body one sees the exact numbers, live.",
 
   viewer: "Who looks",
   viewerSees: "Sees single facilities too.",

@@ -48,7 +48,8 @@ export const it = {
     "I posti sono quelli veri. Quante persone ci sono, a chi non è degli enti del tavolo si dice all’ingrosso: a passi " +
     "di cinque dove strutture e posti sono abbastanza, altrove com’era alla fine di ieri e a passi di dieci; delle " +
     "categorie protette in un solo comune, niente. Così da un numero non si riconosce l’arrivo o la partenza di " +
-    "nessuno. Con il gettone di un ente si vedono i numeri esatti, in diretta.",
+    "nessuno. I totali sono dei posti ordinari; quelli protetti hanno righe loro, e dove non ce ne sono altri la mappa non " +
+    "mostra posti. Con il gettone di un ente si vedono i numeri esatti, in diretta.",
 
   viewer: "Chi guarda",
   viewerSees: "Vede anche le singole strutture.",
