@@ -172,7 +172,7 @@ impl Store {
 
     async fn publications_of(&self, pipeline: Vec<Filter>) -> Result<Vec<Publication>, StoreError> {
         let found: Vec<RawDocumentBuf> = self.aggregate(PublicationDoc::COLLECTION, pipeline, None).await?;
-        found.iter().map(|raw| read::<PublicationDoc>(raw)).collect()
+        found.iter().map(read::<PublicationDoc>).collect()
     }
 }
 
