@@ -12,6 +12,9 @@
 //! `TAVOLO_*` variable each, and a function that does it in a module of its name. Then renew
 //! `docs/configuration.md` with `tavolo reference`.
 
+// As in `resolvers`: the layout of a merged root is as deep as it has parts, also where it is only awaited.
+#![recursion_limit = "256"]
+
 pub mod auth;
 pub mod cli;
 pub mod demo;

@@ -1,5 +1,8 @@
 //! The `tavolo` command.
 
+// As in the library: whoever awaits a hub has to know the layout of its graph.
+#![recursion_limit = "256"]
+
 use clap::Parser;
 use tavolo::cli::Cli;
 

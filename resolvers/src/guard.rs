@@ -13,7 +13,7 @@ use crate::{
     Seen,
     error::{self, ErrorCode},
     lists::{CONTRACT, LONGEST_PAGE, Lists, Told},
-    price::{self, ACT, Work},
+    price::{self, ACT, Sizes, Work},
     weight::{Given, Inputs, Weight},
 };
 use async_graphql::{
@@ -332,7 +332,8 @@ impl<'d> Gauge<'d> {
         // The introspection asks nothing, and neither does what is below it.
         let length = self.length(field, on);
         let filtered = field.get_argument("filter").is_some();
-        below.times(length).and(price::work(on, field.name.node.as_str(), filtered, length, || self.lists.sizes()))
+        let sizes = Sizes { facilities: self.lists.facilities(), entries: &|| self.lists.entries() };
+        below.times(length).and(price::work(on, field.name.node.as_str(), filtered, length, sizes))
     }
 
     /// How often what is below a field may come.

@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{Seen, graph, price::Sizes, statistics};
+use crate::{Seen, graph, statistics};
 use async_graphql::from_value;
 use serde::Deserialize;
 use tavolo_schema::{
@@ -144,7 +144,7 @@ struct Census {
     operators: usize,
     municipalities: usize,
     provinces: usize,
-    sizes: Sizes,
+    entries: u64,
 }
 
 impl Census {
@@ -157,7 +157,7 @@ impl Census {
             operators: operators.len(),
             municipalities: municipalities().count(),
             provinces: provinces.len(),
-            sizes: Sizes { entries: seen.entries(), pools: seen.pools() },
+            entries: seen.entries(),
         }
     }
 }
@@ -167,9 +167,14 @@ impl<'b> Lists<'b> {
         Self { seen, census: OnceCell::new() }
     }
 
-    /// How much there is to look through, about.
-    pub(crate) fn sizes(&self) -> Sizes {
-        self.census().sizes
+    /// How many entries of ledgers the viewer sees, about.
+    pub(crate) fn entries(&self) -> u64 {
+        self.census().entries
+    }
+
+    /// How many facilities the board has, about.
+    pub(crate) fn facilities(&self) -> u64 {
+        self.seen.facilities()
     }
 
     fn census(&self) -> &Census {

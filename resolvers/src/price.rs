@@ -22,8 +22,8 @@ const STAY: u64 = 12;
 /// An act: a transaction of the database.
 pub(crate) const ACT: u64 = 2_500;
 
-/// Pools of places that are added up, or looked at for a filter, by eighths of a unit.
-const POOLS: u64 = 8;
+/// A facility whose places are added up, or looked at for a filter, by fourths of a unit.
+const FACILITIES: u64 = 4;
 
 /// How often totals that are watched are added up in a minute: five times a second while something changes.
 const TOTALS: u64 = 300;
@@ -70,7 +70,7 @@ enum Asks {
     Pages,
     /// The stays of a period, and whose they are.
     Everything,
-    /// Nothing of the vault: every pool of the board, so many times.
+    /// Nothing of the vault: every facility of the board, so many times.
     Board(u64),
 }
 
@@ -97,29 +97,31 @@ const DEAR: [(&str, &str, Asks); 17] = [
 ];
 
 /// What a field asks of the database or of the board by itself, with a list of this length, by what the viewer sees.
-pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, sizes: impl FnOnce() -> Sizes) -> Work {
+pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, sizes: Sizes<'_>) -> Work {
     let Some((_, _, asks)) = DEAR.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
         return Work::default();
     };
     let records = RECORD.saturating_mul(length);
     match asks {
         Asks::Things(kinds) => Work { once: kinds * COMMAND, each: records },
-        Asks::List if filtered => Work { once: COMMAND + sizes().entries / FILES, each: records },
+        Asks::List if filtered => Work { once: COMMAND + (sizes.entries)() / FILES, each: records },
         Asks::List => Work { once: COMMAND, each: records },
-        Asks::Count => Work { once: COMMAND + sizes().entries / FILES, each: 0 },
+        Asks::Count => Work { once: COMMAND + (sizes.entries)() / FILES, each: 0 },
         Asks::Pages => Work { once: COMMAND, each: PAGE.saturating_add(records) },
-        Asks::Everything => Work { once: (2 * COMMAND).saturating_add(sizes().entries.saturating_mul(STAY)), each: 0 },
-        Asks::Board(times) => Work { once: sizes().pools.saturating_mul(*times) / POOLS, each: 0 },
+        Asks::Everything => {
+            Work { once: (2 * COMMAND).saturating_add((sizes.entries)().saturating_mul(STAY)), each: 0 }
+        }
+        Asks::Board(times) => Work { once: sizes.facilities.saturating_mul(*times) / FACILITIES, each: 0 },
     }
 }
 
 /// How much there is to look through.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sizes {
-    /// Entries of the ledgers that the viewer sees.
-    pub(crate) entries: u64,
-    /// Pools of the board.
-    pub(crate) pools: u64,
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes<'s> {
+    /// Facilities of the board.
+    pub(crate) facilities: u64,
+    /// Entries of the ledgers that the viewer sees, which takes a look at all of them.
+    pub(crate) entries: &'s dyn Fn() -> u64,
 }
 
 /// What an export asks of the database.
@@ -161,11 +163,11 @@ impl<'b> Seen<'b> {
         entries.max(FEW).checked_next_power_of_two().unwrap_or(u64::MAX)
     }
 
-    /// How many pools the board has, up to the next power of two. Totals count every facility, for anybody, and say how
-    /// many there are.
-    pub(crate) fn pools(self) -> u64 {
-        let pools: usize = self.board.places(None).map(|place| place.pools.len()).sum();
-        if pools == 0 { 0 } else { (pools as u64).checked_next_power_of_two().unwrap_or(u64::MAX) }
+    /// How many facilities the board has, up to the next power of two. Totals count every one of them, for anybody, and say
+    /// how many there are.
+    pub(crate) fn facilities(self) -> u64 {
+        let facilities = self.board.facilities() as u64;
+        if facilities == 0 { 0 } else { facilities.checked_next_power_of_two().unwrap_or(u64::MAX) }
     }
 }
 
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_command_is_paid_for_once_and_its_records_as_often_as_they_come() {
-        let sizes = || Sizes { entries: 4_096, pools: 1_024 };
+        let sizes = Sizes { facilities: 512, entries: &|| 4_096 };
         assert_eq!(work("Query", "guests", false, 20, sizes), Work { once: 300, each: 400 });
         assert_eq!(work("Query", "guests", true, 1, sizes), Work { once: 300 + 1_024, each: 20 });
         assert_eq!(work("GuestConnection", "totalCount", false, 1, sizes).all(), 300 + 1_024);

@@ -195,6 +195,12 @@ impl Board {
         self.places.get(code)
     }
 
+    /// How many facilities there are.
+    #[must_use]
+    pub fn facilities(&self) -> usize {
+        self.places.len()
+    }
+
     /// Every place, or those of one municipality, in the order of their codes.
     pub fn places(&self, municipality: Option<&str>) -> impl Iterator<Item = &Arc<Place>> {
         let (some, all) = match municipality {
