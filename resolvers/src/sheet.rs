@@ -99,8 +99,11 @@ impl Sheet {
     pub fn numbers_of(&self, place: &Place, category: Option<PlaceCategory>) -> DisclosedNumbers {
         let precision = if self.counts_people() { Precision::Exact } else { Precision::DayBefore };
         let nothing = DisclosedNumbers::from(CapacityNumbers::default()).told(precision);
-        let pools = place.pools.iter().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
-        let pools = pools.filter(|pool| self.adds_up(pool.category, category.is_some()));
+        let pools = || place.pools.iter().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
+        let added_up = |pool: &&Arc<Pool>| self.adds_up(pool.category, category.is_some());
+        // Of a facility with protected places alone, the places are told and not the people.
+        let all = !pools().any(|pool| added_up(&pool));
+        let pools = pools().filter(|pool| all || added_up(pool));
         std::iter::once(nothing).chain(pools.map(|pool| self.numbers(pool))).sum()
     }
 
