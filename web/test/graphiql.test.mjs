@@ -64,7 +64,7 @@ describe("GraphiQL", { timeout: 900_000 }, () => {
         "PostiLiberiStasera",
         ({ provincia, ordinari, minori }) =>
           provincia[0].capacity.precision === "ROUNDED" &&
-          ordinari.every(({ capacity: { free, precision } }) => free !== null && precision === "BANDED") &&
+          ordinari.every(({ capacity: { free, precision } }) => free !== null && precision !== "WITHHELD") &&
           minori.every(({ capacity: { free, precision } }) => free === null && precision === "WITHHELD"),
       ],
       ["AccreditamentiInScadenza", ({ accreditations }) => accreditations.totalCount > 0],
