@@ -24,14 +24,13 @@ use crate::{
     documents::Documents,
     error::{self, ErrorCode},
     facility,
+    field_order::FieldOrder,
     gate::Redactions,
     guard, guest, history,
     lists::CONTRACT,
     live::{self, Performance, Stage},
     loaders::Loaders,
-    lookup, municipality, node, occupancy,
-    order::Order,
-    organisation, scan,
+    lookup, municipality, node, occupancy, organisation, scan,
     sheet::{Sheet, standing},
     statistics, stay, viewer,
     weight::Weight,
@@ -146,7 +145,7 @@ impl Graph {
     pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
         let desk = Arc::new(self.desk(viewer, None));
         let mut request = prepared.request.data(Arc::clone(&desk));
-        let order = Order::of(&mut request);
+        let order = FieldOrder::of(&mut request);
         let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
         complete(executed.unwrap_or_else(|_| panicked()), &order, &desk)
     }
@@ -154,7 +153,7 @@ impl Graph {
     /// Plays the part of a subscription that a desk is laid out for, and ends with it.
     pub(crate) fn play(&self, mut request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
         let desk = Arc::clone(desk);
-        let order = Order::of(&mut request);
+        let order = FieldOrder::of(&mut request);
         let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
         let executed = AssertUnwindSafe(executed).catch_unwind();
         executed.map(move |response| complete(response.unwrap_or_else(|_| panicked()), &order, &desk)).boxed()
@@ -345,7 +344,7 @@ pub(crate) fn panicked() -> Response {
     Response::from_errors(vec![error::server_error(ErrorCode::Internal, "the hub could not answer this")])
 }
 
-fn complete(mut response: Response, order: &Order, desk: &Desk) -> Response {
+fn complete(mut response: Response, order: &FieldOrder, desk: &Desk) -> Response {
     let correlation = desk.viewer.correlation.as_deref();
     order.arrange(&mut response);
     error::cut(&mut response.errors);

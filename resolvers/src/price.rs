@@ -74,8 +74,8 @@ enum Asks {
     Board(u64),
 }
 
-/// The fields that lead into the vault, or that look through the whole board.
-const DEAR: [(&str, &str, Asks); 17] = [
+/// Fields that cost more than others: those that lead into the vault, and those that look through the whole board.
+const PRICED: [(&str, &str, Asks); 17] = [
     ("Query", "guest", Asks::Things(1)),
     ("Query", "node", Asks::Things(1)),
     // Guests, stays and households.
@@ -98,7 +98,7 @@ const DEAR: [(&str, &str, Asks); 17] = [
 
 /// What a field asks of the database or of the board by itself, with a list of this length, by what the viewer sees.
 pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, sizes: Sizes<'_>) -> Work {
-    let Some((_, _, asks)) = DEAR.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
+    let Some((_, _, asks)) = PRICED.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
         return Work::default();
     };
     let records = RECORD.saturating_mul(length);
@@ -184,12 +184,12 @@ mod tests {
         let mut found = 0;
         for (on, field, to) in CONTRACT.edges().filter(|(on, ..)| !within(on)) {
             if vault.contains(&to) {
-                assert!(DEAR.iter().any(|(of, own, _)| (*of, *own) == (on, field)), "{on}.{field} has no price");
+                assert!(PRICED.iter().any(|(of, own, _)| (*of, *own) == (on, field)), "{on}.{field} has no price");
                 found += 1;
             }
         }
         assert_eq!(found, 8, "fields of the contract that lead to guests, stays and statistics");
-        for (on, field, _) in DEAR {
+        for (on, field, _) in PRICED {
             assert!(CONTRACT.edges().any(|(of, own, _)| (of, own) == (on, field)), "there is no {on}.{field}");
         }
     }

@@ -4,22 +4,21 @@
 //! longer. GraphQL wants the order of the request (specification of October 2021, 7.2.2). Where two fragments on
 //! different types select the same field, it stands where the first of them has it, whichever type the object is of.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashMap};
 
 use async_graphql::{
     Name, PathSegment, Positioned, Request, Response, Value,
     indexmap::IndexMap,
     parser::types::{FragmentDefinition, Selection, SelectionSet},
 };
-use std::collections::HashMap;
 
 use crate::live::operation;
 
 /// The fields that are selected of one object, in order, each with what is selected of its value.
 #[derive(Debug, Default)]
-pub(crate) struct Order(IndexMap<Name, Self>);
+pub(crate) struct FieldOrder(IndexMap<Name, Self>);
 
-impl Order {
+impl FieldOrder {
     /// The order of the answer to a request; none where it cannot be executed.
     pub(crate) fn of(request: &mut Request) -> Self {
         let mut order = Self::default();
@@ -114,7 +113,7 @@ mod tests {
         let mut response = Response::new(data);
         let errors = paths.iter().map(|path| ServerError { path: path.to_vec(), ..ServerError::new("", None) });
         response.errors = errors.collect();
-        Order::of(&mut Request::new(document)).arrange(&mut response);
+        FieldOrder::of(&mut Request::new(document)).arrange(&mut response);
         let paths = response.errors.into_iter().map(|error| error.path).collect();
         (response.data.to_string(), paths)
     }
