@@ -286,15 +286,15 @@ pub struct Prepared {
     pub kind: Kind,
     /// What it costs, as the guard measures it.
     pub cost: u64,
-    /// How many messages of that cost the state of a subscription may have.
-    pub(crate) messages: u64,
+    /// How many messages of that cost an answer has: one, or those of a subscription's state, which may be none.
+    pub messages: u64,
 }
 
 impl Prepared {
     /// What it costs to have it answered: a subscription, for its state, and for each while that it goes on.
     #[must_use]
     pub fn price(&self) -> u64 {
-        self.cost.saturating_mul(self.messages)
+        self.cost.saturating_mul(self.messages.max(1))
     }
 
     /// Bytes of it that stay in memory for as long as it is answered.

@@ -169,7 +169,6 @@ async fn the_past_takes_as_many_commands_whether_somebody_has_moved_since_or_not
         let quiet = commands(subject).await;
         let guest = hub.guest("operator").await;
         hub.admit("operator", &guest, &facility).await;
-        crate::interference::at_rest(std::slice::from_ref(&hub)).await;
         assert_eq!(commands(subject).await, quiet, "{subject:?}: somebody has moved");
     }
     world.end().await;

@@ -32,7 +32,6 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 use tavolo_schema::DateTime;
 
-pub use self::pair::at_rest;
 use self::{
     differences::Difference,
     documents::{Contract, Document, Maker},
@@ -163,7 +162,6 @@ impl Trial<'_> {
         for step in &difference.steps {
             step.perform(pair, self.cast).await;
             pair.settle().await;
-            pair.rest().await;
             pair.tick();
         }
         for &viewer in difference.hidden_from.iter().filter(|_| !before) {

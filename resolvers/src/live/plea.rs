@@ -56,13 +56,12 @@ pub(crate) fn keep_declared(operation: &OperationDefinition, variables: &mut Var
     variables.retain(|name, _| declares(name));
 }
 
-/// How many pools a subscription is about as far as the viewer sees them, each of which its state may have a message for;
-/// one at least. Whoever sees none is refused later.
+/// How many pools a subscription is about as far as the viewer sees them: its state has a message for each of them.
 pub(crate) fn pools(subscription: &OperationDefinition, variables: &Variables, seen: Seen<'_>) -> u64 {
     let filter = argument(subscription, variables, "filter").and_then(|(value, _)| value.ok());
     // One that cannot be read is refused later.
     let filter = OccupancyFilter::parse(filter).unwrap_or_default();
-    (filter.reach(seen) as u64).max(1)
+    filter.reach(seen) as u64
 }
 
 /// An argument of a subscription, with its variables in it, and which variable that is.

@@ -114,11 +114,6 @@ impl Pair {
         settle(&self.hubs[1]).await;
     }
 
-    /// Waits until neither hub asks the database anything more.
-    pub(super) async fn rest(&self) {
-        at_rest(&self.hubs).await;
-    }
-
     pub(super) async fn end(self) {
         for world in self.worlds {
             world.end().await;
@@ -232,6 +227,19 @@ impl Pair {
         }
     }
 
+    /// How many messages the state has that a subscription begins with.
+    pub(super) fn messages_of_state(&self, side: usize, subject: &str, text: &str) -> usize {
+        let graph = &self.hubs[side].graph;
+        let member = graph.hub().table.board().member(subject).cloned();
+        let viewer = Viewer { member, ..Viewer::default() };
+        // Whoever goes on after a cursor is sent no state, and totals are one message.
+        match graph.prepare(Request::new(text), &viewer) {
+            Ok(_) if text.contains("totalsChanged") => 1,
+            Ok(prepared) if !text.contains("after:") => usize::try_from(prepared.messages).unwrap(),
+            _ => 0,
+        }
+    }
+
     /// How the price of a subscription differs, if it does.
     pub(super) fn prices(&self, subject: &str, text: &str) -> Option<Unlike> {
         let Question::Document(other) = self.translated(&Question::Document(text.to_owned())) else { return None };
@@ -244,18 +252,6 @@ impl Pair {
             return text.to_owned();
         }
         self.twins.lock().unwrap_or_else(PoisonError::into_inner).translated(text)
-    }
-}
-
-/// Waits until no hub asks the database anything more: whoever listens is told a moment after the board shows it, and that
-/// may take commands.
-pub async fn at_rest(hubs: &[Client]) {
-    let commands = || hubs.iter().map(|hub| hub.graph.hub().store.commands()).collect::<Vec<_>>();
-    let (mut before, mut quiet) = (commands(), 0);
-    while quiet < 2 {
-        tokio::time::sleep(Duration::from_millis(25)).await;
-        quiet = if commands() == before { quiet + 1 } else { 0 };
-        before = commands();
     }
 }
 

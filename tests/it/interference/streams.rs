@@ -40,9 +40,7 @@ impl Listening {
         let heard = [nothing(), nothing()];
         let mut listening = Self { subject, documents, sockets, heard };
         listening.until_told(1).await;
-        // Each state has been read by then.
-        pair.rest().await;
-        listening.read().await;
+        listening.until_states_are_told(pair).await;
         listening
     }
 
@@ -59,6 +57,32 @@ impl Listening {
                     heard[id].push(format!("{} {}", message["type"], message["payload"]));
                 }
             }
+        }
+    }
+
+    /// Reads until each state has been told in both worlds, or refused: what is read for it is read before anything else
+    /// happens.
+    async fn until_states_are_told(&mut self, pair: &Pair) {
+        let deadline = Instant::now() + PATIENCE;
+        let wanted: Vec<[usize; 2]> = self
+            .documents
+            .iter()
+            .map(|document| {
+                [0, 1].map(|side| pair.messages_of_state(side, self.subject, &pair.text_for(side, &document.text())))
+            })
+            .collect();
+        let ended = |message: &String| message.starts_with("error") || message.starts_with("complete");
+        let told = |heard: &[Vec<Vec<String>>; 2]| {
+            wanted.iter().enumerate().all(|(at, wanted)| {
+                (0..2).all(|side| {
+                    let heard = &heard[side][at + 1];
+                    heard.len() >= wanted[side] || heard.iter().any(ended)
+                })
+            })
+        };
+        while !told(&self.heard) {
+            assert!(Instant::now() < deadline, "{:?} was not told a state", self.subject);
+            self.read().await;
         }
     }
 
