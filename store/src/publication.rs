@@ -8,10 +8,7 @@ use mongodb::{
     error::Error,
 };
 use serde::{Deserialize, Serialize};
-use tavolo_schema::{
-    DateTime, PlaceCategory, Precision, Publication, contract_name,
-    publication::{Cell, Headcount},
-};
+use tavolo_schema::{DateTime, Headcount, PlaceCategory, Precision, Publication, contract_name, publication::Cell};
 
 use crate::{
     Store, StoreError,

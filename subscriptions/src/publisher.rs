@@ -7,9 +7,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tavolo_schema::{
-    Clock, DateTime, Day, HistoryStep, Pool, Publication, TimeBasis,
+    Clock, DateTime, Day, Headcount, HistoryStep, Pool, Publication, TimeBasis,
     history::replay,
-    publication::{Cell, Facilities, Headcount, Thresholds},
+    publication::{Cell, Facilities, Thresholds},
 };
 use tavolo_store::{Store, StoreError};
 use tokio::time::sleep;
