@@ -72,13 +72,16 @@ fn coded(code: ErrorCode, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code.name()))
 }
 
+const FORBIDDEN: (ErrorCode, &str) = (ErrorCode::Forbidden, "your role does not allow this");
+const PENDING: (ErrorCode, &str) = (
+    ErrorCode::OutcomePending,
+    "the act may have been written, or is not on the board yet: repeat it with the same idempotencyKey",
+);
+
 /// The member's role does not allow this; without a token, one is needed.
 pub(crate) fn forbidden(anonymous: bool) -> Error {
-    if anonymous {
-        coded(ErrorCode::Unauthenticated, "this needs a token")
-    } else {
-        coded(ErrorCode::Forbidden, "your role does not allow this")
-    }
+    let (code, message) = if anonymous { (ErrorCode::Unauthenticated, "this needs a token") } else { FORBIDDEN };
+    coded(code, message)
 }
 
 /// An argument is wrong.
@@ -88,34 +91,37 @@ pub(crate) fn bad_request(message: impl Into<String>) -> Error {
 
 /// The act may have been written, or was written and is not on the board yet.
 pub(crate) fn pending() -> Error {
-    coded(
-        ErrorCode::OutcomePending,
-        "the act may have been written, or is not on the board yet: repeat it with the same idempotencyKey",
-    )
+    coded(PENDING.0, PENDING.1)
 }
 
-/// A fault of the store. What it is exactly goes to the log alone.
-pub(crate) fn fault(error: &StoreError) -> Error {
+/// What is told of a fault of the store. What it is exactly goes to the log alone.
+pub fn told(error: &StoreError) -> (ErrorCode, &'static str) {
     match error {
         StoreError::Unavailable(_) => {
             tracing::warn!(%error, "the database does not answer");
-            coded(ErrorCode::Unavailable, "the database does not answer; try again")
+            (ErrorCode::Unavailable, "the database does not answer; try again")
         }
         StoreError::NoTurn => {
             tracing::warn!(%error, "a request got no turn");
-            coded(ErrorCode::Unavailable, "too much is asked of the database at once; try again")
+            (ErrorCode::Unavailable, "too much is asked of the database at once; try again")
         }
-        StoreError::OutcomeUnknown => pending(),
-        StoreError::NotAMember => forbidden(false),
-        StoreError::Busy => coded(ErrorCode::Unavailable, "too many others write the same record; try again"),
+        StoreError::OutcomeUnknown => PENDING,
+        StoreError::NotAMember => FORBIDDEN,
+        StoreError::Busy => (ErrorCode::Unavailable, "too many others write the same record; try again"),
         StoreError::KeyReused => {
-            coded(ErrorCode::IdempotencyKeyReused, "this idempotencyKey was used before with a different input")
+            (ErrorCode::IdempotencyKeyReused, "this idempotencyKey was used before with a different input")
         }
         _ => {
             tracing::error!(%error, "a request failed");
-            coded(ErrorCode::Internal, "the hub could not answer this")
+            (ErrorCode::Internal, "the hub could not answer this")
         }
     }
+}
+
+/// A fault of the store, as [`told`] says it.
+pub(crate) fn fault(error: &StoreError) -> Error {
+    let (code, message) = told(error);
+    coded(code, message)
 }
 
 /// A fault of a request as a whole.

@@ -330,8 +330,7 @@ fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
 
 /// An answer that its client may keep, if it asks each time whether it still holds. No shared cache may.
 fn revalidated(headers: &HeaderMap, media: &'static str, body: Vec<u8>) -> Response {
-    let zipped =
-        headers.get(header::ACCEPT_ENCODING).is_some_and(|value| value.as_bytes().windows(4).any(|w| w == b"gzip"));
+    let zipped = accept::gzip(headers);
     let tag = etag::of(&body, zipped);
     let mut response = if etag::is_known(headers, &tag) {
         let mut response = answer(StatusCode::NOT_MODIFIED, media, Vec::new());

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use jiff::civil::{DateTime as Civil, Time};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 use tavolo_resolvers::{
-    error::ErrorCode,
+    error::{ErrorCode, told},
     export::{Export, Row, Value},
 };
 use tavolo_schema::DateTime;
@@ -58,14 +58,10 @@ impl From<Fault> for Refused {
             coded(ErrorCode::Internal, "the hub could not answer this".into())
         };
         match fault {
-            Fault::Store(StoreError::Unavailable(_)) => {
-                coded(ErrorCode::Unavailable, "the database does not answer; try again".into())
+            Fault::Store(error) => {
+                let (code, message) = told(&error);
+                coded(code, message.into())
             }
-            Fault::Store(error @ StoreError::NoTurn) => {
-                tracing::warn!(%error, "a spreadsheet could not be written");
-                coded(ErrorCode::Unavailable, "too much is asked of the database at once; try again".into())
-            }
-            Fault::Store(error) => internal(&error),
             Fault::Xlsx(error) => internal(&error),
             Fault::Io(error) => internal(&error),
             Fault::Gone => internal(&"nobody waits for it"),
