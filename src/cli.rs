@@ -285,9 +285,9 @@ fn token(args: &TokenArgs) -> Result<(), Failure> {
 }
 
 async fn migrate(args: MigrateArgs) -> Result<(), Failure> {
-    let settings = args.database.settings();
-    let before = Store::connect(&settings).await?.version().await?;
-    let store = Store::open(&settings).await?;
+    let store = Store::connect(&args.database.settings()).await?;
+    let before = store.version().await?;
+    store.migrate().await?;
     let loaded = match &args.municipalities {
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;

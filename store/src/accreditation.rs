@@ -192,7 +192,7 @@ impl Transaction {
     ) -> Result<(), StoreError> {
         let today = self.today();
         for granted in &accreditation.granted {
-            let Some(pool) = self.own_pool(accreditation.facility, granted.category).await? else { continue };
+            let Some(pool) = self.pool_to_change(accreditation.facility, granted.category).await? else { continue };
             let change = Change { accreditation: Some(accreditation.id), ..Change::new(cause, self.now) };
             self.change_pool(pool, change, |pool| {
                 end_grants(&mut pool.grants, today, |grant| grant.accreditation == accreditation.id);

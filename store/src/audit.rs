@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mongodb::bson::{Document as Filter, doc};
 use serde::Deserialize;
 use tavolo_schema::{
-    Accreditation, AccreditationStatus, Code, DateTime, Grant, LedgerEntry, PlaceCategory, Pool, StayStatus,
+    Accreditation, AccreditationStatus, Actor, Code, DateTime, Grant, LedgerEntry, PlaceCategory, Pool, StayStatus,
     books::{AddedUp, Books, Correction, Disagreement},
     capacity::Counts,
     contract_name,
-    id::FacilityId,
+    id::{ActId, FacilityId},
     ledger::Entering,
 };
 
@@ -120,7 +120,6 @@ impl Store {
         let facilities = self.read_all::<FacilityDoc>(&mut session).await?;
         let codes: BTreeMap<FacilityId, String> = facilities.into_iter().map(|found| (found.id, found.code)).collect();
         let accreditations = self.read_all::<AccreditationDoc>(&mut session).await?;
-        let order = Order::of_administrator(now);
         for ((facility, category), mut written) in all {
             written.ledger.sort_unstable_by_key(|entry| entry.revision);
             let found = written.disagreements();
@@ -129,7 +128,7 @@ impl Store {
             }
             let own: Vec<Accreditation> =
                 accreditations.iter().filter(|own| own.facility == facility).cloned().collect();
-            let entering = Entering { act: tavolo_schema::id::ActId::fresh(now), actor: &order.actor, now };
+            let entering = Entering { act: ActId::fresh(now), actor: &Actor::system(), now };
             let correction = written.correction((facility, category), &own, entering);
             audit.discrepancies.push(Discrepancy {
                 facility,
@@ -163,7 +162,11 @@ impl Store {
             })
         });
         match repaired.await?.act {
-            Some(act) => self.find_all::<LedgerDoc>(doc! { "act": binary(act) }, doc! { "revision": 1 }).await,
+            Some(act) => {
+                let mut entries = self.ledger_of(facility, category).await?;
+                entries.retain(|entry| entry.act == act);
+                Ok(entries)
+            }
             None => Ok(Vec::new()),
         }
     }

@@ -150,7 +150,7 @@ impl Transaction {
     }
 
     /// The pool that an act is about to change, compared with its books.
-    pub(crate) async fn own_pool(
+    pub(crate) async fn pool_to_change(
         &mut self,
         facility: FacilityId,
         category: PlaceCategory,
@@ -167,7 +167,7 @@ impl Transaction {
         self.find::<PoolDoc>(filter, doc! { "_id.category": 1 }).await
     }
 
-    /// Likewise, or one without places that [`Transaction::change_pool`] will insert.
+    /// The pool that an act is about to change, or one without places that [`Transaction::change_pool`] will insert.
     pub(crate) async fn pool_or_empty(
         &mut self,
         facility: FacilityId,

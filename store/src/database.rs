@@ -71,8 +71,17 @@ impl Store {
     /// replica set, a database of a newer version.
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let store = Self::connect(settings).await?;
-        store.gate.to_the_end(|database| async move { migrations::run(&database).await }).await?;
+        store.migrate().await?;
         Ok(store)
+    }
+
+    /// Brings the database to the schema this binary knows.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or another process is migrating it and does not finish.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.gate.to_the_end(|database| async move { migrations::run(&database).await }).await
     }
 
     /// Connects to a database that a hub works on, and changes nothing of it.

@@ -87,7 +87,7 @@ impl Transaction {
             self.found.add(Code::UnknownFacility, "input.facility");
             return Ok(None);
         };
-        let pool = self.own_pool(facility.id, input.category).await?;
+        let pool = self.pool_to_change(facility.id, input.category).await?;
         let wanted = Wanted { facility, pool, category: input.category, at, reach };
         let seen = self.within_sight(&input, &wanted).await?;
         if seen.is_none() && wanted.reach.scope == GuestScope::All {
