@@ -146,8 +146,8 @@ impl Facility {
         self.place.pools.iter().map(|pool| Capacity::of(&self.sheet, pool)).collect()
     }
 
-    /// Its places of all categories together; to analysts its ordinary places, since the people in others are not told
-    /// to them.
+    /// Its places of all categories together; to analysts, its ordinary places, since the people in others are not told to
+    /// them. Of a facility without ordinary places they are told all places, and no people.
     #[graphql(directive = data_class::apply(Operational))]
     async fn occupancy(&self) -> DisclosedNumbers {
         self.sheet.numbers_of(&self.place, None)

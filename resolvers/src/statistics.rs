@@ -31,7 +31,8 @@ impl StatisticsQuery {
     /// years, and is told of these facilities. Everybody else is told what is published of all facilities: of a calendar
     /// year, or of half of one (`from: "2026-01-01", to: "2026-06-30"`), from thirty days after its end on and for ten
     /// years. It counts those in ordinary places; of unaccompanied minors, and of mental distress or disability, there are
-    /// totals of the whole province, when their category is named and at least ten people were hosted. Another period is a `BAD_REQUEST`, whose message names the two nearest.
+    /// totals of the whole province, when their category is named and at least ten people were hosted. Another period is a
+    /// `BAD_REQUEST`, whose message names the two nearest.
     #[graphql(directive = data_class::apply(Operational))]
     async fn statistics(
         &self,

@@ -35,8 +35,8 @@ struct FacilityFilter {
     operator: Option<OrganisationId>,
     /// With places of this category.
     category: Option<PlaceCategory>,
-    /// With at least so many free places, of the category when one is named, by the numbers that you are told: to
-    /// analysts, of the ordinary ones when none is named.
+    /// With at least so many free places: of the category when one is named, else as `Facility.occupancy` tells them to
+    /// you.
     free_places_at_least: Option<i32>,
     /// With an accreditation of this status.
     accreditation_status: Option<AccreditationStatus>,
@@ -73,7 +73,7 @@ enum FacilityOrderField {
     Code,
     /// Name.
     Name,
-    /// Free places of all categories, by the numbers that you are told; to analysts, of the ordinary ones.
+    /// Free places as `Facility.occupancy` tells them to you; what is withheld before all others.
     FreePlaces,
     /// Occupancy rate, by the numbers that you are told; without one before all others.
     Occupancy,
