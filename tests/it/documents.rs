@@ -120,6 +120,8 @@ async fn by_get_a_document_is_sent_again_only_when_the_answer_has_changed() {
     assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(same.headers()[header::ETAG].to_str().unwrap(), tag);
     assert_eq!(same.bytes().await.unwrap().len(), 0);
+    let not_zipped = again().header(header::ACCEPT_ENCODING, "gzip;q=0, identity").send().await.unwrap();
+    assert_eq!(not_zipped.headers()[header::ETAG].to_str().unwrap(), tag, "it takes no gzip");
     let zipped = again().header(header::ACCEPT_ENCODING, "gzip").send().await.unwrap();
     assert_eq!(zipped.status(), StatusCode::OK, "other bytes have another tag");
     assert_ne!(zipped.headers()[header::ETAG].to_str().unwrap(), tag);

@@ -149,6 +149,24 @@ async fn few_facilities_are_told_of_the_day_before_and_protected_places_of_the_p
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_house_with_protected_places_alone_the_places_are_told_and_not_the_people() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let bodies = &world.bodies;
+    let house = hub.facility(bodies.operator, bodies.municipality, "UNACCOMPANIED_MINOR", 8).await;
+    admit(&hub, &house, "UNACCOMPANIED_MINOR").await;
+    let document =
+        "query($id: ID!) { facility(by: { id: $id }) { occupancy { installed allocable occupied free precision } } }";
+    let told =
+        async |subject: &str| hub.data(subject, document, json!({ "id": house })).await["facility"]["occupancy"].take();
+    let of_analyst = json!({ "installed": 8, "allocable": 8, "occupied": null, "free": null, "precision": "WITHHELD" });
+    assert_eq!(told("analyst").await, of_analyst);
+    let of_body = json!({ "installed": 8, "allocable": 8, "occupied": 1, "free": 7, "precision": "EXACT" });
+    assert_eq!(told("prefecture").await, of_body);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn protected_people_do_not_follow_from_any_total() {
     let world = World::new().await;
     let hub = world.hub().await;
