@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, Result};
 use serde::Serialize;
-use tavolo_schema::{Act, Facility, Relation, access};
-use tavolo_store::{Order, Outcome, StoreError};
+use tavolo_schema::Act;
+use tavolo_store::{Order, OrderedBy, Outcome, StoreError};
 
 use crate::{
     error::{bad_request, fault, forbidden, pending},
@@ -26,39 +26,28 @@ pub(crate) struct Terms {
     pub(crate) validate_only: bool,
 }
 
-/// Makes the order for an act, if the viewer's role may perform it on anything at all. On which
-/// facilities it may is asked again inside the transaction, of the facility as it is there.
+/// Makes the order for an act, if the viewer may perform it on anything at all. On which records it may is asked inside
+/// the transaction, of each record as it is there.
 pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: Terms) -> Result<Order> {
     let desk = desk(ctx);
     let sheet = desk.fresh_sheet();
-    let role = sheet.standing.role;
-    if !Relation::ALL.into_iter().any(|relation| access::may(role, act, relation)) {
-        return Err(forbidden(sheet.is_public()));
-    }
-    let actor = desk.viewer.actor();
+    let member = desk.viewer.member.as_ref().filter(|_| sheet.standing.may_somewhere(act));
+    let subject = member.map(|member| member.subject.clone()).ok_or_else(|| forbidden(sheet.is_public()))?;
     let key = terms.idempotency_key;
     if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
         return Err(bad_request("an idempotencyKey has 1 to 200 bytes"));
     }
-    let subject = actor.subject.as_deref().unwrap_or_default();
     let fingerprint = match &key {
-        Some(key) => desk.hub.store.fingerprint(subject, key, input).map_err(|error| fault(&error))?,
+        Some(key) => desk.hub.store.fingerprint(&subject, key, input).map_err(|error| fault(&error))?,
         None => String::new(),
     };
-    let standing = sheet.standing.clone();
-    let everywhere = access::may(role, act, Relation::Stranger);
-    let keeper = standing.organisation.filter(|_| !everywhere);
-    let within_reach =
-        move |facility: &Facility| access::may(standing.role, act, standing.relation_to(facility.party()));
     Ok(Order {
         act,
-        actor,
+        by: OrderedBy::Member { subject, standing: sheet.standing.clone() },
         idempotency_key: key,
         fingerprint,
         validate_only: terms.validate_only,
         now: sheet.now,
-        keeper,
-        within_reach: Arc::new(within_reach),
     })
 }
 

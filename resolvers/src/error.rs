@@ -106,7 +106,7 @@ pub fn told(error: &StoreError) -> (ErrorCode, &'static str) {
             (ErrorCode::Unavailable, "too much is asked of the database at once; try again")
         }
         StoreError::OutcomeUnknown => PENDING,
-        StoreError::NotAMember => FORBIDDEN,
+        StoreError::NotAMember | StoreError::Forbidden => FORBIDDEN,
         StoreError::Busy => (ErrorCode::Unavailable, "too many others write the same record; try again"),
         StoreError::KeyReused => {
             (ErrorCode::IdempotencyKeyReused, "this idempotencyKey was used before with a different input")

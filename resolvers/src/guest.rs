@@ -17,7 +17,7 @@ use tavolo_store::{GuestFilter as StoreFilter, GuestScope};
 use crate::{
     act::{Terms, done, order},
     connection::{Connection, Page, encode},
-    error::{fault, forbidden},
+    error::fault,
     facility::Facility,
     gate,
     graph::desk,
@@ -36,7 +36,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// The guest, if the viewer sees that the file exists.
     pub(crate) fn seen(sheet: &Arc<Sheet>, guest: Arc<schema::Guest>) -> Option<Self> {
-        let seen = sheet.sight(sheet.party_of(&guest)).contains(Identity);
+        let seen = sheet.sight(guest.party()).contains(Identity);
         seen.then(|| Self { sheet: Arc::clone(sheet), guest })
     }
 
@@ -47,7 +47,7 @@ impl Guest {
     }
 
     fn show<T>(&self, ctx: &Context<'_>, class: DataClass, value: impl FnOnce(&schema::Guest) -> T) -> Option<T> {
-        gate::show(ctx, &self.sheet, class, self.sheet.party_of(&self.guest), || value(&self.guest))
+        gate::show(ctx, &self.sheet, class, self.guest.party(), || value(&self.guest))
     }
 }
 
@@ -338,12 +338,7 @@ impl GuestMutation {
 
 async fn register(ctx: &Context<'_>, input: RegisterGuestInput, terms: Terms) -> Result<GuestPayload> {
     let order = order(ctx, Act::RegisterGuest, &input, terms)?;
-    let (sheet, store) = (desk(ctx).sheet(), &desk(ctx).hub.store);
-    let (Some(custodian), Some(scope)) = (sheet.standing.organisation, sheet.guest_scope()) else {
-        return Err(forbidden(sheet.is_public()));
-    };
-    let outcome = store.register_guest(&order, &input, custodian, scope).await;
-    let done = done(ctx, outcome).await?;
+    let done = done(ctx, desk(ctx).hub.store.register_guest(&order, &input).await).await?;
     let guest = match done.answer {
         Some(id) => Guest::find(ctx, &done.sheet, id).await?,
         None => None,

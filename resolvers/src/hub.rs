@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tavolo_schema::{Actor, Clock, Member, irregularity::Language};
+use tavolo_schema::{Clock, Member, irregularity::Language};
 use tavolo_store::{Behalf, Store};
 use tavolo_subscriptions::Table;
 
@@ -37,17 +37,6 @@ impl Viewer {
             (Some(member), _) => Behalf::Member(Arc::clone(member)),
             (None, Some(address)) => Behalf::Address(address),
             (None, None) => Behalf::Hub,
-        }
-    }
-
-    pub(crate) fn actor(&self) -> Actor {
-        match &self.member {
-            Some(member) => Actor {
-                subject: Some(member.subject.clone()),
-                role: Some(member.role),
-                organisation: Some(member.organisation),
-            },
-            None => Actor::system(),
         }
     }
 }

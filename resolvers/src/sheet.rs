@@ -6,10 +6,8 @@
 use std::sync::{Arc, OnceLock};
 
 use tavolo_schema::{
-    CapacityNumbers, Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Guest, Party, PlaceCategory, Pool,
-    Precision, Relation, Role, Standing, access,
-    id::{FacilityId, OrganisationId},
-    publication::Cell,
+    CapacityNumbers, Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Party, PlaceCategory, Pool,
+    Precision, Relation, Role, Standing, access, id::FacilityId, publication::Cell,
 };
 use tavolo_store::{GuestScope, LookupScope, Within};
 use tavolo_subscriptions::{Board, Place};
@@ -44,7 +42,7 @@ impl Sheet {
     /// The classes the viewer sees of a record.
     #[must_use]
     pub fn sight(&self, party: Party<'_>) -> Classes {
-        access::sees(self.standing.role, self.standing.relation_to(party))
+        self.standing.sees(party)
     }
 
     /// Whether the viewer sees that this facility exists.
@@ -112,15 +110,6 @@ impl Sheet {
         self.board.places(municipality).filter(|place| self.shows(&place.facility))
     }
 
-    /// The organisations a guest's file belongs to: who keeps it, and through the facility that
-    /// hosts the guest now, who holds the project and where it is.
-    #[must_use]
-    pub fn party_of<'s>(&'s self, guest: &Guest) -> Party<'s> {
-        let host = guest.facility.and_then(|facility| self.board.place(facility));
-        let host = host.map(|place| place.facility.party()).unwrap_or_default();
-        Party { keeper: Some(guest.custodian), ..host }
-    }
-
     /// The organisations the stays of a facility belong to.
     #[must_use]
     pub fn party_of_facility(&self, facility: FacilityId) -> Party<'_> {
@@ -130,27 +119,13 @@ impl Sheet {
     /// Whose files the viewer may see at all; `None` for nobody's.
     #[must_use]
     pub fn guest_scope(&self) -> Option<GuestScope> {
-        let persons = |party| self.sight(party).contains(DataClass::Identity);
-        if persons(Party::default()) {
-            return Some(GuestScope::All);
-        }
-        let organisation = self.standing.organisation?;
-        if !persons(Party { keeper: Some(organisation), ..Party::default() }) {
-            return None;
-        }
-        let holds = persons(Party { holder: Some(organisation), ..Party::default() });
-        Some(GuestScope::Kept { organisation, holds })
+        GuestScope::of(&self.standing)
     }
 
     /// Which looks at files out of sight the viewer may know of; `None` for none.
     #[must_use]
     pub fn lookup_scope(&self) -> Option<LookupScope> {
-        let told = |party| self.sight(party).contains(DataClass::Lookup);
-        if told(Party::default()) {
-            return Some(LookupScope::All);
-        }
-        let organisation = self.standing.organisation?;
-        told(Party { keeper: Some(organisation), ..Party::default() }).then_some(LookupScope::Told(organisation))
+        LookupScope::of(&self.standing)
     }
 
     /// The facilities of which the viewer sees that somebody was present.
@@ -173,14 +148,6 @@ impl Sheet {
         }
         let places = self.board.places(None).filter(|place| sees(place.facility.party()));
         Within(Some(places.map(|place| place.facility.id).collect()))
-    }
-
-    /// Whether an organisation is a managing body, whose guests are its own affair.
-    #[must_use]
-    pub fn is_operator(&self, organisation: OrganisationId) -> bool {
-        self.board
-            .organisation(organisation)
-            .is_some_and(|organisation| organisation.kind == tavolo_schema::OrganisationKind::ManagingBody)
     }
 
     /// Whether nobody in particular asks.

@@ -6,18 +6,18 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
     self as schema, Act, DateTime, ExitReason, PlaceCategory, StayStatus,
     access::{
-        DataClass::{self, Act as ActClass, Identity, Presence, Public, Sensitive},
+        DataClass::{Act as ActClass, Identity, Presence, Public},
         data_class,
     },
     id::{FacilityId, GuestId, StayId},
     stay::{AdmitGuestInput, DischargeGuestInput},
 };
-use tavolo_store::{AdmissionReach, GuestScope, Outcome, Reach, StayPage, StoreError, Within};
+use tavolo_store::{Outcome, StayPage, StoreError, Within};
 
 use crate::{
     act::{Terms, done, order},
     connection::{Connection, More, Page, decode, encode},
-    error::{fault, forbidden},
+    error::fault,
     facility::Facility,
     gate,
     graph::desk,
@@ -185,10 +185,7 @@ impl StayMutation {
         let terms = Terms { idempotency_key, validate_only };
         let work = async {
             let order = order(ctx, Act::AdmitGuest, &input, terms)?;
-            let sheet = desk(ctx).fresh_sheet();
-            let scope = sheet.guest_scope().ok_or_else(|| forbidden(sheet.is_public()))?;
-            let reach = admission_reach(&sheet, scope);
-            payload(ctx, desk(ctx).hub.store.admit_guest(&order, &input, reach).await).await
+            payload(ctx, desk(ctx).hub.store.admit_guest(&order, &input).await).await
         };
         Some(work.await)
     }
@@ -210,28 +207,6 @@ impl StayMutation {
             payload(ctx, desk(ctx).hub.store.discharge_guest(&order, &input).await).await
         };
         Some(work.await)
-    }
-}
-
-/// Whom the viewer may admit: guests whose file it sees, and guests whose file a public body keeps
-/// until somebody hosts them for the first time, for whoever was given the id.
-fn admission_reach(sheet: &Arc<Sheet>, scope: GuestScope) -> AdmissionReach {
-    let sees = |class: DataClass| -> Reach<schema::Guest> {
-        let sheet = Arc::clone(sheet);
-        Arc::new(move |guest| sheet.sight(sheet.party_of(guest)).contains(class))
-    };
-    let (for_guest, for_place) = (Arc::clone(sheet), Arc::clone(sheet));
-    AdmissionReach {
-        scope,
-        presences: sheet.named_presences().clone(),
-        file: sees(Identity),
-        first_place: Arc::new(move |guest| !for_guest.is_operator(guest.custodian)),
-        needs: sees(Sensitive),
-        place: Arc::new(move |facility| {
-            let seen = for_place.sight(for_place.party_of_facility(facility)).contains(Presence);
-            let place = for_place.board.place(facility).filter(|_| seen)?;
-            Some(place.facility.code.clone())
-        }),
     }
 }
 

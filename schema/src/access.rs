@@ -182,6 +182,24 @@ impl Standing {
             Relation::Stranger
         }
     }
+
+    /// The data classes this viewer sees of a record.
+    #[must_use]
+    pub fn sees(&self, owners: Party<'_>) -> Classes {
+        sees(self.role, self.relation_to(owners))
+    }
+
+    /// Whether this viewer may perform an act on a record.
+    #[must_use]
+    pub fn may(&self, act: Act, owners: Party<'_>) -> bool {
+        may(self.role, act, self.relation_to(owners))
+    }
+
+    /// Whether there is a relation to a record in which this viewer may perform an act on it.
+    #[must_use]
+    pub fn may_somewhere(&self, act: Act) -> bool {
+        Relation::ALL.into_iter().any(|relation| may(self.role, act, relation))
+    }
 }
 
 /// The policy table: which data classes a role sees of a record it stands in this relation to.
@@ -261,6 +279,18 @@ mod tests {
                 assert!(!sight.contains(DataClass::Act));
                 let watched = role == Role::Province || (expected && relation == Relation::Keeper);
                 assert_eq!(sight.contains(DataClass::Lookup), watched, "{role:?} {relation:?}");
+            }
+        }
+    }
+
+    /// The vault asks the policy with a file alone, which does not say on whose territory the guest is.
+    #[test]
+    fn territory_alone_shows_nothing_of_a_file() {
+        let of_files = [DataClass::Identity, DataClass::Legal, DataClass::Sensitive, DataClass::Lookup];
+        for role in Role::ALL {
+            let [territory, stranger] = [Relation::Territory, Relation::Stranger].map(|relation| sees(role, relation));
+            for class in of_files {
+                assert_eq!(territory.contains(class), stranger.contains(class), "{role:?} {class:?}");
             }
         }
     }

@@ -7,7 +7,7 @@ use async_graphql::{Enum, InputObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, DateTime, Day, Facility, Findings, codes,
+    Code, DateTime, Day, Facility, Findings, Party, codes,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
     stay,
     tax_code::TaxCode,
@@ -194,6 +194,12 @@ impl Guest {
             as_of: Some(former.until),
             ..self
         })
+    }
+
+    /// The organisations the file belongs to: who keeps it, and who holds the project that hosts the guest.
+    #[must_use]
+    pub fn party(&self) -> Party<'_> {
+        Party { keeper: Some(self.custodian), holder: self.holder, municipality: None }
     }
 
     /// Who is told when the file is looked at for somebody who does not see it: whoever hosts the guest. Somebody else

@@ -3,28 +3,58 @@
 //! The record is the last document an act writes, so a hub that has seen it in the change feed has
 //! seen everything the act changed on the board.
 
-use std::{fmt, sync::Arc};
-
 use mongodb::bson::{self, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tavolo_schema::{
-    Act, Actor, DateTime, Facility, Irregularity, Role,
-    id::{ActId, OrganisationId},
-};
+use tavolo_schema::{Act, Actor, DateTime, Irregularity, Role, Standing, id::ActId};
 
 use crate::{
     StoreError,
     document::{Document, Unreadable, binary, date_time, id, instant},
-    transaction::{Reach, Transaction},
+    transaction::Transaction,
 };
 
-/// An act as a member orders it.
-#[derive(Clone)]
+/// Who orders an act.
+#[derive(Clone, Debug)]
+pub enum OrderedBy {
+    /// The system, for what changes by the clock and what the administrator does at the command line. No policy limits it.
+    System,
+    /// A member. The transaction asks the policy with the standing, of each record as it is read there.
+    Member {
+        /// The member's subject at the identity provider.
+        subject: String,
+        /// Role and organisation. An act whose member has another one by then is not performed.
+        standing: Standing,
+    },
+}
+
+impl OrderedBy {
+    /// Who performs the act, as it is recorded.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::System => Actor::system(),
+            Self::Member { subject, standing } => {
+                Actor { subject: Some(subject.clone()), role: Some(standing.role), organisation: standing.organisation }
+            }
+        }
+    }
+
+    /// The member's standing; none for the system.
+    pub(crate) fn standing(&self) -> Option<&Standing> {
+        match self {
+            Self::System => None,
+            Self::Member { standing, .. } => Some(standing),
+        }
+    }
+}
+
+/// An act as it is ordered.
+#[derive(Clone, Debug)]
 pub struct Order {
     /// Which act.
     pub act: Act,
-    /// Who performs it.
-    pub actor: Actor,
+    /// Who orders it.
+    pub by: OrderedBy,
     /// The member's own key; the same key answers the same input once.
     pub idempotency_key: Option<String>,
     /// Fingerprint of the input, see [`crate::Store::fingerprint`]; empty without a key of the member's own.
@@ -33,16 +63,6 @@ pub struct Order {
     pub validate_only: bool,
     /// When the order arrived.
     pub now: DateTime,
-    /// Whose facilities alone the member may act on: what others keep is not even read. None for everybody's.
-    pub keeper: Option<OrganisationId>,
-    /// Which facilities the member may act on. The transaction asks with the facility it reads.
-    pub within_reach: Reach<Facility>,
-}
-
-impl fmt::Debug for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Order").field("act", &self.act).field("now", &self.now).finish_non_exhaustive()
-    }
 }
 
 impl Order {
@@ -61,13 +81,11 @@ impl Order {
     fn without_member(act: Act, now: DateTime) -> Self {
         Self {
             act,
-            actor: Actor::system(),
+            by: OrderedBy::System,
             idempotency_key: None,
             fingerprint: String::new(),
             validate_only: false,
             now,
-            keeper: None,
-            within_reach: Arc::new(|_| true),
         }
     }
 }
@@ -105,12 +123,13 @@ pub(crate) struct ActRecord {
 
 impl ActRecord {
     pub(crate) fn new<T: Serialize>(order: &Order, act: ActId, answer: &T, irregularities: &[Irregularity]) -> Self {
+        let actor = order.by.actor();
         Self {
             id: binary(act),
             act: order.act,
-            subject: order.actor.subject.clone(),
-            role: order.actor.role,
-            organisation: order.actor.organisation.map(binary),
+            subject: actor.subject,
+            role: actor.role,
+            organisation: actor.organisation.map(binary),
             registered_at: instant(order.now),
             key: order.idempotency_key.clone(),
             fingerprint: order.fingerprint.clone(),
@@ -144,7 +163,7 @@ impl Transaction {
         &mut self,
         order: &Order,
     ) -> Result<Option<Result<Outcome<T>, StoreError>>, StoreError> {
-        let (Some(key), Some(subject)) = (&order.idempotency_key, &order.actor.subject) else {
+        let (Some(key), OrderedBy::Member { subject, .. }) = (&order.idempotency_key, &order.by) else {
             return Ok(None);
         };
         let Some(record) = self.find_one::<ActRecord>(doc! { "subject": subject, "key": key }).await? else {

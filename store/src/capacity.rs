@@ -376,10 +376,13 @@ impl Store {
         self.perform(order, move |transaction| {
             Box::pin(async move {
                 let mut filter = doc! { "blocks.id": binary(block) };
-                let index = transaction.own_facilities().await?.map(|own| {
+                let mut index = None;
+                if let Some(keeper) = transaction.keeper() {
+                    let own = transaction.facilities_run_by(keeper).await?;
+                    let own: Vec<Binary> = own.iter().map(|facility| binary(facility.id)).collect();
                     filter.insert("_id.facility", doc! { "$in": own });
-                    doc! { "_id.facility": 1, "blocks.id": 1 }
-                });
+                    index = Some(doc! { "_id.facility": 1, "blocks.id": 1 });
+                }
                 let found = transaction.find_one_by::<PoolDoc>(filter, index).await?;
                 let facility = match &found {
                     Some(pool) => transaction.facility(pool.facility).await?,

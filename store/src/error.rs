@@ -22,6 +22,9 @@ pub enum StoreError {
     /// The actor is no member any more, or in another role.
     #[error("the membership has ended or changed")]
     NotAMember,
+    /// The policy does not let the member perform this act on these records.
+    #[error("the member may not perform this act")]
+    Forbidden,
     /// User or password is wrong.
     #[error("MongoDB refuses the credentials in TAVOLO_MONGODB_URI: check user, password and authSource")]
     Credentials,

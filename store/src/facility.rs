@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tavolo_schema::{
     Address, Code, Facility, FacilityType, Room,
     facility::{self, FacilityFacts, RegisterFacilityInput, ReviseFacilityInput},
-    id::FacilityId,
+    id::{FacilityId, OrganisationId},
 };
 
 use crate::{
@@ -79,19 +79,17 @@ impl Transaction {
     /// A facility within the member's reach.
     pub(crate) async fn facility(&mut self, id: FacilityId) -> Result<Option<Facility>, StoreError> {
         let mut filter = doc! { "_id": binary(id) };
-        let index = self.keeper.map(|keeper| {
+        let index = self.keeper().map(|keeper| {
             filter.insert("operator", binary(keeper));
             doc! { "operator": 1, "_id": 1 }
         });
         let found = self.find_one_by::<FacilityDoc>(filter, index).await?;
-        Ok(found.filter(|facility| (self.within_reach)(facility)))
+        Ok(found.filter(|facility| self.may(facility.party())))
     }
 
-    /// The facilities that alone are within the member's reach; `None` when all are.
-    pub(crate) async fn own_facilities(&mut self) -> Result<Option<Vec<Binary>>, StoreError> {
-        let Some(keeper) = self.keeper else { return Ok(None) };
-        let own = self.find::<FacilityDoc>(doc! { "operator": binary(keeper) }, doc! {}).await?;
-        Ok(Some(own.iter().map(|facility| binary(facility.id)).collect()))
+    /// The facilities that an organisation runs.
+    pub(crate) async fn facilities_run_by(&mut self, operator: OrganisationId) -> Result<Vec<Facility>, StoreError> {
+        self.find::<FacilityDoc>(doc! { "operator": binary(operator) }, doc! {}).await
     }
 
     /// Makes two acts that want places of a facility, or look at all of them, wait for each other: the second conflicts
@@ -108,7 +106,7 @@ impl Transaction {
             "_id": { "$ne": binary(facility.id) },
         };
         // Where others' facilities are is not for everybody to find out by trying, nor by the time it takes.
-        let index = self.keeper.map(|keeper| {
+        let index = self.keeper().map(|keeper| {
             same_address.insert("operator", binary(keeper));
             doc! { "operator": 1, "municipality": 1, "address.street": 1, "address.number": 1 }
         });
@@ -152,6 +150,9 @@ impl Store {
                     barrier_free: input.barrier_free,
                     revision: 1,
                 };
+                if !transaction.may(facility.party()) {
+                    return Err(StoreError::Forbidden);
+                }
                 let facts = transaction.facility_facts(&facility).await?;
                 facility::check(&facility, &facts, &mut transaction.found);
                 let Some(municipality) = facts.municipality.filter(|_| !transaction.found.blocks()) else {

@@ -267,19 +267,14 @@ impl Transaction {
         self.replace::<GuestDoc>(doc! { "_id": binary(guest.id) }, guest).await.map(drop)
     }
 
-    async fn register(
-        &mut self,
-        input: RegisterGuestInput,
-        custodian: OrganisationId,
-        scope: GuestScope,
-        check: bool,
-    ) -> Result<Option<GuestId>, StoreError> {
+    async fn register(&mut self, input: RegisterGuestInput) -> Result<Option<GuestId>, StoreError> {
+        let (custodian, scope) = (self.actor.organisation.ok_or(StoreError::Forbidden)?, self.guest_scope()?);
         let joins = input.household.as_ref().and_then(|household| household.id);
         let guest = opened(input, custodian, self.now);
         let mut facts = self.guest_facts(&guest, joins, scope).await?;
         guest::check(&guest, facts, self.today(), &mut self.found);
         // A check does not try either: the index of codes would answer for everybody's.
-        if self.found.blocks() || check {
+        if self.found.blocks() || self.validate_only {
             return Ok(None);
         }
         let Some(out_of_sight) = self.out_of_sight(&guest, scope).await? else { return Ok(None) };
@@ -304,9 +299,9 @@ fn codes_of(guest: &Guest) -> [(&'static str, Option<&String>); 3] {
 }
 
 impl Store {
-    /// Opens a guest's file, kept by `custodian`. The same person is looked for within `scope`, and a household can be
-    /// joined only there. Beyond it the person is looked for when nothing else keeps the file from being opened, never
-    /// for a mere check; each such look is counted and on record.
+    /// Opens a guest's file, kept by the member's organisation. The same person is looked for among the files that the
+    /// member sees, and a household can be joined only there. Beyond them the person is looked for when nothing else keeps
+    /// the file from being opened, never for a mere check; each such look is counted and on record.
     ///
     /// # Errors
     ///
@@ -315,12 +310,8 @@ impl Store {
         &self,
         order: &Order,
         input: &RegisterGuestInput,
-        custodian: OrganisationId,
-        scope: GuestScope,
     ) -> Result<Outcome<GuestId>, StoreError> {
-        let check = order.validate_only;
-        self.perform(order, move |transaction| Box::pin(transaction.register(input.clone(), custodian, scope, check)))
-            .await
+        self.perform(order, move |transaction| Box::pin(transaction.register(input.clone()))).await
     }
 }
 

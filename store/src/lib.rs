@@ -50,7 +50,7 @@ mod statistics_table;
 mod stay;
 mod transaction;
 
-pub use act::{Order, Outcome};
+pub use act::{Order, OrderedBy, Outcome};
 pub use capacity::PlacesAnswer;
 pub use database::{Settings, Store};
 pub use error::StoreError;
@@ -59,5 +59,4 @@ pub use guest::{GuestFilter, GuestPage, GuestScope, KeyPage};
 pub use key::Key;
 pub use lookup::{LookupLimits, LookupScope};
 pub use migrations::SCHEMA_VERSION;
-pub use stay::{AdmissionReach, StayPage, Within};
-pub use transaction::Reach;
+pub use stay::{StayPage, Within};

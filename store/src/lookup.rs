@@ -10,7 +10,7 @@ use mongodb::{
 };
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Act, Actor, Code, Lookup, Role,
+    Act, Actor, Code, DataClass, Lookup, Party, Role, Standing,
     id::{GuestId, LookupId, OrganisationId},
     lookup::LookedAt,
 };
@@ -112,6 +112,17 @@ pub enum LookupScope {
 }
 
 impl LookupScope {
+    /// Which looks somebody with this standing may know of; `None` for none.
+    #[must_use]
+    pub fn of(standing: &Standing) -> Option<Self> {
+        let told = |owners| standing.sees(owners).contains(DataClass::Lookup);
+        if told(Party::default()) {
+            return Some(Self::All);
+        }
+        let organisation = standing.organisation?;
+        told(Party { keeper: Some(organisation), ..Party::default() }).then_some(Self::Told(organisation))
+    }
+
     fn filter(self, guest: Option<GuestId>) -> Filter {
         let mut file = doc! {};
         if let Self::Told(organisation) = self {

@@ -12,10 +12,7 @@ use tavolo_schema::{
     stay::{self, DischargeGuestInput},
 };
 
-pub use self::{
-    admission::AdmissionReach,
-    readers::{StayPage, Within},
-};
+pub use self::readers::{StayPage, Within};
 use crate::{
     Order, Outcome, Store, StoreError,
     document::{self, Document, Unreadable, binary, date_time, instant},
@@ -78,7 +75,7 @@ impl Transaction {
     async fn discharge(&mut self, input: DischargeGuestInput) -> Result<Option<StayId>, StoreError> {
         let at = stay::moment(input.occurred_at, self.now);
         let mut filter = doc! { "_id": binary(input.stay) };
-        let index = self.keeper.map(|keeper| {
+        let index = self.keeper().map(|keeper| {
             filter.insert("operator", binary(keeper));
             doc! { "operator": 1, "_id": 1 }
         });

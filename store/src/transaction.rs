@@ -28,17 +28,18 @@ use mongodb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{
-    Act, Actor, DateTime, Day, Facility, Findings, Lookup, Member,
+    Act, Actor, DataClass, DateTime, Day, Findings, Lookup, Member, Party,
     id::{ActId, OrganisationId},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Order, OrderedBy, Outcome, Store, StoreError,
     act::ActRecord,
     audit::Compared,
     document::{Document, binary, collection, read, write},
     gate::Conversation,
+    guest::GuestScope,
     lookup::{LookupDoc, LookupLimits},
     member::MemberDoc,
 };
@@ -57,7 +58,10 @@ pub(crate) struct Transaction {
     until: Instant,
     pub(crate) act: ActId,
     pub(crate) ordered: Act,
+    by: OrderedBy,
     pub(crate) actor: Actor,
+    /// Everything is checked and nothing written.
+    pub(crate) validate_only: bool,
     pub(crate) now: DateTime,
     pub(crate) found: Findings,
     /// The look that was taken at files out of the member's sight: to be recorded, whatever comes of the act.
@@ -65,13 +69,8 @@ pub(crate) struct Transaction {
     pub(crate) limits: LookupLimits,
     /// Whether a look may be taken, once that has been counted for the order.
     pub(crate) counted: Arc<OnceLock<bool>>,
-    pub(crate) keeper: Option<OrganisationId>,
-    pub(crate) within_reach: Reach<Facility>,
     pub(crate) compared: Compared,
 }
-
-/// Says which things a member may name. What is out of reach is answered as if it did not exist.
-pub type Reach<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
 /// What a work hands back: its answer, or nothing when it found something that blocks.
 pub(crate) type Work<'t, T> = BoxFuture<'t, Result<Option<T>, StoreError>>;
@@ -190,16 +189,39 @@ impl Transaction {
     where
         F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
     {
-        if let Some(subject) = self.actor.subject.clone() {
+        if let OrderedBy::Member { subject, standing } = self.by.clone() {
             let member = self.by_id::<MemberDoc>(subject).await?;
-            let same = |member: &Member| {
-                Some(member.role) == self.actor.role && Some(member.organisation) == self.actor.organisation
-            };
+            let same =
+                |member: &Member| member.role == standing.role && Some(member.organisation) == standing.organisation;
             if !member.is_some_and(|member| same(&member)) {
                 return Err(StoreError::NotAMember);
             }
         }
         work(self).await
+    }
+
+    /// Whether the member may perform the act on a record of these organisations. What it may not act on is answered as
+    /// if it did not exist.
+    pub(crate) fn may(&self, owners: Party<'_>) -> bool {
+        self.by.standing().is_none_or(|standing| standing.may(self.ordered, owners))
+    }
+
+    /// Whether the member sees a class of a record of these organisations.
+    pub(crate) fn sees(&self, owners: Party<'_>, class: DataClass) -> bool {
+        self.by.standing().is_none_or(|standing| standing.sees(owners).contains(class))
+    }
+
+    /// Whose records alone the member may act on: what others keep is not even read. None for everybody's.
+    pub(crate) fn keeper(&self) -> Option<OrganisationId> {
+        self.actor.organisation.filter(|_| !self.may(Party::default()))
+    }
+
+    /// Whose files the member may see at all.
+    pub(crate) fn guest_scope(&self) -> Result<GuestScope, StoreError> {
+        match self.by.standing() {
+            None => Ok(GuestScope::All),
+            Some(standing) => GuestScope::of(standing).ok_or(StoreError::Forbidden),
+        }
     }
 
     async fn begin(
@@ -222,14 +244,14 @@ impl Transaction {
             until,
             act: ActId::fresh(order.now),
             ordered: order.act,
-            actor: order.actor.clone(),
+            by: order.by.clone(),
+            actor: order.by.actor(),
+            validate_only: order.validate_only,
             now: order.now,
             found: Findings::default(),
             look: None,
             limits: store.lookup_limits(),
             counted: Arc::clone(counted),
-            keeper: order.keeper,
-            within_reach: Reach::clone(&order.within_reach),
             compared: Compared::new(),
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use tavolo_schema::{
-    Guest, contract_name,
+    DataClass, Guest, Party, Standing, contract_name,
     guest::LegalStatus,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
 };
@@ -29,6 +29,21 @@ pub enum GuestScope {
 }
 
 impl GuestScope {
+    /// Whose files somebody with this standing may see; `None` for nobody's.
+    #[must_use]
+    pub fn of(standing: &Standing) -> Option<Self> {
+        let persons = |owners| standing.sees(owners).contains(DataClass::Identity);
+        if persons(Party::default()) {
+            return Some(Self::All);
+        }
+        let organisation = standing.organisation?;
+        if !persons(Party { keeper: Some(organisation), ..Party::default() }) {
+            return None;
+        }
+        let holds = persons(Party { holder: Some(organisation), ..Party::default() });
+        Some(Self::Kept { organisation, holds })
+    }
+
     /// The scope as a condition.
     pub(super) fn filter(self) -> Filter {
         self.sight(doc! {})

@@ -1,11 +1,12 @@
 //! An admission: what is checked within the member's sight, and then, for an order, what lies beyond.
 
-use std::{fmt, sync::Arc};
-
 use mongodb::bson::doc;
 use tavolo_schema::{
-    Code, DateTime, Facility, Findings, Guest, OccupancyCause, PlaceCategory, Pool, Stay, StayStatus,
-    id::{FacilityId, StayId},
+    Code,
+    DataClass::{Identity, Presence, Sensitive},
+    DateTime, Facility, Findings, Guest, OccupancyCause, OrganisationKind, Party, PlaceCategory, Pool, Stay,
+    StayStatus,
+    id::StayId,
     ledger::Change,
     lookup::LookedAt,
     stay::{self, AdmissionFacts, AdmitGuestInput, Arriving},
@@ -13,34 +14,9 @@ use tavolo_schema::{
 
 use super::{StayDoc, readers::Within};
 use crate::{
-    GuestScope, Order, Outcome, Store, StoreError,
-    document::binary,
-    guest::GuestDoc,
-    transaction::{Reach, Transaction},
+    GuestScope, Order, Outcome, Store, StoreError, document::binary, facility::FacilityDoc, guest::GuestDoc,
+    transaction::Transaction,
 };
-
-/// What the member who admits may name and know.
-#[derive(Clone)]
-pub struct AdmissionReach {
-    /// Whose files the member sees.
-    pub scope: GuestScope,
-    /// Of which facilities the member sees who stays there.
-    pub presences: Within,
-    /// Whether the member sees this guest's file as it is now.
-    pub file: Reach<Guest>,
-    /// Whether the member may give this guest a first place without seeing the file.
-    pub first_place: Reach<Guest>,
-    /// Whether the member sees what needs are documented of this guest.
-    pub needs: Reach<Guest>,
-    /// What the member may be told about where somebody is hosted.
-    pub place: Arc<dyn Fn(FacilityId) -> Option<String> + Send + Sync>,
-}
-
-impl fmt::Debug for AdmissionReach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdmissionReach").field("scope", &self.scope).finish_non_exhaustive()
-    }
-}
 
 /// An admission that is being decided.
 struct Wanted {
@@ -48,24 +24,25 @@ struct Wanted {
     pool: Option<Pool>,
     category: PlaceCategory,
     at: DateTime,
-    reach: AdmissionReach,
+    /// Whose files the member sees.
+    scope: GuestScope,
 }
 
 /// Who arrives, as far as it was read.
 struct Person {
     guest: Guest,
     stays: Vec<Stay>,
+    /// Has an open stay: the code of the facility, as far as the member may be told where somebody is hosted.
+    hosted_at: Option<Option<String>>,
     with_adult: bool,
 }
 
 impl Wanted {
     /// Checks the admission of somebody of whom this is known.
     fn check(&self, person: Option<&Person>, needs_told: bool, now: DateTime, found: &mut Findings) {
-        let open = person.and_then(|person| person.stays.iter().find(|stay| stay.status == StayStatus::Open));
-        let place = open.map(|stay| (self.reach.place)(stay.facility));
         let arriving = person.map(|person| Arriving {
             guest: &person.guest,
-            already_hosted: place.as_ref().map(Option::as_deref),
+            already_hosted: person.hosted_at.as_ref().map(Option::as_deref),
             needs_told,
             last_exit: person.stays.iter().filter_map(|stay| stay.exit_at).max(),
             household_adult_present: person.with_adult,
@@ -76,32 +53,28 @@ impl Wanted {
 }
 
 impl Transaction {
-    async fn admit(
-        &mut self,
-        input: AdmitGuestInput,
-        reach: AdmissionReach,
-        check: bool,
-    ) -> Result<Option<StayId>, StoreError> {
+    async fn admit(&mut self, input: AdmitGuestInput) -> Result<Option<StayId>, StoreError> {
+        let scope = self.guest_scope()?;
         let at = stay::moment(input.occurred_at, self.now);
         let Some(facility) = self.facility(input.facility).await? else {
             self.found.add(Code::UnknownFacility, "input.facility");
             return Ok(None);
         };
         let pool = self.pool_to_change(facility.id, input.category).await?;
-        let wanted = Wanted { facility, pool, category: input.category, at, reach };
+        let wanted = Wanted { facility, pool, category: input.category, at, scope };
         let seen = self.within_sight(&input, &wanted).await?;
-        if seen.is_none() && wanted.reach.scope == GuestScope::All {
+        if seen.is_none() && scope == GuestScope::All {
             self.found.add(Code::UnknownGuest, "input.guest");
             return Ok(None);
         }
-        let needs_told = seen.as_ref().is_some_and(|person| (wanted.reach.needs)(&person.guest));
+        let needs_told = seen.as_ref().is_some_and(|person| self.sees(person.guest.party(), Sensitive));
         wanted.check(seen.as_ref(), needs_told, self.now, &mut self.found);
         self.check_room_since(&wanted).await?;
-        if self.found.blocks() || check {
+        if self.found.blocks() || self.validate_only {
             return Ok(None);
         }
-        let all_seen = wanted.reach.scope == GuestScope::All
-            && (needs_told || wanted.category != PlaceCategory::MentalHealthOrDisability);
+        let all_seen =
+            scope == GuestScope::All && (needs_told || wanted.category != PlaceCategory::MentalHealthOrDisability);
         let guest =
             if all_seen { seen.map(|person| person.guest) } else { self.beyond_sight(&input, &wanted, seen).await? };
         match (guest, wanted.pool) {
@@ -114,12 +87,36 @@ impl Transaction {
 
     /// The guest as the member sees the file, with the stays of which the member sees whose they are.
     async fn within_sight(&mut self, input: &AdmitGuestInput, wanted: &Wanted) -> Result<Option<Person>, StoreError> {
-        let Some(guest) = self.guest_within(input.guest, wanted.reach.scope).await? else { return Ok(None) };
+        let Some(guest) = self.guest_within(input.guest, wanted.scope).await? else { return Ok(None) };
         let mut filter = doc! { "guest": binary(input.guest) };
-        let index = wanted.reach.presences.narrow(&mut filter).then(|| doc! { "facility": 1, "guest": 1, "_id": -1 });
+        let index =
+            self.named_presences().await?.narrow(&mut filter).then(|| doc! { "facility": 1, "guest": 1, "_id": -1 });
         let stays = self.find_by::<StayDoc>(filter, index).await?;
+        let hosted_at = self.hosted_at(&stays).await?;
         let with_adult = self.household_adult_present(&guest, wanted.facility.id).await?;
-        Ok(Some(Person { guest, stays, with_adult }))
+        Ok(Some(Person { guest, stays, hosted_at, with_adult }))
+    }
+
+    /// The facilities of which the member sees who is present.
+    async fn named_presences(&mut self) -> Result<Within, StoreError> {
+        let sees = |act: &Self, owners| act.sees(owners, Presence) && act.sees(owners, Identity);
+        if sees(self, Party::default()) {
+            return Ok(Within(None));
+        }
+        let run = match self.actor.organisation {
+            Some(own) => self.facilities_run_by(own).await?,
+            None => Vec::new(),
+        };
+        let seen = run.iter().filter(|facility| sees(self, facility.party()));
+        Ok(Within(Some(seen.map(|facility| facility.id).collect())))
+    }
+
+    /// Where somebody with these stays is hosted now.
+    async fn hosted_at(&mut self, stays: &[Stay]) -> Result<Option<Option<String>>, StoreError> {
+        let Some(open) = stays.iter().find(|stay| stay.status == StayStatus::Open) else { return Ok(None) };
+        let facility = self.by_id::<FacilityDoc>(binary(open.facility)).await?;
+        let told = facility.filter(|facility| self.sees(facility.party(), Presence));
+        Ok(Some(told.map(|facility| facility.code)))
     }
 
     /// A place that is given from an earlier instant on has to have been free ever since.
@@ -149,22 +146,27 @@ impl Transaction {
         self.hold(wanted.facility.id).await?;
         let guest = self.by_id::<GuestDoc>(binary(input.guest)).await?;
         let stays = self.find::<StayDoc>(doc! { "guest": binary(input.guest) }, doc! { "_id": -1 }).await?;
-        let in_sight =
-            |guest: &Guest| seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && (wanted.reach.needs)(guest);
+        let in_sight = |guest: &Guest| {
+            seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && self.sees(guest.party(), Sensitive)
+        };
         let hit = guest.clone().filter(|guest| !in_sight(guest));
+        // A public body's guest has a first place with whoever was given the id. Asked for in any case: as many commands
+        // for a file that is not there.
+        let keeper = guest.as_ref().map_or(wanted.facility.operator, |guest| guest.custodian);
+        let keeper = self.organisation_kind(keeper).await?;
+        let first_place = stays.is_empty() && keeper != Some(OrganisationKind::ManagingBody);
         // Whoever is out of reach is unknown, hosted or not: otherwise somebody could be followed by an old id.
-        let within =
-            |guest: &Guest| (wanted.reach.file)(guest) || (stays.is_empty() && (wanted.reach.first_place)(guest));
-        let admitted = guest.filter(within);
+        let admitted = guest.filter(|guest| self.sees(guest.party(), Identity) || first_place);
         let known = std::mem::take(&mut self.found).into_vec();
         match &admitted {
             None => self.found.add(Code::UnknownGuest, "input.guest"),
             Some(guest) => {
+                let hosted_at = self.hosted_at(&stays).await?;
                 let with_adult = match &seen {
                     Some(seen) => seen.with_adult,
                     None => self.household_adult_present(guest, wanted.facility.id).await?,
                 };
-                let person = Person { guest: guest.clone(), stays, with_adult };
+                let person = Person { guest: guest.clone(), stays, hosted_at, with_adult };
                 let now = self.now;
                 wanted.check(Some(&person), true, now, &mut self.found);
             }
@@ -211,13 +213,7 @@ impl Store {
     /// # Errors
     ///
     /// Faults of the database; refusals are in the outcome.
-    pub async fn admit_guest(
-        &self,
-        order: &Order,
-        input: &AdmitGuestInput,
-        reach: AdmissionReach,
-    ) -> Result<Outcome<StayId>, StoreError> {
-        let check = order.validate_only;
-        self.perform(order, move |transaction| Box::pin(transaction.admit(input.clone(), reach.clone(), check))).await
+    pub async fn admit_guest(&self, order: &Order, input: &AdmitGuestInput) -> Result<Outcome<StayId>, StoreError> {
+        self.perform(order, move |transaction| Box::pin(transaction.admit(input.clone()))).await
     }
 }
