@@ -9,7 +9,7 @@ use tavolo_schema::{
     id::{AccreditationId, ActId, FacilityId, GuestId, HouseholdId, StayId},
     ledger::{Change, Entering},
 };
-use tavolo_store::{Order, Store, seed::Batch};
+use tavolo_store::{Store, seed::Batch};
 
 use crate::{
     cli::{DatabaseArgs, Failure, print},
@@ -92,7 +92,6 @@ pub async fn fill(
     let operators = (scale.facilities / 20).clamp(5, 500);
     let mut inventor = Inventor::new(scale.seed);
     let world = World::prepare(store, &mut inventor, operators, now).await?;
-    let order = Order::of_system(now);
     let mut numbers = 0..scale.facilities;
     let mut guests_left = scale.guests;
     while !numbers.is_empty() {
@@ -106,7 +105,7 @@ pub async fn fill(
             placed += here;
         }
         guests_left -= placed;
-        store.insert_batch(builder.batch, &order, act).await?;
+        store.insert_batch(builder.batch, act, now).await?;
         progress(placed);
     }
     Ok(())

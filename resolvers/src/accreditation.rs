@@ -2,27 +2,22 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, InputObject, Object, OneofObject, Result};
 use tavolo_schema::{
-    self as schema, AccreditationStatus, Act, CategoryPlaces, DateTime, Day,
-    access::{
-        DataClass::{Act as ActClass, Operational, Public},
-        data_class,
-    },
+    self as schema, AccreditationStatus, CategoryPlaces, DateTime, Day,
+    access::{DataClass::Operational, data_class},
     accreditation::{
         DecideAccreditationInput, RevokeAccreditationInput, SubmitAccreditationInput, SuspendAccreditationInput,
     },
     id::{AccreditationId, FacilityId},
 };
-use tavolo_store::{Outcome, StoreError};
 use tavolo_subscriptions::Place;
 
 use crate::{
-    act::{Terms, done, order},
+    act::{After, mutations, payload},
     connection::{Connection, Page, encode},
     facility::Facility,
     graph::desk,
-    irregularity::Irregularity,
     sheet::Sheet,
 };
 
@@ -187,108 +182,40 @@ fn list(sheet: &Arc<Sheet>, filter: &AccreditationFilter, page: Result<Page>) ->
     Ok(Connection::new(nodes, |node: &Accreditation| encode(&node.accreditation.id), more, Some(found.len())))
 }
 
-/// What came of an act on an accreditation.
-#[derive(SimpleObject)]
-pub(crate) struct AccreditationPayload {
-    /// The accreditation after the act; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    accreditation: Option<Accreditation>,
-    /// Its facility after the act; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    facility: Option<Facility>,
-    /// Everything found irregular.
-    #[graphql(directive = data_class::apply(Public))]
-    irregularities: Vec<Irregularity>,
-}
-
-#[derive(Default)]
-pub(crate) struct AccreditationMutation;
-
-#[Object]
-impl AccreditationMutation {
-    /// Drafts or submits an application for accreditation.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn submit_accreditation(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The application.")] input: SubmitAccreditationInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<AccreditationPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::SubmitAccreditation, &input, terms)?;
-            payload(ctx, desk(ctx).hub.store.submit_accreditation(&order, &input).await).await
-        };
-        Some(work.await)
-    }
-
-    /// Accredits, rejects or reinstates.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn decide_accreditation(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The decision.")] input: DecideAccreditationInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<AccreditationPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::DecideAccreditation, &input, terms)?;
-            payload(ctx, desk(ctx).hub.store.decide_accreditation(&order, &input).await).await
-        };
-        Some(work.await)
-    }
-
-    /// Stops new arrivals; nobody is evicted.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn suspend_accreditation(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The suspension.")] input: SuspendAccreditationInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<AccreditationPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::SuspendAccreditation, &input, terms)?;
-            payload(ctx, desk(ctx).hub.store.suspend_accreditation(&order, &input).await).await
-        };
-        Some(work.await)
-    }
-
-    /// Ends an accreditation for good. Guests stay until they are placed elsewhere.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn revoke_accreditation(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The revocation.")] input: RevokeAccreditationInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<AccreditationPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::RevokeAccreditation, &input, terms)?;
-            payload(ctx, desk(ctx).hub.store.revoke_accreditation(&order, &input).await).await
-        };
-        Some(work.await)
+impl After<AccreditationId> for Accreditation {
+    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: AccreditationId) -> Result<Option<Self>> {
+        Ok(Self::find(sheet, id))
     }
 }
 
-async fn payload(
-    ctx: &Context<'_>,
-    outcome: Result<Outcome<AccreditationId>, StoreError>,
-) -> Result<AccreditationPayload> {
-    let done = done(ctx, outcome).await?;
-    let accreditation = done.answer.and_then(|id| Accreditation::find(&done.sheet, id));
-    let facility = accreditation.as_ref().and_then(|found| Facility::seen(&found.sheet, &found.place));
-    Ok(AccreditationPayload { accreditation, facility, irregularities: done.irregularities })
+impl After<AccreditationId> for Facility {
+    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: AccreditationId) -> Result<Option<Self>> {
+        Ok(sheet.board.accreditation(id).and_then(|(place, _)| Self::seen(sheet, place)))
+    }
+}
+
+payload! {
+    /// What came of an act on an accreditation.
+    AccreditationPayload {
+        /// The accreditation after the act; null when it was refused or only checked.
+        accreditation: Accreditation,
+        /// Its facility after the act; null when it was refused or only checked.
+        facility: Facility,
+    }
+}
+
+mutations! {
+    AccreditationMutation {
+        /// Drafts or submits an application for accreditation.
+        submit_accreditation(SubmitAccreditationInput, "The application.") -> AccreditationPayload;
+
+        /// Accredits, rejects or reinstates.
+        decide_accreditation(DecideAccreditationInput, "The decision.") -> AccreditationPayload;
+
+        /// Stops new arrivals; nobody is evicted.
+        suspend_accreditation(SuspendAccreditationInput, "The suspension.") -> AccreditationPayload;
+
+        /// Ends an accreditation for good. Guests stay until they are placed elsewhere.
+        revoke_accreditation(RevokeAccreditationInput, "The revocation.") -> AccreditationPayload;
+    }
 }

@@ -1,11 +1,10 @@
-//! What all acts have in common: the order, and the answer made from its outcome.
+//! What all acts have in common: the mutation, the order, and the payload made from its outcome.
 
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, Result};
-use serde::Serialize;
 use tavolo_schema::Act;
-use tavolo_store::{Order, OrderedBy, Outcome, StoreError};
+use tavolo_store::{Order, OrderedBy, Outcome, Perform, StoreError};
 
 use crate::{
     error::{bad_request, fault, forbidden, pending},
@@ -26,44 +25,44 @@ pub(crate) struct Terms {
     pub(crate) validate_only: bool,
 }
 
+/// Has an act performed, and answers what came of it.
+pub(crate) async fn perform<I: Perform, P: Payload<I::Answer>>(
+    ctx: &Context<'_>,
+    input: &I,
+    terms: Terms,
+) -> Result<P> {
+    let order = order(ctx, I::ACT, terms)?;
+    let outcome = desk(ctx).hub.store.act(&order, input).await;
+    P::new(ctx, done(ctx, outcome).await?).await
+}
+
 /// Makes the order for an act, if the viewer may perform it on anything at all. On which records it may is asked inside
 /// the transaction, of each record as it is there.
-pub(crate) fn order(ctx: &Context<'_>, act: Act, input: &impl Serialize, terms: Terms) -> Result<Order> {
+fn order(ctx: &Context<'_>, act: Act, Terms { idempotency_key, validate_only }: Terms) -> Result<Order> {
     let desk = desk(ctx);
     let sheet = desk.fresh_sheet();
     let member = desk.viewer.member.as_ref().filter(|_| sheet.standing.may_somewhere(act));
     let subject = member.map(|member| member.subject.clone()).ok_or_else(|| forbidden(sheet.is_public()))?;
-    let key = terms.idempotency_key;
-    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
+    if idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
         return Err(bad_request("an idempotencyKey has 1 to 200 bytes"));
     }
-    let fingerprint = match &key {
-        Some(key) => desk.hub.store.fingerprint(&subject, key, input).map_err(|error| fault(&error))?,
-        None => String::new(),
-    };
-    Ok(Order {
-        act,
-        by: OrderedBy::Member { subject, standing: sheet.standing.clone() },
-        idempotency_key: key,
-        fingerprint,
-        validate_only: terms.validate_only,
-        now: sheet.now,
-    })
+    let by = OrderedBy::Member { subject, standing: sheet.standing.clone() };
+    Ok(Order { by, idempotency_key, validate_only, now: sheet.now })
 }
 
 /// What came of an order, ready to be answered.
-pub(crate) struct Done<T> {
+pub(crate) struct Done<A> {
     /// The answer of the act; none when it was refused or only checked.
-    pub(crate) answer: Option<T>,
+    answer: Option<A>,
     /// Everything found irregular.
     pub(crate) irregularities: Vec<Irregularity>,
     /// A sheet that shows the act.
-    pub(crate) sheet: Arc<Sheet>,
+    sheet: Arc<Sheet>,
 }
 
 /// Waits until the board shows the act, so that the member reads its own write in this answer and
 /// the next.
-pub(crate) async fn done<T>(ctx: &Context<'_>, outcome: Result<Outcome<T>, StoreError>) -> Result<Done<T>> {
+async fn done<A>(ctx: &Context<'_>, outcome: Result<Outcome<A>, StoreError>) -> Result<Done<A>> {
     let desk = desk(ctx);
     let outcome = outcome.map_err(|error| fault(&error))?;
     if let Some(act) = outcome.act
@@ -78,3 +77,100 @@ pub(crate) async fn done<T>(ctx: &Context<'_>, outcome: Result<Outcome<T>, Store
         sheet: desk.fresh_sheet(),
     })
 }
+
+impl<A: Copy> Done<A> {
+    /// A record that the act is about, as the viewer sees it now.
+    pub(crate) async fn show<T: After<A>>(&self, ctx: &Context<'_>) -> Result<Option<T>> {
+        match self.answer {
+            Some(answer) => T::after(ctx, &self.sheet, answer).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// A record that can be shown after an act that answers `A`.
+pub(crate) trait After<A>: Sized {
+    /// The record after the act, if the viewer sees it.
+    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, answer: A) -> Result<Option<Self>>;
+}
+
+/// What a mutation answers whose act answers `A`. [`payload!`] makes them.
+pub(crate) trait Payload<A>: Sized {
+    async fn new(ctx: &Context<'_>, done: Done<A>) -> Result<Self>;
+}
+
+/// The payload of mutations: the records that the act is about, each [`After`] it, and what was found irregular.
+///
+/// ```text
+/// payload! {
+///     /// What came of an act on a facility.
+///     FacilityPayload {
+///         /// The facility after the act; null when it was refused or only checked.
+///         facility: Facility,
+///     }
+/// }
+/// ```
+macro_rules! payload {
+    ($(#[$($doc:tt)*])* $payload:ident { $($(#[$($about:tt)*])* $record:ident: $kind:ident,)* }) => {
+        $(#[$($doc)*])*
+        #[derive(async_graphql::SimpleObject)]
+        pub(crate) struct $payload {
+            $($(#[$($about)*])*
+            #[graphql(directive = tavolo_schema::access::data_class::apply(tavolo_schema::DataClass::Public))]
+            $record: Option<$kind>,)*
+            /// Everything found irregular.
+            #[graphql(directive = tavolo_schema::access::data_class::apply(tavolo_schema::DataClass::Public))]
+            irregularities: Vec<crate::irregularity::Irregularity>,
+        }
+
+        impl<A: Copy> crate::act::Payload<A> for $payload
+        where
+            $($kind: crate::act::After<A>,)*
+        {
+            async fn new(
+                ctx: &async_graphql::Context<'_>,
+                done: crate::act::Done<A>,
+            ) -> async_graphql::Result<Self> {
+                // At once: what two of them ask of a loader is one command.
+                let ($($record,)*) = futures_util::try_join!($(done.show::<$kind>(ctx),)*)?;
+                Ok(Self { $($record,)* irregularities: done.irregularities })
+            }
+        }
+    };
+}
+pub(crate) use payload;
+
+/// The mutations of a noun, one for each act: its name, its input with a description, and its [`payload!`].
+///
+/// ```text
+/// mutations! {
+///     StayMutation {
+///         /// Ends a stay.
+///         discharge_guest(DischargeGuestInput, "The discharge.") -> StayPayload;
+///     }
+/// }
+/// ```
+macro_rules! mutations {
+    ($mutations:ident { $($(#[$($doc:tt)*])* $act:ident($input:ident, $about:tt) -> $payload:ident;)* }) => {
+        #[derive(Default)]
+        pub(crate) struct $mutations;
+
+        #[async_graphql::Object]
+        impl $mutations {
+            $($(#[$($doc)*])*
+            #[graphql(directive = tavolo_schema::access::data_class::apply(tavolo_schema::DataClass::Act))]
+            async fn $act(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+                #[graphql(desc = $about)] input: $input,
+                #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")]
+                idempotency_key: Option<String>,
+                #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
+            ) -> Option<async_graphql::Result<$payload>> {
+                let terms = crate::act::Terms { idempotency_key, validate_only };
+                Some(crate::act::perform(ctx, &input, terms).await)
+            })*
+        }
+    };
+}
+pub(crate) use mutations;

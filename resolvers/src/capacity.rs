@@ -2,22 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ComplexObject, Context, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 use tavolo_schema::{
-    Act, Block, Day, DisclosedNumbers, PlaceCategory, Pool,
-    access::{
-        DataClass::{Act as ActClass, Operational, Public},
-        data_class,
-    },
+    Block, Day, DisclosedNumbers, PlaceCategory, Pool,
+    access::{DataClass::Operational, data_class},
     capacity::{BlockPlacesInput, InstallPlacesInput, UnblockPlacesInput},
 };
-use tavolo_store::{Outcome, PlacesAnswer, StoreError};
+use tavolo_store::PlacesAnswer;
 
 use crate::{
-    act::{Terms, done, order},
+    act::{After, mutations, payload},
     facility::{Facility, FacilityPayload},
-    graph::desk,
-    irregularity::Irregularity,
     sheet::Sheet,
 };
 
@@ -60,90 +55,39 @@ impl Capacity {
     }
 }
 
-/// What came of blocking places.
-#[derive(SimpleObject)]
-pub(crate) struct BlockPlacesPayload {
-    /// The facility after the act; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    facility: Option<Facility>,
-    /// The new block; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    block: Option<Block>,
-    /// Everything found irregular.
-    #[graphql(directive = data_class::apply(Public))]
-    irregularities: Vec<Irregularity>,
-}
-
-#[derive(Default)]
-pub(crate) struct CapacityMutation;
-
-#[Object]
-impl CapacityMutation {
-    /// Says how many places of a category physically exist in a facility.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn install_places(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The places.")] input: InstallPlacesInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<FacilityPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::InstallPlaces, &input, terms)?;
-            places(ctx, desk(ctx).hub.store.install_places(&order, &input).await).await
-        };
-        Some(work.await)
-    }
-
-    /// Takes places out of service for a time.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn block_places(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The block.")] input: BlockPlacesInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<BlockPlacesPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::BlockPlaces, &input, terms)?;
-            let done = done(ctx, desk(ctx).hub.store.block_places(&order, &input).await).await?;
-            let facility = done.answer.and_then(|answer| Facility::find(&done.sheet, answer.facility));
-            let blocks = facility.iter().flat_map(|facility| &facility.place.pools).flat_map(|pool| &pool.blocks);
-            let wanted = done.answer.and_then(|answer| answer.block);
-            let block = blocks.into_iter().find(|block| Some(block.id) == wanted).cloned();
-            Ok(BlockPlacesPayload { facility, block, irregularities: done.irregularities })
-        };
-        Some(work.await)
-    }
-
-    /// Puts the places of a block back into service.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn unblock_places(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The block.")] input: UnblockPlacesInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<FacilityPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::UnblockPlaces, &input, terms)?;
-            places(ctx, desk(ctx).hub.store.unblock_places(&order, &input).await).await
-        };
-        Some(work.await)
+impl After<PlacesAnswer> for Facility {
+    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, answer: PlacesAnswer) -> Result<Option<Self>> {
+        Ok(Self::find(sheet, answer.facility))
     }
 }
 
-async fn places(ctx: &Context<'_>, outcome: Result<Outcome<PlacesAnswer>, StoreError>) -> Result<FacilityPayload> {
-    let done = done(ctx, outcome).await?;
-    let facility = done.answer.and_then(|answer| Facility::find(&done.sheet, answer.facility));
-    Ok(FacilityPayload { facility, irregularities: done.irregularities })
+impl After<PlacesAnswer> for Block {
+    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, answer: PlacesAnswer) -> Result<Option<Self>> {
+        let facility = Facility::find(sheet, answer.facility);
+        let blocks = facility.iter().flat_map(|facility| &facility.place.pools).flat_map(|pool| &pool.blocks);
+        Ok(blocks.into_iter().find(|block| Some(block.id) == answer.block).cloned())
+    }
+}
+
+payload! {
+    /// What came of blocking places.
+    BlockPlacesPayload {
+        /// The facility after the act; null when it was refused or only checked.
+        facility: Facility,
+        /// The new block; null when it was refused or only checked.
+        block: Block,
+    }
+}
+
+mutations! {
+    CapacityMutation {
+        /// Says how many places of a category physically exist in a facility.
+        install_places(InstallPlacesInput, "The places.") -> FacilityPayload;
+
+        /// Takes places out of service for a time.
+        block_places(BlockPlacesInput, "The block.") -> BlockPlacesPayload;
+
+        /// Puts the places of a block back into service.
+        unblock_places(UnblockPlacesInput, "The block.") -> FacilityPayload;
+    }
 }

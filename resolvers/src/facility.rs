@@ -4,11 +4,11 @@ mod list;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, SimpleObject};
+use async_graphql::{Context, Object, Result};
 use tavolo_schema::{
-    Act, Address, Code, DisclosedNumbers, FacilityType, Findings, Party, Room, StayStatus,
+    Address, Code, DisclosedNumbers, FacilityType, Findings, Party, Room, StayStatus,
     access::{
-        DataClass::{Act as ActClass, Address as AddressClass, Operational, Presence, Public},
+        DataClass::{Address as AddressClass, Operational, Presence},
         data_class,
     },
     contract_name,
@@ -21,11 +21,10 @@ pub(crate) use list::FacilityQuery;
 
 use crate::{
     accreditation::Accreditation,
-    act::{Terms, done, order},
+    act::{After, mutations, payload},
     capacity::Capacity,
     connection::Connection,
     gate,
-    graph::desk,
     irregularity::Irregularity,
     lists::LONGEST_PAGE,
     municipality::Municipality,
@@ -196,66 +195,26 @@ impl Facility {
     }
 }
 
-/// What came of an act on a facility.
-#[derive(SimpleObject)]
-pub(crate) struct FacilityPayload {
-    /// The facility after the act; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    pub(crate) facility: Option<Facility>,
-    /// Everything found irregular.
-    #[graphql(directive = data_class::apply(Public))]
-    pub(crate) irregularities: Vec<Irregularity>,
-}
-
-#[derive(Default)]
-pub(crate) struct FacilityMutation;
-
-#[Object]
-impl FacilityMutation {
-    /// Puts a facility into the register.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn register_facility(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The facility.")] input: RegisterFacilityInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<FacilityPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::RegisterFacility, &input, terms)?;
-            facility(ctx, desk(ctx).hub.store.register_facility(&order, &input).await).await
-        };
-        Some(work.await)
-    }
-
-    /// Changes what is registered about a facility.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn revise_facility(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The changes.")] input: ReviseFacilityInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<FacilityPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::ReviseFacility, &input, terms)?;
-            facility(ctx, desk(ctx).hub.store.revise_facility(&order, &input).await).await
-        };
-        Some(work.await)
+impl After<FacilityId> for Facility {
+    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: FacilityId) -> Result<Option<Self>> {
+        Ok(Self::find(sheet, id))
     }
 }
 
-async fn facility(
-    ctx: &Context<'_>,
-    outcome: Result<tavolo_store::Outcome<FacilityId>, tavolo_store::StoreError>,
-) -> Result<FacilityPayload> {
-    let done = done(ctx, outcome).await?;
-    let facility = done.answer.and_then(|id| Facility::find(&done.sheet, id));
-    Ok(FacilityPayload { facility, irregularities: done.irregularities })
+payload! {
+    /// What came of an act on a facility.
+    FacilityPayload {
+        /// The facility after the act; null when it was refused or only checked.
+        facility: Facility,
+    }
+}
+
+mutations! {
+    FacilityMutation {
+        /// Puts a facility into the register.
+        register_facility(RegisterFacilityInput, "The facility.") -> FacilityPayload;
+
+        /// Changes what is registered about a facility.
+        revise_facility(ReviseFacilityInput, "The changes.") -> FacilityPayload;
+    }
 }

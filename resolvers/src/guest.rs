@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object, OneofObject, Result, SimpleObject};
+use async_graphql::{Context, InputObject, Object, OneofObject, Result};
 use tavolo_schema::{
-    self as schema, Act, DataClass, DateTime, Day, StayStatus,
+    self as schema, DataClass, DateTime, Day, StayStatus,
     access::{
-        DataClass::{Act as ActClass, Identity, Legal, Public, Sensitive},
+        DataClass::{Identity, Legal, Sensitive},
         data_class,
     },
     guest::{BirthDatePrecision, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
@@ -15,13 +15,12 @@ use tavolo_schema::{
 use tavolo_store::{GuestFilter as StoreFilter, GuestScope};
 
 use crate::{
-    act::{Terms, done, order},
+    act::{After, mutations, payload},
     connection::{Connection, Page, encode},
     error::fault,
     facility::Facility,
     gate,
     graph::desk,
-    irregularity::Irregularity,
     sheet::Sheet,
     stay::{self, Stay},
 };
@@ -302,46 +301,26 @@ async fn list(
     Ok(Connection::new(nodes, |node: &Guest| encode(&node.guest.id), more, total))
 }
 
-/// What came of registering a guest.
-#[derive(SimpleObject)]
-pub(crate) struct GuestPayload {
-    /// The guest; null when the act was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    guest: Option<Guest>,
-    /// Everything found irregular.
-    #[graphql(directive = data_class::apply(Public))]
-    irregularities: Vec<Irregularity>,
-}
-
-#[derive(Default)]
-pub(crate) struct GuestMutation;
-
-#[Object]
-impl GuestMutation {
-    /// Opens a guest's file. The member's organisation keeps it until a facility of another operator admits the guest.
-    /// Whether the person is registered already is checked among the files the member sees. Beyond them it is looked at for
-    /// an order that nothing else keeps from being performed, never for `validateOnly`; each such look is counted, a day
-    /// has so many for a member and its organisation, and is on record for the Province and the file's keeper.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn register_guest(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The guest.")] input: RegisterGuestInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<GuestPayload>> {
-        Some(register(ctx, input, Terms { idempotency_key, validate_only }).await)
+impl After<GuestId> for Guest {
+    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: GuestId) -> Result<Option<Self>> {
+        Self::find(ctx, sheet, id).await
     }
 }
 
-async fn register(ctx: &Context<'_>, input: RegisterGuestInput, terms: Terms) -> Result<GuestPayload> {
-    let order = order(ctx, Act::RegisterGuest, &input, terms)?;
-    let done = done(ctx, desk(ctx).hub.store.register_guest(&order, &input).await).await?;
-    let guest = match done.answer {
-        Some(id) => Guest::find(ctx, &done.sheet, id).await?,
-        None => None,
-    };
-    Ok(GuestPayload { guest, irregularities: done.irregularities })
+payload! {
+    /// What came of registering a guest.
+    GuestPayload {
+        /// The guest; null when the act was refused or only checked.
+        guest: Guest,
+    }
+}
+
+mutations! {
+    GuestMutation {
+        /// Opens a guest's file. The member's organisation keeps it until a facility of another operator admits the guest.
+        /// Whether the person is registered already is checked among the files the member sees. Beyond them it is looked at for
+        /// an order that nothing else keeps from being performed, never for `validateOnly`; each such look is counted, a day
+        /// has so many for a member and its organisation, and is on record for the Province and the file's keeper.
+        register_guest(RegisterGuestInput, "The guest.") -> GuestPayload;
+    }
 }

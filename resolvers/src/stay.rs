@@ -2,27 +2,26 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result, SimpleObject};
+use async_graphql::{Context, Object, Result};
 use tavolo_schema::{
-    self as schema, Act, DateTime, ExitReason, PlaceCategory, StayStatus,
+    self as schema, DateTime, ExitReason, PlaceCategory, StayStatus,
     access::{
-        DataClass::{Act as ActClass, Identity, Presence, Public},
+        DataClass::{Identity, Presence},
         data_class,
     },
     id::{FacilityId, GuestId, StayId},
     stay::{AdmitGuestInput, DischargeGuestInput},
 };
-use tavolo_store::{Outcome, StayPage, StoreError, Within};
+use tavolo_store::{StayPage, Within};
 
 use crate::{
-    act::{Terms, done, order},
+    act::{After, mutations, payload},
     connection::{Connection, More, Page, decode, encode},
     error::fault,
     facility::Facility,
     gate,
     graph::desk,
     guest::Guest,
-    irregularity::Irregularity,
     sheet::Sheet,
 };
 
@@ -149,73 +148,38 @@ fn connection(sheet: &Arc<Sheet>, page: &Page, stays: &[schema::Stay]) -> Result
     Ok(Connection::new(nodes, |node: &Stay| encode(&node.stay.id), more, None))
 }
 
-/// What came of an admission or discharge.
-#[derive(SimpleObject)]
-pub(crate) struct StayPayload {
-    /// The stay after the act; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    stay: Option<Stay>,
-    /// The facility after the act; null when it was refused or only checked.
-    #[graphql(directive = data_class::apply(Public))]
-    facility: Option<Facility>,
-    /// Everything found irregular.
-    #[graphql(directive = data_class::apply(Public))]
-    irregularities: Vec<Irregularity>,
-}
-
-#[derive(Default)]
-pub(crate) struct StayMutation;
-
-#[Object]
-impl StayMutation {
-    /// Gives a guest a place. The claim on the place is atomic: of two for the last one, one is refused. `validateOnly`
-    /// tells what follows from what the member sees, and nothing of a file or a documented need that it does not see: an
-    /// order tells that, when nothing else keeps it from being performed. Each such look is counted, a day has so many for
-    /// a member and its organisation, and is on record for the Province and the file's keeper.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn admit_guest(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The admission.")] input: AdmitGuestInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<StayPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::AdmitGuest, &input, terms)?;
-            payload(ctx, desk(ctx).hub.store.admit_guest(&order, &input).await).await
-        };
-        Some(work.await)
-    }
-
-    /// Ends a stay.
-    #[graphql(directive = data_class::apply(ActClass))]
-    async fn discharge_guest(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The discharge.")] input: DischargeGuestInput,
-        #[graphql(desc = "Repeat an order with the same key and input: it is performed once.")] idempotency_key: Option<
-            String,
-        >,
-        #[graphql(desc = "Check everything, write nothing.", default)] validate_only: bool,
-    ) -> Option<Result<StayPayload>> {
-        let terms = Terms { idempotency_key, validate_only };
-        let work = async {
-            let order = order(ctx, Act::DischargeGuest, &input, terms)?;
-            payload(ctx, desk(ctx).hub.store.discharge_guest(&order, &input).await).await
-        };
-        Some(work.await)
+impl After<StayId> for Stay {
+    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: StayId) -> Result<Option<Self>> {
+        Self::find(ctx, sheet, id).await
     }
 }
 
-async fn payload(ctx: &Context<'_>, outcome: Result<Outcome<StayId>, StoreError>) -> Result<StayPayload> {
-    let done = done(ctx, outcome).await?;
-    let stay = match done.answer {
-        Some(id) => Stay::find(ctx, &done.sheet, id).await?,
-        None => None,
-    };
-    let facility = stay.as_ref().and_then(|stay| Facility::find(&done.sheet, stay.stay.facility));
-    Ok(StayPayload { stay, facility, irregularities: done.irregularities })
+impl After<StayId> for Facility {
+    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: StayId) -> Result<Option<Self>> {
+        let stay = Stay::find(ctx, sheet, id).await?;
+        Ok(stay.and_then(|stay| Self::find(sheet, stay.stay.facility)))
+    }
+}
+
+payload! {
+    /// What came of an admission or discharge.
+    StayPayload {
+        /// The stay after the act; null when it was refused or only checked.
+        stay: Stay,
+        /// The facility after the act; null when it was refused or only checked.
+        facility: Facility,
+    }
+}
+
+mutations! {
+    StayMutation {
+        /// Gives a guest a place. The claim on the place is atomic: of two for the last one, one is refused. `validateOnly`
+        /// tells what follows from what the member sees, and nothing of a file or a documented need that it does not see: an
+        /// order tells that, when nothing else keeps it from being performed. Each such look is counted, a day has so many for
+        /// a member and its organisation, and is on record for the Province and the file's keeper.
+        admit_guest(AdmitGuestInput, "The admission.") -> StayPayload;
+
+        /// Ends a stay.
+        discharge_guest(DischargeGuestInput, "The discharge.") -> StayPayload;
+    }
 }

@@ -17,7 +17,7 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, DateTime, Day, Findings, PlaceCategory,
+    Act, ActInput, Code, DateTime, Day, Findings, PlaceCategory,
     access::{DataClass::Operational, data_class},
     contract_name,
     id::{AccreditationId, FacilityId},
@@ -84,6 +84,25 @@ pub struct Accreditation {
 }
 
 impl Accreditation {
+    /// A draft for a facility, in which nothing is asked for yet.
+    #[must_use]
+    pub fn begun(facility: FacilityId, now: DateTime) -> Self {
+        Self {
+            id: AccreditationId::fresh(now),
+            facility,
+            status: AccreditationStatus::Draft,
+            requested: Vec::new(),
+            granted: Vec::new(),
+            valid_from: None,
+            valid_until: None,
+            submitted_at: None,
+            decided_at: None,
+            act_number: None,
+            reason: None,
+            revision: 0,
+        }
+    }
+
     /// The status on a day: expiry happens by the clock.
     #[must_use]
     pub fn status_on(&self, day: Day) -> AccreditationStatus {
@@ -130,6 +149,10 @@ pub struct SubmitAccreditationInput {
     pub draft: bool,
 }
 
+impl ActInput for SubmitAccreditationInput {
+    const ACT: Act = Act::SubmitAccreditation;
+}
+
 /// How an application is decided.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum DecisionOutcome {
@@ -158,6 +181,10 @@ pub struct DecideAccreditationInput {
     pub reason: Option<String>,
 }
 
+impl ActInput for DecideAccreditationInput {
+    const ACT: Act = Act::DecideAccreditation;
+}
+
 /// Stops new arrivals; nobody is evicted.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct SuspendAccreditationInput {
@@ -169,6 +196,10 @@ pub struct SuspendAccreditationInput {
     pub act_number: Option<String>,
 }
 
+impl ActInput for SuspendAccreditationInput {
+    const ACT: Act = Act::SuspendAccreditation;
+}
+
 /// Ends an accreditation for good. Guests stay until they are placed elsewhere.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct RevokeAccreditationInput {
@@ -178,6 +209,10 @@ pub struct RevokeAccreditationInput {
     pub reason: String,
     /// Number of the administrative act (determina).
     pub act_number: Option<String>,
+}
+
+impl ActInput for RevokeAccreditationInput {
+    const ACT: Act = Act::RevokeAccreditation;
 }
 
 /// Validity when a decision names no last day: the funding triennium.

@@ -57,6 +57,12 @@ impl Act {
     ];
 }
 
+/// What a member says to have an act performed.
+pub trait ActInput: Serialize {
+    /// The act.
+    const ACT: Act;
+}
+
 /// Who performed an act, with the role at that time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {

@@ -19,7 +19,7 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, Day, Findings,
+    Act, ActInput, Code, Day, Findings,
     access::{DataClass::Operational, data_class},
     id::{AccreditationId, BlockId, FacilityId},
     time::DateTime,
@@ -389,6 +389,10 @@ pub struct InstallPlacesInput {
     pub installed: i32,
 }
 
+impl ActInput for InstallPlacesInput {
+    const ACT: Act = Act::InstallPlaces;
+}
+
 /// Takes places out of service for a time.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct BlockPlacesInput {
@@ -408,11 +412,19 @@ pub struct BlockPlacesInput {
     pub until: Option<Day>,
 }
 
+impl ActInput for BlockPlacesInput {
+    const ACT: Act = Act::BlockPlaces;
+}
+
 /// Puts blocked places back into service.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct UnblockPlacesInput {
     /// The block to lift.
     pub block: BlockId,
+}
+
+impl ActInput for UnblockPlacesInput {
+    const ACT: Act = Act::UnblockPlaces;
 }
 
 /// Places one facility normally has at most (DM 18/11/2019 art. 11 c. 1).

@@ -4,7 +4,7 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, Findings, Municipality, OrganisationKind,
+    Act, ActInput, Code, Findings, Municipality, OrganisationKind,
     access::{
         DataClass::{Address as AddressClass, Operational},
         Party, data_class,
@@ -170,6 +170,10 @@ pub struct RegisterFacilityInput {
     pub barrier_free: bool,
 }
 
+impl ActInput for RegisterFacilityInput {
+    const ACT: Act = Act::RegisterFacility;
+}
+
 /// Changes what is registered about a facility. What is absent stays as it is.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct ReviseFacilityInput {
@@ -192,6 +196,10 @@ pub struct ReviseFacilityInput {
     pub bathrooms: Option<i32>,
     /// Free of architectural barriers.
     pub barrier_free: Option<bool>,
+}
+
+impl ActInput for ReviseFacilityInput {
+    const ACT: Act = Act::ReviseFacility;
 }
 
 impl ReviseFacilityInput {

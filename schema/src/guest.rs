@@ -7,7 +7,7 @@ use async_graphql::{Enum, InputObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, DateTime, Day, Facility, Findings, Party, codes,
+    Act, ActInput, Code, DateTime, Day, Facility, Findings, Party, codes,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
     stay,
     tax_code::TaxCode,
@@ -279,6 +279,10 @@ pub struct RegisterGuestInput {
     pub vestanet_code: Option<String>,
     /// Part in a household; alone when absent.
     pub household: Option<HouseholdInput>,
+}
+
+impl ActInput for RegisterGuestInput {
+    const ACT: Act = Act::RegisterGuest;
 }
 
 /// What the database knows that a guest is checked against.

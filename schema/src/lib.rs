@@ -45,7 +45,7 @@ mod codes;
 
 pub use access::{Classes, DataClass, Party, Relation, Role, Standing};
 pub use accreditation::{Accreditation, AccreditationStatus, CategoryPlaces};
-pub use act::{Act, Actor};
+pub use act::{Act, ActInput, Actor};
 pub use capacity::{Block, CapacityNumbers, Grant, PlaceCategory, Pool};
 pub use disclosed::{DisclosedNumbers, Headcount, Precision};
 pub use facility::{Address, Facility, FacilityType, Room};

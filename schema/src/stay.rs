@@ -4,7 +4,7 @@ use async_graphql::{Enum, InputObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, DateTime, Day, Findings, Guest, PlaceCategory, Pool,
+    Act, ActInput, Code, DateTime, Day, Findings, Guest, PlaceCategory, Pool,
     id::{FacilityId, GuestId, OrganisationId, StayId},
     irregularity::Words,
 };
@@ -108,6 +108,10 @@ pub struct AdmitGuestInput {
     pub occurred_at: Option<DateTime>,
 }
 
+impl ActInput for AdmitGuestInput {
+    const ACT: Act = Act::AdmitGuest;
+}
+
 /// Ends a stay.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct DischargeGuestInput {
@@ -117,6 +121,10 @@ pub struct DischargeGuestInput {
     pub reason: ExitReason,
     /// When the guest left; now when absent, never in the future.
     pub occurred_at: Option<DateTime>,
+}
+
+impl ActInput for DischargeGuestInput {
+    const ACT: Act = Act::DischargeGuest;
 }
 
 /// What an admission is checked against.

@@ -14,7 +14,7 @@ use tavolo_schema::{
 };
 
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Perform, Stopped, StoreError,
     document::{self, Document, Unreadable, binary, date_time, day, instant},
     transaction::Transaction,
 };
@@ -77,12 +77,11 @@ impl Document for AccreditationDoc {
 }
 
 impl Transaction {
-    async fn accreditation(&mut self, id: AccreditationId) -> Result<Option<Accreditation>, StoreError> {
-        let found = self.by_id::<AccreditationDoc>(binary(id)).await?;
-        if found.is_none() {
-            self.found.add(Code::UnknownAccreditation, "input.accreditation");
+    async fn accreditation(&mut self, id: AccreditationId) -> Result<Accreditation, Stopped> {
+        match self.by_id::<AccreditationDoc>(binary(id)).await? {
+            Some(accreditation) => Ok(accreditation),
+            None => self.refuse(Code::UnknownAccreditation, "input.accreditation"),
         }
-        Ok(found)
     }
 
     pub(crate) async fn put_accreditation(&mut self, accreditation: &mut Accreditation) -> Result<(), StoreError> {
@@ -103,7 +102,7 @@ impl Transaction {
     }
 
     /// Lets an accreditation that was decided have its places.
-    async fn put_in_force(&mut self, accreditation: &mut Accreditation, reinstated: bool) -> Result<(), StoreError> {
+    async fn put_in_force(&mut self, accreditation: &mut Accreditation, reinstated: bool) -> Result<(), Stopped> {
         let (Some(from), Some(until)) = (accreditation.valid_from, accreditation.valid_until) else { return Ok(()) };
         if !reinstated {
             return self.grant(accreditation, from, until).await;
@@ -117,7 +116,7 @@ impl Transaction {
     }
 
     /// Gives the granted places to the pools of the facility, in the place of those of earlier accreditations.
-    async fn grant(&mut self, accreditation: &Accreditation, from: Day, until: Day) -> Result<(), StoreError> {
+    async fn grant(&mut self, accreditation: &Accreditation, from: Day, until: Day) -> Result<(), Stopped> {
         for granted in &accreditation.granted {
             let pool = self.pool_or_empty(accreditation.facility, granted.category).await?;
             let grant =
@@ -128,7 +127,7 @@ impl Transaction {
             })
             .await?;
         }
-        self.supersede(accreditation, from).await
+        Ok(self.supersede(accreditation, from).await?)
     }
 
     /// Gives the places back to the pools, from today on and only until a later accreditation takes them: what was
@@ -138,7 +137,7 @@ impl Transaction {
         accreditation: &Accreditation,
         from: Day,
         until: Day,
-    ) -> Result<Option<Day>, StoreError> {
+    ) -> Result<Option<Day>, Stopped> {
         let mut last = None;
         for granted in &accreditation.granted {
             let pool = self.pool_or_empty(accreditation.facility, granted.category).await?;
@@ -189,7 +188,7 @@ impl Transaction {
         &mut self,
         accreditation: &Accreditation,
         cause: OccupancyCause,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Stopped> {
         let today = self.today();
         for granted in &accreditation.granted {
             let Some(pool) = self.pool_to_change(accreditation.facility, granted.category).await? else { continue };
@@ -205,127 +204,127 @@ impl Transaction {
     /// Suspends or revokes: the way both go.
     async fn stop(
         &mut self,
-        id: AccreditationId,
-        reason: String,
-        act_number: Option<String>,
+        stop: Stop,
         from: &[AccreditationStatus],
         (status, cause): (AccreditationStatus, OccupancyCause),
-    ) -> Result<Option<AccreditationId>, StoreError> {
-        let Some(mut accreditation) = self.accreditation(id).await? else { return Ok(None) };
+    ) -> Result<AccreditationId, Stopped> {
+        let mut accreditation = self.accreditation(stop.accreditation).await?;
         let current = accreditation.status_on(self.today());
-        accreditation::check_transition(current, from, &mut self.found);
-        accreditation::check_reason(Some(&reason), &mut self.found);
-        if self.found.blocks() {
-            return Ok(None);
-        }
+        self.check(|found| {
+            accreditation::check_transition(current, from, found);
+            accreditation::check_reason(Some(&stop.reason), found);
+        })?;
         accreditation.status = status;
-        accreditation.reason = Some(reason);
-        accreditation.act_number = act_number;
+        accreditation.reason = Some(stop.reason);
+        accreditation.act_number = stop.act_number;
         accreditation.decided_at = Some(self.now);
         self.withdraw(&accreditation, cause).await?;
         self.put_accreditation(&mut accreditation).await?;
-        Ok(Some(accreditation.id))
+        Ok(accreditation.id)
     }
 
     /// An accreditation, asked for among those of a facility alone.
-    async fn of_facility(
-        &mut self,
-        id: AccreditationId,
-        facility: FacilityId,
-    ) -> Result<Option<Accreditation>, StoreError> {
+    async fn accreditation_of(&mut self, facility: FacilityId, id: AccreditationId) -> Result<Accreditation, Stopped> {
         let filter = doc! { "_id": binary(id), "facility": binary(facility) };
-        self.find_one_by::<AccreditationDoc>(filter, Some(doc! { "facility": 1 })).await
-    }
-
-    async fn draft_or_submit(
-        &mut self,
-        input: SubmitAccreditationInput,
-    ) -> Result<Option<AccreditationId>, StoreError> {
-        if self.facility(input.facility).await?.is_none() {
-            self.found.add(Code::UnknownFacility, "input.facility");
-            return Ok(None);
+        match self.find_one_by::<AccreditationDoc>(filter, Some(doc! { "facility": 1 })).await? {
+            Some(accreditation) => Ok(accreditation),
+            None => self.refuse(Code::UnknownAccreditation, "input.accreditation"),
         }
-        let mut accreditation = match input.accreditation {
-            None => Accreditation {
-                id: AccreditationId::fresh(self.now),
-                facility: input.facility,
-                status: AccreditationStatus::Draft,
-                requested: Vec::new(),
-                granted: Vec::new(),
-                valid_from: None,
-                valid_until: None,
-                submitted_at: None,
-                decided_at: None,
-                act_number: None,
-                reason: None,
-                revision: 0,
-            },
-            Some(id) => match self.of_facility(id, input.facility).await? {
-                Some(draft) => draft,
-                None => {
-                    self.found.add(Code::UnknownAccreditation, "input.accreditation");
-                    return Ok(None);
-                }
-            },
+    }
+}
+
+/// What a suspension and a revocation say.
+struct Stop {
+    accreditation: AccreditationId,
+    reason: String,
+    act_number: Option<String>,
+}
+
+impl Perform for SubmitAccreditationInput {
+    type Answer = AccreditationId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<AccreditationId, Stopped> {
+        let facility = act.facility(self.facility, "input.facility").await?;
+        let mut accreditation = match self.accreditation {
+            None => Accreditation::begun(facility.id, act.now),
+            Some(id) => act.accreditation_of(facility.id, id).await?,
         };
-        accreditation.requested = input.places.into_iter().map(CategoryPlaces::from).collect();
-        let installed = self.installed_of(input.facility).await?;
-        let status = accreditation.status_on(self.today());
-        accreditation::check_transition(status, &[AccreditationStatus::Draft], &mut self.found);
-        accreditation::check_places(&accreditation.requested, installed, &mut self.found);
-        if self.found.blocks() {
-            return Ok(None);
-        }
-        if !input.draft {
+        accreditation.requested = self.places.into_iter().map(CategoryPlaces::from).collect();
+        let installed = act.installed_of(facility.id).await?;
+        let status = accreditation.status_on(act.today());
+        act.check(|found| {
+            accreditation::check_transition(status, &[AccreditationStatus::Draft], found);
+            accreditation::check_places(&accreditation.requested, installed, found);
+        })?;
+        if !self.draft {
             accreditation.status = AccreditationStatus::Submitted;
-            accreditation.submitted_at = Some(self.now);
+            accreditation.submitted_at = Some(act.now);
         }
-        self.put_accreditation(&mut accreditation).await?;
-        Ok(Some(accreditation.id))
+        act.put_accreditation(&mut accreditation).await?;
+        Ok(accreditation.id)
     }
+}
 
-    async fn decide(&mut self, input: DecideAccreditationInput) -> Result<Option<AccreditationId>, StoreError> {
+impl Perform for DecideAccreditationInput {
+    type Answer = AccreditationId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<AccreditationId, Stopped> {
         use AccreditationStatus::{Accredited, Rejected, Submitted, Suspended};
-        let Some(mut accreditation) = self.accreditation(input.accreditation).await? else { return Ok(None) };
-        let today = self.today();
+        let mut accreditation = act.accreditation(self.accreditation).await?;
+        let today = act.today();
         let current = accreditation.status_on(today);
-        accreditation.decided_at = Some(self.now);
-        accreditation.act_number = input.act_number;
-        accreditation.reason = input.reason;
+        accreditation.decided_at = Some(act.now);
+        accreditation.act_number = self.act_number;
+        accreditation.reason = self.reason;
         let from: &[AccreditationStatus] =
-            if input.outcome == DecisionOutcome::Rejected { &[Submitted] } else { &[Submitted, Suspended] };
-        accreditation::check_transition(current, from, &mut self.found);
-        if self.found.blocks() {
-            return Ok(None);
-        }
-        if input.outcome == DecisionOutcome::Rejected {
-            accreditation::check_reason(accreditation.reason.as_deref(), &mut self.found);
+            if self.outcome == DecisionOutcome::Rejected { &[Submitted] } else { &[Submitted, Suspended] };
+        act.check(|found| accreditation::check_transition(current, from, found))?;
+        if self.outcome == DecisionOutcome::Rejected {
+            act.check(|found| accreditation::check_reason(accreditation.reason.as_deref(), found))?;
             accreditation.status = Rejected;
         } else {
-            let valid_from = input.valid_from.or(accreditation.valid_from).unwrap_or(today);
-            let valid_until = input
+            let valid_from = self.valid_from.or(accreditation.valid_from).unwrap_or(today);
+            let valid_until = self
                 .valid_until
                 .or(accreditation.valid_until)
                 .unwrap_or_else(|| valid_from.plus_months(VALIDITY_MONTHS).plus_days(-1));
-            accreditation::check_validity(valid_from, valid_until, today, &mut self.found);
-            let places = input.places.map(|places| places.into_iter().map(CategoryPlaces::from).collect());
+            let places = self.places.map(|places| places.into_iter().map(CategoryPlaces::from).collect());
             let before =
                 if accreditation.granted.is_empty() { &accreditation.requested } else { &accreditation.granted };
             accreditation.granted = places.unwrap_or_else(|| before.clone());
-            let installed = self.installed_of(accreditation.facility).await?;
-            accreditation::check_places(&accreditation.granted, installed, &mut self.found);
+            let installed = act.installed_of(accreditation.facility).await?;
+            act.check(|found| {
+                accreditation::check_validity(valid_from, valid_until, today, found);
+                accreditation::check_places(&accreditation.granted, installed, found);
+            })?;
             accreditation.status = Accredited;
             accreditation.valid_from = Some(valid_from);
             accreditation.valid_until = Some(valid_until);
+            act.put_in_force(&mut accreditation, current == Suspended).await?;
         }
-        if self.found.blocks() {
-            return Ok(None);
-        }
-        if accreditation.status == Accredited {
-            self.put_in_force(&mut accreditation, current == Suspended).await?;
-        }
-        self.put_accreditation(&mut accreditation).await?;
-        Ok(Some(accreditation.id))
+        act.put_accreditation(&mut accreditation).await?;
+        Ok(accreditation.id)
+    }
+}
+
+impl Perform for SuspendAccreditationInput {
+    type Answer = AccreditationId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<AccreditationId, Stopped> {
+        let Self { accreditation, reason, act_number } = self;
+        let to = (AccreditationStatus::Suspended, OccupancyCause::AccreditationSuspended);
+        act.stop(Stop { accreditation, reason, act_number }, &[AccreditationStatus::Accredited], to).await
+    }
+}
+
+impl Perform for RevokeAccreditationInput {
+    type Answer = AccreditationId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<AccreditationId, Stopped> {
+        let Self { accreditation, reason, act_number } = self;
+        let from = &[AccreditationStatus::Accredited, AccreditationStatus::Suspended];
+        let to = (AccreditationStatus::Revoked, OccupancyCause::AccreditationRevoked);
+        act.stop(Stop { accreditation, reason, act_number }, from, to).await
     }
 }
 
@@ -344,70 +343,5 @@ fn end_grants(grants: &mut Vec<Grant>, from: Day, which: impl Fn(&Grant) -> bool
     grants.retain(|grant| !which(grant) || grant.valid_from < from);
     for grant in grants.iter_mut().filter(|grant| which(grant)) {
         grant.valid_until = grant.valid_until.min(from.plus_days(-1));
-    }
-}
-
-impl Store {
-    /// Drafts or submits an application for accreditation.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn submit_accreditation(
-        &self,
-        order: &Order,
-        input: &SubmitAccreditationInput,
-    ) -> Result<Outcome<AccreditationId>, StoreError> {
-        self.perform(order, |transaction| Box::pin(transaction.draft_or_submit(input.clone()))).await
-    }
-
-    /// Accredits, rejects or reinstates.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn decide_accreditation(
-        &self,
-        order: &Order,
-        input: &DecideAccreditationInput,
-    ) -> Result<Outcome<AccreditationId>, StoreError> {
-        self.perform(order, |transaction| Box::pin(transaction.decide(input.clone()))).await
-    }
-
-    /// Stops new arrivals.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn suspend_accreditation(
-        &self,
-        order: &Order,
-        input: &SuspendAccreditationInput,
-    ) -> Result<Outcome<AccreditationId>, StoreError> {
-        self.perform(order, |transaction| {
-            let SuspendAccreditationInput { accreditation, reason, act_number } = input.clone();
-            let to = (AccreditationStatus::Suspended, OccupancyCause::AccreditationSuspended);
-            Box::pin(transaction.stop(accreditation, reason, act_number, &[AccreditationStatus::Accredited], to))
-        })
-        .await
-    }
-
-    /// Ends an accreditation for good.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn revoke_accreditation(
-        &self,
-        order: &Order,
-        input: &RevokeAccreditationInput,
-    ) -> Result<Outcome<AccreditationId>, StoreError> {
-        self.perform(order, |transaction| {
-            let RevokeAccreditationInput { accreditation, reason, act_number } = input.clone();
-            let from = &[AccreditationStatus::Accredited, AccreditationStatus::Suspended];
-            let to = (AccreditationStatus::Revoked, OccupancyCause::AccreditationRevoked);
-            Box::pin(transaction.stop(accreditation, reason, act_number, from, to))
-        })
-        .await
     }
 }

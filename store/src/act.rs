@@ -3,7 +3,7 @@
 //! The record is the last document an act writes, so a hub that has seen it in the change feed has
 //! seen everything the act changed on the board.
 
-use mongodb::bson::{self, Uuid as Binary, doc};
+use mongodb::bson::{self, Uuid as Binary};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tavolo_schema::{Act, Actor, DateTime, Irregularity, Role, Standing, id::ActId};
 
@@ -51,14 +51,10 @@ impl OrderedBy {
 /// An act as it is ordered.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// Which act.
-    pub act: Act,
     /// Who orders it.
     pub by: OrderedBy,
     /// The member's own key; the same key answers the same input once.
     pub idempotency_key: Option<String>,
-    /// Fingerprint of the input, see [`crate::Store::fingerprint`]; empty without a key of the member's own.
-    pub fingerprint: String,
     /// Check everything, write nothing.
     pub validate_only: bool,
     /// When the order arrived.
@@ -69,24 +65,7 @@ impl Order {
     /// An order of the system itself.
     #[must_use]
     pub fn of_system(now: DateTime) -> Self {
-        Self::without_member(Act::KeepTime, now)
-    }
-
-    /// An order of the administrator at the command line.
-    #[must_use]
-    pub fn of_administrator(now: DateTime) -> Self {
-        Self::without_member(Act::RepairBooks, now)
-    }
-
-    fn without_member(act: Act, now: DateTime) -> Self {
-        Self {
-            act,
-            by: OrderedBy::System,
-            idempotency_key: None,
-            fingerprint: String::new(),
-            validate_only: false,
-            now,
-        }
+        Self { by: OrderedBy::System, idempotency_key: None, validate_only: false, now }
     }
 }
 
@@ -122,20 +101,53 @@ pub(crate) struct ActRecord {
 }
 
 impl ActRecord {
-    pub(crate) fn new<T: Serialize>(order: &Order, act: ActId, answer: &T, irregularities: &[Irregularity]) -> Self {
-        let actor = order.by.actor();
+    /// The record of an act that has been performed.
+    pub(crate) fn new<T: Serialize>(
+        act: &Transaction,
+        fingerprint: &str,
+        answer: &T,
+        irregularities: &[Irregularity],
+    ) -> Result<Self, StoreError> {
+        let key = act.order().idempotency_key.clone();
+        let record = Self::of(act.id, act.ordered, &act.actor, act.now);
+        let answer = serde_json::to_string(answer)?;
+        Ok(Self { key, fingerprint: fingerprint.into(), answer, irregularities: irregularities.to_vec(), ..record })
+    }
+
+    /// The record of an act without answer.
+    pub(crate) fn of(id: ActId, act: Act, actor: &Actor, now: DateTime) -> Self {
         Self {
-            id: binary(act),
-            act: order.act,
-            subject: actor.subject,
+            id: binary(id),
+            act,
+            subject: actor.subject.clone(),
             role: actor.role,
             organisation: actor.organisation.map(binary),
-            registered_at: instant(order.now),
-            key: order.idempotency_key.clone(),
-            fingerprint: order.fingerprint.clone(),
-            answer: serde_json::to_string(answer).unwrap_or_default(),
-            irregularities: irregularities.to_vec(),
+            registered_at: instant(now),
+            key: None,
+            fingerprint: String::new(),
+            answer: "null".into(),
+            irregularities: Vec::new(),
         }
+    }
+
+    /// What an order of the same act with the same key and input is answered.
+    pub(crate) fn answer_to<T: DeserializeOwned>(
+        self,
+        ordered: Act,
+        fingerprint: &str,
+    ) -> Result<Outcome<T>, StoreError> {
+        // Without a fingerprint there is nothing to compare the input with.
+        let same_input = self.fingerprint.is_empty() || self.fingerprint == fingerprint;
+        if self.act != ordered || !same_input {
+            return Err(StoreError::KeyReused);
+        }
+        let answer = serde_json::from_str(&self.answer).map_err(|_| StoreError::Corrupt {
+            collection: ActRecord::COLLECTION,
+            id: self.act_id().encode(),
+            field: "answer".into(),
+        })?;
+        let act = Some(self.act_id());
+        Ok(Outcome { answer: Some(answer), irregularities: self.irregularities, act })
     }
 
     pub(crate) fn act_id(&self) -> ActId {
@@ -154,32 +166,5 @@ impl Document for ActRecord {
     fn read(self) -> Result<Self, Unreadable> {
         date_time("registeredAt", self.registered_at)?;
         Ok(self)
-    }
-}
-
-impl Transaction {
-    /// What an earlier order with the same key was answered.
-    pub(crate) async fn replay<T: DeserializeOwned>(
-        &mut self,
-        order: &Order,
-    ) -> Result<Option<Result<Outcome<T>, StoreError>>, StoreError> {
-        let (Some(key), OrderedBy::Member { subject, .. }) = (&order.idempotency_key, &order.by) else {
-            return Ok(None);
-        };
-        let Some(record) = self.find_one::<ActRecord>(doc! { "subject": subject, "key": key }).await? else {
-            return Ok(None);
-        };
-        // Without a fingerprint there is nothing to compare the input with.
-        let same_input = record.fingerprint.is_empty() || record.fingerprint == order.fingerprint;
-        if record.act != order.act || !same_input {
-            return Ok(Some(Err(StoreError::KeyReused)));
-        }
-        let answer = serde_json::from_str(&record.answer).map_err(|_| StoreError::Corrupt {
-            collection: ActRecord::COLLECTION,
-            id: record.act_id().encode(),
-            field: "answer".into(),
-        })?;
-        let act = Some(record.act_id());
-        Ok(Some(Ok(Outcome { answer: Some(answer), irregularities: record.irregularities, act })))
     }
 }

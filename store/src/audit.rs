@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mongodb::bson::{Document as Filter, doc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Accreditation, AccreditationStatus, Actor, Code, DateTime, Grant, LedgerEntry, PlaceCategory, Pool, StayStatus,
+    Accreditation, AccreditationStatus, Act, ActInput, Actor, Code, DateTime, Grant, LedgerEntry, PlaceCategory, Pool,
+    StayStatus,
     books::{AddedUp, Books, Correction, Disagreement},
     capacity::Counts,
     contract_name,
@@ -17,7 +18,7 @@ use tavolo_schema::{
 };
 
 use crate::{
-    Order, Store, StoreError, accreditation::AccreditationDoc, capacity::PoolDoc, document::binary,
+    Order, Perform, Stopped, Store, StoreError, accreditation::AccreditationDoc, capacity::PoolDoc, document::binary,
     facility::FacilityDoc, ledger::LedgerDoc, stay::StayDoc, transaction::Transaction,
 };
 
@@ -153,15 +154,8 @@ impl Store {
         category: PlaceCategory,
         now: DateTime,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        let order = Order::of_administrator(now);
-        let repaired = self.perform(&order, move |transaction| {
-            Box::pin(async move {
-                let Some(correction) = transaction.correction(facility, category).await? else { return Ok(None) };
-                transaction.enter_correction(correction).await?;
-                Ok(Some(facility))
-            })
-        });
-        match repaired.await?.act {
+        let repaired = self.act(&Order::of_system(now), &Repair { facility, category }).await?;
+        match repaired.act {
             Some(act) => {
                 let mut entries = self.ledger_of(facility, category).await?;
                 entries.retain(|entry| entry.act == act);
@@ -212,6 +206,7 @@ impl Transaction {
         Ok(())
     }
 
+    /// What makes the books of a pool agree; none when they do, and when there is no such facility.
     async fn correction(
         &mut self,
         facility: FacilityId,
@@ -229,16 +224,33 @@ impl Transaction {
             pool: self.pool(facility, category).await?,
         };
         let own = self.find::<AccreditationDoc>(doc! { "facility": binary(facility) }, doc! {}).await?;
-        let (act, actor) = (self.act, self.actor.clone());
+        let (act, actor) = (self.id, self.actor.clone());
         Ok(written.correction((facility, category), &own, Entering { act, actor: &actor, now: self.now }))
     }
+}
 
-    async fn enter_correction(&mut self, Correction { pool, entries }: Correction) -> Result<(), StoreError> {
-        self.put_pool(&pool, doc! {}).await?;
+/// Makes the books of a pool agree.
+#[derive(Clone, Serialize)]
+struct Repair {
+    facility: FacilityId,
+    category: PlaceCategory,
+}
+
+impl ActInput for Repair {
+    const ACT: Act = Act::RepairBooks;
+}
+
+impl Perform for Repair {
+    type Answer = FacilityId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<FacilityId, Stopped> {
+        let correction = act.correction(self.facility, self.category).await?;
+        let Correction { pool, entries } = correction.ok_or(Stopped::Unwritten)?;
+        act.put_pool(&pool, doc! {}).await?;
         for entry in &entries {
-            self.insert::<LedgerDoc>(entry).await?;
+            act.insert::<LedgerDoc>(entry).await?;
         }
-        Ok(())
+        Ok(self.facility)
     }
 }
 

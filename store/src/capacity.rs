@@ -11,7 +11,7 @@ use tavolo_schema::{
 };
 
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Perform, Stopped, StoreError,
     document::{self, Document, Unreadable, binary, date_time, day, instant},
     ledger::LedgerDoc,
     transaction::Transaction,
@@ -179,6 +179,24 @@ impl Transaction {
         Ok(pool)
     }
 
+    /// The pool with a block in force or to come, if the member may act on its facility.
+    async fn pool_of_block(&mut self, id: BlockId) -> Result<Option<Pool>, StoreError> {
+        let mut filter = doc! { "blocks.id": binary(id) };
+        let mut index = None;
+        if let Some(keeper) = self.keeper() {
+            let own = self.facilities_run_by(keeper).await?;
+            let own: Vec<Binary> = own.iter().map(|facility| binary(facility.id)).collect();
+            filter.insert("_id.facility", doc! { "$in": own });
+            index = Some(doc! { "_id.facility": 1, "blocks.id": 1 });
+        }
+        let Some(pool) = self.find_one_by::<PoolDoc>(filter, index).await? else { return Ok(None) };
+        let facility = self.facility_to_act_on(pool.facility).await?;
+        // What has ended is past, and stays as it was.
+        let today = self.today();
+        let in_force = |block: &Block| block.id == id && block.until.is_none_or(|until| until >= today);
+        Ok(facility.and(Some(pool)).filter(|pool| pool.blocks.iter().any(in_force)))
+    }
+
     /// The arrivals and exits of a pool after an instant: when, and how many more there were then.
     pub(crate) async fn movements_after(
         &mut self,
@@ -199,7 +217,7 @@ impl Transaction {
     /// The claim is the write itself. It matches only while a place is free that is allocable on the
     /// day of entry; should the pool have changed since it was read, the transaction conflicts and
     /// the act decides again.
-    pub(crate) async fn claim_place(&mut self, pool: Pool, change: Change) -> Result<(), StoreError> {
+    pub(crate) async fn claim_place(&mut self, pool: Pool, change: Change) -> Result<(), Stopped> {
         let allocable = pool.claimable(change.occurred_at.day(), self.today());
         let free = doc! { "$expr": { "$lt": [{ "$add": ["$occupied", "$reserved"] }, allocable] } };
         self.change_pool_if(free, pool, change, |pool| pool.occupied += 1).await
@@ -211,7 +229,7 @@ impl Transaction {
         pool: Pool,
         change: Change,
         apply: impl FnOnce(&mut Pool) + Send,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Stopped> {
         self.change_pool_if(doc! {}, pool, change, apply).await
     }
 
@@ -221,14 +239,12 @@ impl Transaction {
         mut pool: Pool,
         change: Change,
         apply: impl FnOnce(&mut Pool) + Send,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Stopped> {
         self.compare_books(&pool).await?;
-        if self.found.blocks() {
-            return Ok(());
-        }
-        let settled = pool.settle(self.act, self.now);
+        self.unless_blocked()?;
+        let settled = pool.settle(self.id, self.now);
         apply(&mut pool);
-        let entered = pool.enter(change, Entering { act: self.act, actor: &self.actor, now: self.now });
+        let entered = pool.enter(change, Entering { act: self.id, actor: &self.actor, now: self.now });
         self.put_pool(&pool, condition).await?;
         for entry in settled.iter().chain(&entered) {
             self.insert::<LedgerDoc>(entry).await?;
@@ -237,12 +253,10 @@ impl Transaction {
     }
 
     /// Enters what the clock alone has changed.
-    pub(crate) async fn settle_pool(&mut self, mut pool: Pool) -> Result<(), StoreError> {
+    pub(crate) async fn settle_pool(&mut self, mut pool: Pool) -> Result<(), Stopped> {
         self.compare_books(&pool).await?;
-        if self.found.blocks() {
-            return Ok(());
-        }
-        let settled = pool.settle(self.act, self.now);
+        self.unless_blocked()?;
+        let settled = pool.settle(self.id, self.now);
         self.put_pool(&pool, doc! {}).await?;
         for entry in &settled {
             self.insert::<LedgerDoc>(entry).await?;
@@ -281,127 +295,56 @@ fn lift(blocks: &mut Vec<Block>, id: BlockId, today: Day) {
     }
 }
 
-impl Store {
-    /// Says how many places of a category physically exist in a facility.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn install_places(
-        &self,
-        order: &Order,
-        input: &InstallPlacesInput,
-    ) -> Result<Outcome<PlacesAnswer>, StoreError> {
-        self.perform(order, |transaction| {
-            let input = input.clone();
-            Box::pin(async move {
-                let Some(facility) = transaction.facility(input.facility).await? else {
-                    transaction.found.add(Code::UnknownFacility, "input.facility");
-                    return Ok(None);
-                };
-                transaction.hold(facility.id).await?;
-                let pools = transaction.pools_of(facility.id).await?;
-                let others =
-                    pools.iter().filter(|pool| pool.category != input.category).map(|pool| pool.installed).sum();
-                let pool = transaction.pool_or_empty(facility.id, input.category).await?;
-                capacity::check_install(
-                    &input,
-                    &pool,
-                    others,
-                    facility.beds(),
-                    transaction.today(),
-                    &mut transaction.found,
-                );
-                if transaction.found.blocks() {
-                    return Ok(None);
-                }
-                let change = Change::new(OccupancyCause::PlacesInstalled, transaction.now);
-                transaction.change_pool(pool, change, |pool| pool.installed = input.installed).await?;
-                Ok(Some(PlacesAnswer { facility: facility.id, block: None }))
-            })
-        })
-        .await
-    }
+impl Perform for InstallPlacesInput {
+    type Answer = PlacesAnswer;
 
-    /// Takes places out of service.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn block_places(
-        &self,
-        order: &Order,
-        input: &BlockPlacesInput,
-    ) -> Result<Outcome<PlacesAnswer>, StoreError> {
-        self.perform(order, |transaction| {
-            let input = input.clone();
-            Box::pin(async move {
-                if transaction.facility(input.facility).await?.is_none() {
-                    transaction.found.add(Code::UnknownFacility, "input.facility");
-                    return Ok(None);
-                }
-                let pool = transaction.pool_or_empty(input.facility, input.category).await?;
-                capacity::check_block(&input, &pool, transaction.today(), &mut transaction.found);
-                if transaction.found.blocks() {
-                    return Ok(None);
-                }
-                let block = Block {
-                    id: BlockId::fresh(transaction.now),
-                    places: input.places,
-                    reason: input.reason,
-                    note: input.note,
-                    from: input.from.unwrap_or(transaction.today()),
-                    until: input.until,
-                };
-                let answer = PlacesAnswer { facility: input.facility, block: Some(block.id) };
-                let change = Change::new(OccupancyCause::PlacesBlocked, transaction.now);
-                transaction.change_pool(pool, change, |pool| pool.blocks.push(block)).await?;
-                Ok(Some(answer))
-            })
-        })
-        .await
+    async fn perform(self, act: &mut Transaction) -> Result<PlacesAnswer, Stopped> {
+        let facility = act.facility(self.facility, "input.facility").await?;
+        act.hold(facility.id).await?;
+        let pools = act.pools_of(facility.id).await?;
+        let others = pools.iter().filter(|pool| pool.category != self.category).map(|pool| pool.installed).sum();
+        let pool = act.pool_or_empty(facility.id, self.category).await?;
+        let (beds, today) = (facility.beds(), act.today());
+        act.check(|found| capacity::check_install(&self, &pool, others, beds, today, found))?;
+        let change = Change::new(OccupancyCause::PlacesInstalled, act.now);
+        act.change_pool(pool, change, |pool| pool.installed = self.installed).await?;
+        Ok(PlacesAnswer { facility: facility.id, block: None })
     }
+}
 
-    /// Puts the places of a block back into service.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn unblock_places(
-        &self,
-        order: &Order,
-        input: &UnblockPlacesInput,
-    ) -> Result<Outcome<PlacesAnswer>, StoreError> {
-        let block = input.block;
-        self.perform(order, move |transaction| {
-            Box::pin(async move {
-                let mut filter = doc! { "blocks.id": binary(block) };
-                let mut index = None;
-                if let Some(keeper) = transaction.keeper() {
-                    let own = transaction.facilities_run_by(keeper).await?;
-                    let own: Vec<Binary> = own.iter().map(|facility| binary(facility.id)).collect();
-                    filter.insert("_id.facility", doc! { "$in": own });
-                    index = Some(doc! { "_id.facility": 1, "blocks.id": 1 });
-                }
-                let found = transaction.find_one_by::<PoolDoc>(filter, index).await?;
-                let facility = match &found {
-                    Some(pool) => transaction.facility(pool.facility).await?,
-                    None => None,
-                };
-                // What has ended is past, and stays as it was.
-                let today = transaction.today();
-                let in_force = |other: &Block| other.id == block && other.until.is_none_or(|until| until >= today);
-                let found = found.filter(|pool| facility.is_some() && pool.blocks.iter().any(in_force));
-                let Some(pool) = found else {
-                    transaction.found.add(Code::UnknownBlock, "input.block");
-                    return Ok(None);
-                };
-                let answer = PlacesAnswer { facility: pool.facility, block: Some(block) };
-                let change = Change::new(OccupancyCause::PlacesUnblocked, transaction.now);
-                transaction.change_pool(pool, change, |pool| lift(&mut pool.blocks, block, today)).await?;
-                Ok(Some(answer))
-            })
-        })
-        .await
+impl Perform for BlockPlacesInput {
+    type Answer = PlacesAnswer;
+
+    async fn perform(self, act: &mut Transaction) -> Result<PlacesAnswer, Stopped> {
+        let facility = act.facility(self.facility, "input.facility").await?;
+        let pool = act.pool_or_empty(facility.id, self.category).await?;
+        let today = act.today();
+        act.check(|found| capacity::check_block(&self, &pool, today, found))?;
+        let block = Block {
+            id: BlockId::fresh(act.now),
+            places: self.places,
+            reason: self.reason,
+            note: self.note,
+            from: self.from.unwrap_or(today),
+            until: self.until,
+        };
+        let answer = PlacesAnswer { facility: facility.id, block: Some(block.id) };
+        let change = Change::new(OccupancyCause::PlacesBlocked, act.now);
+        act.change_pool(pool, change, |pool| pool.blocks.push(block)).await?;
+        Ok(answer)
+    }
+}
+
+impl Perform for UnblockPlacesInput {
+    type Answer = PlacesAnswer;
+
+    async fn perform(self, act: &mut Transaction) -> Result<PlacesAnswer, Stopped> {
+        let Some(pool) = act.pool_of_block(self.block).await? else {
+            return act.refuse(Code::UnknownBlock, "input.block");
+        };
+        let answer = PlacesAnswer { facility: pool.facility, block: Some(self.block) };
+        let (change, today) = (Change::new(OccupancyCause::PlacesUnblocked, act.now), act.today());
+        act.change_pool(pool, change, |pool| lift(&mut pool.blocks, self.block, today)).await?;
+        Ok(answer)
     }
 }

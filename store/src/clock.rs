@@ -8,15 +8,20 @@ use mongodb::{
     Database,
     bson::{Bson, Document as Filter, Uuid as Binary, doc},
 };
-use tavolo_schema::{Accreditation, AccreditationStatus, DateTime, Pool, id::FacilityId};
+use serde::Serialize;
+use tavolo_schema::{
+    Accreditation, AccreditationStatus, Act, ActInput, DateTime, PlaceCategory, Pool,
+    id::{AccreditationId, FacilityId},
+};
 
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Order, Outcome, Perform, Stopped, Store, StoreError,
     accreditation::AccreditationDoc,
     act::ActRecord,
     capacity::{PoolDoc, pool_key},
     document::{Document, binary, instant},
     error::DUPLICATE_KEY,
+    transaction::Transaction,
 };
 
 /// How long a hub keeps the clock to itself. Another takes over when it has not renewed.
@@ -47,11 +52,20 @@ impl Store {
         let expired: Vec<_> = self.stream::<AccreditationDoc>(ended, doc! {}).await?.collect().await;
         let due: Vec<_> = self.stream::<PoolDoc>(due, doc! {}).await?.collect().await;
         let mut outcomes = Vec::new();
+        let order = Order::of_system(now);
         for accreditation in expired {
-            outcomes.push(async { self.expire(&accreditation?, now).await }.await);
+            let expire = async {
+                let Accreditation { id, facility, revision, .. } = accreditation?;
+                entered(self.act(&order, &Expire { accreditation: id, revision }).await?, facility)
+            };
+            outcomes.push(expire.await);
         }
         for pool in due {
-            outcomes.push(async { self.settle(&pool?, now).await }.await);
+            let settle = async {
+                let Pool { facility, category, .. } = pool?;
+                entered(self.act(&order, &Settle { facility, category }).await?, facility)
+            };
+            outcomes.push(settle.await);
         }
         let forgotten = self.forget_keys(now).await;
         // One that cannot be entered has not kept the others from it.
@@ -82,42 +96,6 @@ impl Store {
         self.gate().at_leisure(forget).await
     }
 
-    async fn expire(&self, accreditation: &Accreditation, now: DateTime) -> Result<(), StoreError> {
-        let (id, revision) = (accreditation.id, accreditation.revision);
-        let order = Order::of_system(now);
-        let expired = self.perform(&order, move |transaction| {
-            Box::pin(async move {
-                let unchanged = doc! { "_id": binary(id), "revision": revision };
-                let Some(mut accreditation) = transaction.find_one::<AccreditationDoc>(unchanged).await? else {
-                    return Ok(None);
-                };
-                accreditation.status = AccreditationStatus::Expired;
-                for granted in accreditation.granted.clone() {
-                    if let Some(pool) = transaction.pool(accreditation.facility, granted.category).await? {
-                        transaction.settle_pool(pool).await?;
-                    }
-                }
-                transaction.put_accreditation(&mut accreditation).await?;
-                Ok(Some(id))
-            })
-        });
-        entered(expired.await?, accreditation.facility)
-    }
-
-    async fn settle(&self, pool: &Pool, now: DateTime) -> Result<(), StoreError> {
-        let (facility, category) = (pool.facility, pool.category);
-        let order = Order::of_system(now);
-        let settled = self.perform(&order, move |transaction| {
-            Box::pin(async move {
-                let due = doc! { "_id": pool_key(facility, category), "nextChange": { "$lte": transaction.today().to_string() } };
-                let Some(pool) = transaction.find_one::<PoolDoc>(due).await? else { return Ok(None) };
-                transaction.settle_pool(pool).await?;
-                Ok(Some(facility))
-            })
-        });
-        entered(settled.await?, facility)
-    }
-
     async fn take_lease(&self, hub: Binary, now: DateTime) -> Result<bool, StoreError> {
         let until = DateTime::from_millis(now.millis() + LEASE_MILLIS).unwrap_or(now);
         let free = doc! { "_id": "clock", "$or": [{ "hub": hub }, { "until": { "$lt": instant(now) } }] };
@@ -132,6 +110,58 @@ impl Store {
             Err(StoreError::Write { code: DUPLICATE_KEY, .. }) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Lets an accreditation that has ended expire, if nobody has changed it since it was read.
+#[derive(Clone, Serialize)]
+struct Expire {
+    accreditation: AccreditationId,
+    revision: i64,
+}
+
+impl ActInput for Expire {
+    const ACT: Act = Act::KeepTime;
+}
+
+impl Perform for Expire {
+    type Answer = AccreditationId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<AccreditationId, Stopped> {
+        let unchanged = doc! { "_id": binary(self.accreditation), "revision": self.revision };
+        let found = act.find_one::<AccreditationDoc>(unchanged).await?;
+        let mut accreditation = found.ok_or(Stopped::Unwritten)?;
+        accreditation.status = AccreditationStatus::Expired;
+        for granted in accreditation.granted.clone() {
+            if let Some(pool) = act.pool(accreditation.facility, granted.category).await? {
+                act.settle_pool(pool).await?;
+            }
+        }
+        act.put_accreditation(&mut accreditation).await?;
+        Ok(accreditation.id)
+    }
+}
+
+/// Enters what the clock has changed in a pool, if nobody has entered it since it was read.
+#[derive(Clone, Serialize)]
+struct Settle {
+    facility: FacilityId,
+    category: PlaceCategory,
+}
+
+impl ActInput for Settle {
+    const ACT: Act = Act::KeepTime;
+}
+
+impl Perform for Settle {
+    type Answer = FacilityId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<FacilityId, Stopped> {
+        let key = pool_key(self.facility, self.category);
+        let due = doc! { "_id": key, "nextChange": { "$lte": act.today().to_string() } };
+        let pool = act.find_one::<PoolDoc>(due).await?.ok_or(Stopped::Unwritten)?;
+        act.settle_pool(pool).await?;
+        Ok(self.facility)
     }
 }
 

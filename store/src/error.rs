@@ -91,6 +91,9 @@ pub enum StoreError {
     /// The cryptographic library fails.
     #[error("no keys can be derived from the key of the database")]
     Underivable,
+    /// An act's input or answer cannot be written as JSON.
+    #[error("an input or answer cannot be written: {0}")]
+    Unwritable(#[from] serde_json::Error),
     /// The idempotency key was used for a different input.
     #[error("this idempotencyKey was used before with a different input")]
     KeyReused,

@@ -9,7 +9,7 @@ use tavolo_schema::{
 };
 
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Perform, Stopped, StoreError,
     document::{self, Document, Unreadable, binary},
     municipality::MunicipalityDoc,
     transaction::Transaction,
@@ -77,7 +77,15 @@ impl Document for FacilityDoc {
 
 impl Transaction {
     /// A facility within the member's reach.
-    pub(crate) async fn facility(&mut self, id: FacilityId) -> Result<Option<Facility>, StoreError> {
+    pub(crate) async fn facility(&mut self, id: FacilityId, field: &str) -> Result<Facility, Stopped> {
+        match self.facility_to_act_on(id).await? {
+            Some(facility) => Ok(facility),
+            None => self.refuse(Code::UnknownFacility, field),
+        }
+    }
+
+    /// A facility, if there is one on which the member may perform the act.
+    pub(crate) async fn facility_to_act_on(&mut self, id: FacilityId) -> Result<Option<Facility>, StoreError> {
         let mut filter = doc! { "_id": binary(id) };
         let index = self.keeper().map(|keeper| {
             filter.insert("operator", binary(keeper));
@@ -121,85 +129,53 @@ impl Transaction {
     }
 }
 
-impl Store {
-    /// Puts a facility into the register.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn register_facility(
-        &self,
-        order: &Order,
-        input: &RegisterFacilityInput,
-    ) -> Result<Outcome<FacilityId>, StoreError> {
-        self.perform(order, |transaction| {
-            let input = input.clone();
-            Box::pin(async move {
-                let mut facility = Facility {
-                    id: FacilityId::fresh(transaction.now),
-                    code: String::new(),
-                    name: input.name.trim().into(),
-                    facility_type: input.facility_type,
-                    municipality: input.municipality,
-                    address: input.address.into(),
-                    operator: input.operator,
-                    holder: input.holder,
-                    project_code: input.project_code,
-                    rooms: input.rooms.into_iter().map(Room::from).collect(),
-                    bathrooms: input.bathrooms,
-                    barrier_free: input.barrier_free,
-                    revision: 1,
-                };
-                if !transaction.may(facility.party()) {
-                    return Err(StoreError::Forbidden);
-                }
-                let facts = transaction.facility_facts(&facility).await?;
-                facility::check(&facility, &facts, &mut transaction.found);
-                let Some(municipality) = facts.municipality.filter(|_| !transaction.found.blocks()) else {
-                    return Ok(None);
-                };
-                let series = format!("facility {}", municipality.province);
-                facility.code = facility_code(&municipality.province, transaction.next_number(&series).await?);
-                transaction.insert::<FacilityDoc>(&facility).await?;
-                Ok(Some(facility.id))
-            })
-        })
-        .await
-    }
+impl Perform for RegisterFacilityInput {
+    type Answer = FacilityId;
 
-    /// Changes what is registered about a facility.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn revise_facility(
-        &self,
-        order: &Order,
-        input: &ReviseFacilityInput,
-    ) -> Result<Outcome<FacilityId>, StoreError> {
-        self.perform(order, |transaction| {
-            let input = input.clone();
-            Box::pin(async move {
-                let Some(before) = transaction.facility(input.facility).await? else {
-                    transaction.found.add(Code::UnknownFacility, "input.facility");
-                    return Ok(None);
-                };
-                transaction.hold(before.id).await?;
-                if input.expected_revision.is_some_and(|expected| expected != before.revision) {
-                    transaction.found.add(Code::StaleRevision, "input.expectedRevision");
-                }
-                let mut facility = input.apply(before);
-                let facts = transaction.facility_facts(&facility).await?;
-                facility::check(&facility, &facts, &mut transaction.found);
-                if transaction.found.blocks() {
-                    return Ok(None);
-                }
-                facility.revision += 1;
-                transaction.replace::<FacilityDoc>(doc! { "_id": binary(facility.id) }, &facility).await?;
-                Ok(Some(facility.id))
-            })
-        })
-        .await
+    async fn perform(self, act: &mut Transaction) -> Result<FacilityId, Stopped> {
+        let mut facility = Facility {
+            id: FacilityId::fresh(act.now),
+            code: String::new(),
+            name: self.name.trim().into(),
+            facility_type: self.facility_type,
+            municipality: self.municipality,
+            address: self.address.into(),
+            operator: self.operator,
+            holder: self.holder,
+            project_code: self.project_code,
+            rooms: self.rooms.into_iter().map(Room::from).collect(),
+            bathrooms: self.bathrooms,
+            barrier_free: self.barrier_free,
+            revision: 1,
+        };
+        if !act.may(facility.party()) {
+            return Err(StoreError::Forbidden.into());
+        }
+        let facts = act.facility_facts(&facility).await?;
+        act.check(|found| facility::check(&facility, &facts, found))?;
+        // Without a municipality there is no finding-free facility.
+        let province = facts.municipality.map(|municipality| municipality.province).ok_or(Stopped::Unwritten)?;
+        facility.code = facility_code(&province, act.next_number(&format!("facility {province}")).await?);
+        act.insert::<FacilityDoc>(&facility).await?;
+        Ok(facility.id)
+    }
+}
+
+impl Perform for ReviseFacilityInput {
+    type Answer = FacilityId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<FacilityId, Stopped> {
+        let before = act.facility(self.facility, "input.facility").await?;
+        act.hold(before.id).await?;
+        if self.expected_revision.is_some_and(|expected| expected != before.revision) {
+            act.found.add(Code::StaleRevision, "input.expectedRevision");
+        }
+        let mut facility = self.apply(before);
+        let facts = act.facility_facts(&facility).await?;
+        act.check(|found| facility::check(&facility, &facts, found))?;
+        facility.revision += 1;
+        act.replace::<FacilityDoc>(doc! { "_id": binary(facility.id) }, &facility).await?;
+        Ok(facility.id)
     }
 }
 

@@ -13,7 +13,7 @@ use tavolo_schema::{
 
 pub use self::sight::{GuestFilter, GuestPage, GuestScope, KeyPage};
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Perform, Stopped, StoreError,
     document::{self, Document, Unreadable, binary, date_time, day, instant},
     transaction::Transaction,
 };
@@ -266,26 +266,27 @@ impl Transaction {
     pub(crate) async fn put_guest(&mut self, guest: &Guest) -> Result<(), StoreError> {
         self.replace::<GuestDoc>(doc! { "_id": binary(guest.id) }, guest).await.map(drop)
     }
+}
 
-    async fn register(&mut self, input: RegisterGuestInput) -> Result<Option<GuestId>, StoreError> {
-        let (custodian, scope) = (self.actor.organisation.ok_or(StoreError::Forbidden)?, self.guest_scope()?);
-        let joins = input.household.as_ref().and_then(|household| household.id);
-        let guest = opened(input, custodian, self.now);
-        let mut facts = self.guest_facts(&guest, joins, scope).await?;
-        guest::check(&guest, facts, self.today(), &mut self.found);
-        // A check does not try either: the index of codes would answer for everybody's.
-        if self.found.blocks() || self.validate_only {
-            return Ok(None);
-        }
-        let Some(out_of_sight) = self.out_of_sight(&guest, scope).await? else { return Ok(None) };
-        facts.out_of_sight = out_of_sight;
-        self.found = Findings::default();
-        guest::check(&guest, facts, self.today(), &mut self.found);
-        if self.found.blocks() {
-            return Ok(None);
-        }
-        self.insert::<GuestDoc>(&guest).await?;
-        Ok(Some(guest.id))
+impl Perform for RegisterGuestInput {
+    type Answer = GuestId;
+
+    /// The member's organisation keeps the file. The same person is looked for among the files that the member sees, and a
+    /// household can be joined only there. Beyond them the person is looked for when nothing else keeps the file from
+    /// being opened, never for a mere check; each such look is counted and on record.
+    async fn perform(self, act: &mut Transaction) -> Result<GuestId, Stopped> {
+        let (custodian, scope) = (act.actor.organisation.ok_or(StoreError::Forbidden)?, act.guest_scope()?);
+        let joins = self.household.as_ref().and_then(|household| household.id);
+        let (guest, today) = (opened(self, custodian, act.now), act.today());
+        let mut facts = act.guest_facts(&guest, joins, scope).await?;
+        act.check(|found| guest::check(&guest, facts, today, found))?;
+        // `validateOnly` must not insert: the unique index would tell of a code in a file that the member does not see.
+        act.unless_checking()?;
+        facts.out_of_sight = act.out_of_sight(&guest, scope).await?.ok_or(Stopped::Unwritten)?;
+        act.found = Findings::default();
+        act.check(|found| guest::check(&guest, facts, today, found))?;
+        act.insert::<GuestDoc>(&guest).await?;
+        Ok(guest.id)
     }
 }
 
@@ -296,23 +297,6 @@ fn codes_of(guest: &Guest) -> [(&'static str, Option<&String>); 3] {
         ("cuiCode", guest.cui_code.as_ref()),
         ("vestanetCode", guest.vestanet_code.as_ref()),
     ]
-}
-
-impl Store {
-    /// Opens a guest's file, kept by the member's organisation. The same person is looked for among the files that the
-    /// member sees, and a household can be joined only there. Beyond them the person is looked for when nothing else keeps
-    /// the file from being opened, never for a mere check; each such look is counted and on record.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn register_guest(
-        &self,
-        order: &Order,
-        input: &RegisterGuestInput,
-    ) -> Result<Outcome<GuestId>, StoreError> {
-        self.perform(order, move |transaction| Box::pin(transaction.register(input.clone()))).await
-    }
 }
 
 fn opened(input: RegisterGuestInput, custodian: OrganisationId, now: tavolo_schema::DateTime) -> Guest {

@@ -110,13 +110,13 @@ impl Key {
 
     /// What tells two inputs of one member under one idempotency key apart, in hexadecimal digits. Without the key,
     /// nobody can try whether it is that of a guessed input.
-    fn fingerprint(&self, subject: &str, key: &str, input: &impl Serialize) -> String {
+    fn fingerprint(&self, subject: &str, key: &str, input: &impl Serialize) -> serde_json::Result<String> {
         let mut context = hmac::Context::with_key(&self.fingerprints);
-        for part in [subject.as_bytes(), key.as_bytes(), &serde_json::to_vec(input).unwrap_or_default()] {
+        for part in [subject.as_bytes(), key.as_bytes(), &serde_json::to_vec(input)?] {
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
-        hexadecimal(&context.sign())
+        Ok(hexadecimal(&context.sign()))
     }
 
     /// The value by which the secret of the database of this name is known again.
@@ -218,9 +218,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoKey`] when the store was opened without its key.
+    /// [`StoreError::NoKey`] when the store was opened without its key; [`StoreError::Unwritable`] when the input cannot be
+    /// written as JSON.
     pub fn fingerprint(&self, subject: &str, key: &str, input: &impl Serialize) -> Result<String, StoreError> {
-        Ok(self.key().ok_or(StoreError::NoKey)?.fingerprint(subject, key, input))
+        Ok(self.key().ok_or(StoreError::NoKey)?.fingerprint(subject, key, input)?)
     }
 
     /// A text that no client can read, with [`SEAL_BYTES`] bytes beside its own.
@@ -281,17 +282,17 @@ mod tests {
     #[test]
     fn a_fingerprint_is_one_secrets_own_and_tells_apart_what_differs() {
         let one = key(1);
-        let print = one.fingerprint("maria", "k", &json!({ "surname": "Rossi" }));
-        assert_eq!(print, one.fingerprint("maria", "k", &json!({ "surname": "Rossi" })));
+        let print = one.fingerprint("maria", "k", &json!({ "surname": "Rossi" })).unwrap();
+        assert_eq!(print, one.fingerprint("maria", "k", &json!({ "surname": "Rossi" })).unwrap());
         for (subject, key, input) in [
             ("maria", "k", json!({ "surname": "Russo" })),
             ("marta", "k", json!({ "surname": "Rossi" })),
             ("maria", "l", json!({ "surname": "Rossi" })),
             ("mariak", "", json!({ "surname": "Rossi" })),
         ] {
-            assert_ne!(print, one.fingerprint(subject, key, &input), "{subject} {key} {input}");
+            assert_ne!(print, one.fingerprint(subject, key, &input).unwrap(), "{subject} {key} {input}");
         }
-        assert_ne!(print, key(2).fingerprint("maria", "k", &json!({ "surname": "Rossi" })));
+        assert_ne!(print, key(2).fingerprint("maria", "k", &json!({ "surname": "Rossi" })).unwrap());
     }
 
     #[test]

@@ -4,16 +4,16 @@
 //! checks: a document that does not convert is an error that names collection, id and field, never
 //! a silent omission.
 //!
-//! Reading: [`Store`] has one method per access path, each backed by an index. Writing: one method
-//! per act, in the file of its noun. An act runs in one transaction with majority write concern
-//! (`transaction`), takes its decisions on what it reads there, and leaves behind the changed
-//! documents, the ledger entries and one record of the act itself ([`act`]). Whatever is sent to the
+//! Reading: [`Store`] has one method per access path, each backed by an index. Writing: an act is its input, which
+//! says in the file of its noun how it is performed ([`Perform`]); [`Store::act`] performs it. An act runs in one
+//! transaction with majority write concern (`transaction`), takes its decisions on what it reads there, and leaves
+//! behind the changed documents, the ledger entries and one record of the act itself ([`act`]). Whatever is sent to the
 //! database goes through the `gate`; nothing else of this crate has the driver's database in its hands.
 //!
 //! # Adding the next noun
 //!
 //! 1. A file with its name: the `*Doc` with its conversions (`document::Document`), the readers
-//!    on [`Store`], the acts on [`Store`].
+//!    on [`Store`], [`Perform`] for the input of each act.
 //! 2. A numbered migration in `migrations` that creates the collection with its validator and the
 //!    index each reader needs.
 //! 3. If it belongs on the board: write it by insert and replace only (so that change events carry
@@ -60,3 +60,4 @@ pub use key::Key;
 pub use lookup::{LookupLimits, LookupScope};
 pub use migrations::SCHEMA_VERSION;
 pub use stay::{StayPage, Within};
+pub use transaction::{Perform, Stopped};

@@ -200,7 +200,7 @@ impl Transaction {
 
     /// Has a look recorded, whatever comes of the act: what it told, and whose files it hit.
     pub(crate) fn looked(&mut self, found: Vec<Code>, files: Vec<LookedAt>) {
-        let id = LookupId::from(uuid::Uuid::from(self.act));
+        let id = LookupId::from(uuid::Uuid::from(self.id));
         let (act, actor, at) = (self.ordered, self.actor.clone(), self.now);
         self.look = Some(Lookup { id, act, actor, at, found, files });
     }

@@ -1,10 +1,10 @@
 //! Filling a database at scale: whole documents in bulk, the books already right.
 
 use mongodb::bson::doc;
-use tavolo_schema::{Accreditation, Facility, Guest, LedgerEntry, Pool, Stay, id::ActId};
+use tavolo_schema::{Accreditation, Act, Actor, DateTime, Facility, Guest, LedgerEntry, Pool, Stay, id::ActId};
 
 use crate::{
-    Order, Store, StoreError,
+    Store, StoreError,
     accreditation::AccreditationDoc,
     act::ActRecord,
     capacity::PoolDoc,
@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     ///
     /// When the database does not accept it; what was written until then stays.
-    pub async fn insert_batch(&self, mut batch: Batch, order: &Order, act: ActId) -> Result<(), StoreError> {
+    pub async fn insert_batch(&self, mut batch: Batch, act: ActId, now: DateTime) -> Result<(), StoreError> {
         let wanted = i32::try_from(batch.facilities.len()).unwrap_or(i32::MAX);
         let first = self.reserve_numbers("facility KR", wanted).await?;
         for (number, facility) in (first..).zip(&mut batch.facilities) {
@@ -52,7 +52,7 @@ impl Store {
         self.insert_all::<AccreditationDoc>(&batch.accreditations).await?;
         self.insert_all::<PoolDoc>(&batch.pools).await?;
         self.insert_all::<LedgerDoc>(&batch.ledger).await?;
-        self.insert_all::<ActRecord>(&[ActRecord::new(order, act, &(), &[])]).await
+        self.insert_all::<ActRecord>(&[ActRecord::of(act, Act::KeepTime, &Actor::system(), now)]).await
     }
 
     /// Takes so many numbers of a series at once and tells the first.

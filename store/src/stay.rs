@@ -14,7 +14,7 @@ use tavolo_schema::{
 
 pub use self::readers::{StayPage, Within};
 use crate::{
-    Order, Outcome, Store, StoreError,
+    Perform, Stopped,
     document::{self, Document, Unreadable, binary, date_time, instant},
     guest::GuestDoc,
     transaction::Transaction,
@@ -72,52 +72,40 @@ impl Document for StayDoc {
 }
 
 impl Transaction {
-    async fn discharge(&mut self, input: DischargeGuestInput) -> Result<Option<StayId>, StoreError> {
-        let at = stay::moment(input.occurred_at, self.now);
-        let mut filter = doc! { "_id": binary(input.stay) };
+    /// A stay in a facility on which the member may perform the act.
+    async fn stay(&mut self, id: StayId, field: &str) -> Result<Stay, Stopped> {
+        let mut filter = doc! { "_id": binary(id) };
         let index = self.keeper().map(|keeper| {
             filter.insert("operator", binary(keeper));
             doc! { "operator": 1, "_id": 1 }
         });
-        let found = self.find_one_by::<StayDoc>(filter, index).await?;
-        let facility = match &found {
-            Some(stay) => self.facility(stay.facility).await?,
-            None => None,
-        };
-        let Some(mut stay) = found.filter(|_| facility.is_some()) else {
-            self.found.add(Code::UnknownStay, "input.stay");
-            return Ok(None);
-        };
-        stay::check_discharge(&stay, at, self.now, &mut self.found);
-        if self.found.blocks() {
-            return Ok(None);
+        if let Some(stay) = self.find_one_by::<StayDoc>(filter, index).await?
+            && self.facility_to_act_on(stay.facility).await?.is_some()
+        {
+            return Ok(stay);
         }
-        stay.status = StayStatus::Closed;
-        stay.exit_at = Some(at);
-        stay.exit_reason = Some(input.reason);
-        let pool = self.pool_or_empty(stay.facility, stay.category).await?;
-        let change = Change { stay: Some(stay.id), ..Change::new(OccupancyCause::Discharge, at) };
-        self.change_pool(pool, change, |pool| pool.occupied -= 1).await?;
-        self.replace::<StayDoc>(doc! { "_id": binary(stay.id) }, &stay).await?;
-        if let Some(mut guest) = self.by_id::<GuestDoc>(binary(stay.guest)).await? {
-            guest.leave(at);
-            self.put_guest(&guest).await?;
-        }
-        Ok(Some(stay.id))
+        self.refuse(Code::UnknownStay, field)
     }
 }
 
-impl Store {
-    /// Ends a stay.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn discharge_guest(
-        &self,
-        order: &Order,
-        input: &DischargeGuestInput,
-    ) -> Result<Outcome<StayId>, StoreError> {
-        self.perform(order, move |transaction| Box::pin(transaction.discharge(input.clone()))).await
+impl Perform for DischargeGuestInput {
+    type Answer = StayId;
+
+    async fn perform(self, act: &mut Transaction) -> Result<StayId, Stopped> {
+        let (at, now) = (stay::moment(self.occurred_at, act.now), act.now);
+        let mut stay = act.stay(self.stay, "input.stay").await?;
+        act.check(|found| stay::check_discharge(&stay, at, now, found))?;
+        stay.status = StayStatus::Closed;
+        stay.exit_at = Some(at);
+        stay.exit_reason = Some(self.reason);
+        let pool = act.pool_or_empty(stay.facility, stay.category).await?;
+        let change = Change { stay: Some(stay.id), ..Change::new(OccupancyCause::Discharge, at) };
+        act.change_pool(pool, change, |pool| pool.occupied -= 1).await?;
+        act.replace::<StayDoc>(doc! { "_id": binary(stay.id) }, &stay).await?;
+        if let Some(mut guest) = act.by_id::<GuestDoc>(binary(stay.guest)).await? {
+            guest.leave(at);
+            act.put_guest(&guest).await?;
+        }
+        Ok(stay.id)
     }
 }

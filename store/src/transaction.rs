@@ -1,8 +1,8 @@
 //! One act, one transaction.
 //!
-//! [`Store::perform`] is the only way an act is written. It runs the act's work in a transaction
-//! (snapshot read concern, majority write concern), and then either writes the record of the act
-//! and commits, or aborts: because the work found something that blocks, or because the caller only
+//! [`Store::act`] is the only way an act is written. It does the work of the act ([`Perform`]) in a
+//! transaction (snapshot read concern, majority write concern), and then either writes the record of the
+//! act and commits, or aborts: because the work found something that blocks, or because the caller only
 //! wanted to know. When another writer was first, the whole work is repeated on what that writer
 //! left, with back-off, so that it decides again; it never overwrites.
 //!
@@ -13,7 +13,10 @@
 //! A refused act leaves nothing behind, with one exception: that files out of the member's sight were looked
 //! at for it is counted and on record (`lookup`).
 
+mod documents;
+
 use std::{
+    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -22,13 +25,12 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::{FutureExt, future::BoxFuture};
 use mongodb::{
     ClientSession, Database,
-    action::Action,
-    bson::{Bson, Document as Filter, doc},
-    options::{Acknowledgment, Hint, ReadConcern, ReturnDocument, WriteConcern},
+    bson::doc,
+    options::{Acknowledgment, ReadConcern, WriteConcern},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{
-    Act, Actor, DataClass, DateTime, Day, Findings, Lookup, Member, Party,
+    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, Party,
     id::{ActId, OrganisationId},
 };
 use tokio::time::Instant;
@@ -37,7 +39,7 @@ use crate::{
     Order, OrderedBy, Outcome, Store, StoreError,
     act::ActRecord,
     audit::Compared,
-    document::{Document, binary, collection, read, write},
+    document::{binary, collection},
     gate::Conversation,
     guest::GuestScope,
     lookup::{LookupDoc, LookupLimits},
@@ -51,17 +53,41 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// look whether it was written.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
+/// An act that can be performed: what it does, in one transaction.
+pub trait Perform: ActInput + Clone + Send + Sync {
+    /// What the act answers, as it is kept in its record.
+    type Answer: Serialize + DeserializeOwned + Send;
+
+    /// Does the work. When another writer was first it is done again, from the beginning.
+    ///
+    /// An act that consists of others calls theirs: it is one transaction, one record and one right in the table of acts.
+    fn perform(self, act: &mut Transaction) -> impl Future<Output = Result<Self::Answer, Stopped>> + Send;
+}
+
+/// Why an act ends before it has an answer.
+#[derive(Debug)]
+pub enum Stopped {
+    /// Nothing is written: something that was found blocks it, it was only to be checked, or nothing is left to do.
+    Unwritten,
+    /// A fault of the database.
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// A transaction in progress: what an act sees and has found so far.
-pub(crate) struct Transaction {
+pub struct Transaction {
     conversation: Conversation,
     /// When whoever ordered the act has waited long enough.
     until: Instant,
-    pub(crate) act: ActId,
+    pub(crate) id: ActId,
     pub(crate) ordered: Act,
-    by: OrderedBy,
+    order: Order,
     pub(crate) actor: Actor,
-    /// Everything is checked and nothing written.
-    pub(crate) validate_only: bool,
     pub(crate) now: DateTime,
     pub(crate) found: Findings,
     /// The look that was taken at files out of the member's sight: to be recorded, whatever comes of the act.
@@ -72,16 +98,25 @@ pub(crate) struct Transaction {
     pub(crate) compared: Compared,
 }
 
-/// What a work hands back: its answer, or nothing when it found something that blocks.
-pub(crate) type Work<'t, T> = BoxFuture<'t, Result<Option<T>, StoreError>>;
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("id", &self.id).field("ordered", &self.ordered).finish_non_exhaustive()
+    }
+}
 
 impl Store {
-    /// Performs an act. `work` may run more than once.
-    pub(crate) async fn perform<T, F>(&self, order: &Order, work: F) -> Result<Outcome<T>, StoreError>
-    where
-        T: Serialize + DeserializeOwned + Send,
-        F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
-    {
+    /// Performs an act. Refusals are in the outcome. An order with an idempotency key that has been used for the same
+    /// input is answered from the record of the act.
+    ///
+    /// # Errors
+    ///
+    /// Faults of the database; [`StoreError::Forbidden`] and [`StoreError::NotAMember`] when the policy does not allow
+    /// the act; [`StoreError::KeyReused`] when the key was used for another input.
+    pub async fn act<I: Perform>(&self, order: &Order, input: &I) -> Result<Outcome<I::Answer>, StoreError> {
+        let fingerprint = match (&order.idempotency_key, &order.by) {
+            (Some(key), OrderedBy::Member { subject, .. }) => self.fingerprint(subject, key, input)?,
+            _ => String::new(),
+        };
         let started = Instant::now();
         // When the database was last heard of.
         let mut answered = started;
@@ -95,7 +130,12 @@ impl Store {
         loop {
             let patience = self.gate().patience();
             let until = self.gate().patient_until() - answered.elapsed();
-            match self.attempt(order, until, &counted, &work).await {
+            let transaction = Transaction::begin::<I>(self, order, until, &counted);
+            let outcome = match transaction.await {
+                Ok(transaction) => self.attempt(transaction, input.clone(), &fingerprint).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
                 // No server was found for as long as anybody waits for one.
                 Err(error @ StoreError::Unavailable(_)) if answered.elapsed() >= patience => return Err(error),
                 Err(error) if error.is_transient() => {
@@ -112,60 +152,47 @@ impl Store {
         }
     }
 
-    async fn attempt<T, F>(
+    async fn attempt<I: Perform>(
         &self,
-        order: &Order,
-        until: Instant,
-        counted: &Arc<OnceLock<bool>>,
-        work: &F,
-    ) -> Result<Outcome<T>, StoreError>
-    where
-        T: Serialize + DeserializeOwned + Send,
-        F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
-    {
-        let mut transaction = Transaction::begin(self, order, until, counted).await?;
+        mut transaction: Transaction,
+        input: I,
+        fingerprint: &str,
+    ) -> Result<Outcome<I::Answer>, StoreError> {
         // A mere check is made afresh, whatever the key was used for.
-        if !order.validate_only
-            && let Some(replay) = transaction.replay(order).await?
+        if !transaction.validate_only()
+            && let Some(replay) = transaction.replay(fingerprint).await?
         {
             transaction.abort().await;
             return replay;
         }
-        let answer = match transaction.work_as_member(work).await {
-            Ok(answer) => answer,
-            Err(error) => {
+        let answer = match transaction.as_member(input).await {
+            Ok(answer) if !transaction.found.blocks() && !transaction.validate_only() => answer,
+            Ok(_) | Err(Stopped::Unwritten) => {
+                let irregularities = std::mem::take(&mut transaction.found).into_vec();
+                self.undo(transaction).await?;
+                return Ok(Outcome { answer: None, irregularities, act: None });
+            }
+            Err(Stopped::Failed(error)) => {
                 transaction.abort().await;
                 return Err(error);
             }
         };
-        let irregularities = std::mem::take(&mut transaction.found);
-        let blocked = irregularities.blocks();
-        let irregularities = irregularities.into_vec();
-        match answer.filter(|_| !blocked && !order.validate_only) {
-            None => {
-                self.refuse(transaction).await?;
-                Ok(Outcome { answer: None, irregularities, act: None })
-            }
-            Some(answer) => {
-                if let Some(look) = transaction.look.take() {
-                    transaction.insert::<LookupDoc>(&look).await?;
-                }
-                let record = ActRecord::new(order, transaction.act, &answer, &irregularities);
-                transaction.insert::<ActRecord>(&record).await?;
-                let act = transaction.act;
-                match transaction.commit().await {
-                    Err(StoreError::OutcomeUnknown) if self.was_written(act, until).await => {}
-                    committed => committed?,
-                }
-                Ok(Outcome { answer: Some(answer), irregularities, act: Some(act) })
-            }
+        let irregularities = std::mem::take(&mut transaction.found).into_vec();
+        if let Some(look) = transaction.look.take() {
+            transaction.insert::<LookupDoc>(&look).await?;
         }
+        let record = ActRecord::new(&transaction, fingerprint, &answer, &irregularities)?;
+        transaction.insert::<ActRecord>(&record).await?;
+        let (act, until) = (transaction.id, transaction.until);
+        match transaction.commit().await {
+            Err(StoreError::OutcomeUnknown) if self.was_written(act, until).await => {}
+            committed => committed?,
+        }
+        Ok(Outcome { answer: Some(answer), irregularities, act: Some(act) })
     }
-}
 
-impl Store {
     /// Undoes an act. Nothing is answered before a look at files out of sight is on record.
-    async fn refuse(&self, mut transaction: Transaction) -> Result<(), StoreError> {
+    async fn undo(&self, mut transaction: Transaction) -> Result<(), StoreError> {
         let look = transaction.look.take();
         transaction.abort().await;
         if let Some(look) = look {
@@ -185,30 +212,40 @@ impl Store {
 
 impl Transaction {
     /// Does the work, if whoever ordered it is still a member in the same part: the board may lag.
-    async fn work_as_member<T, F>(&mut self, work: &F) -> Result<Option<T>, StoreError>
-    where
-        F: for<'t> Fn(&'t mut Transaction) -> Work<'t, T> + Send + Sync,
-    {
-        if let OrderedBy::Member { subject, standing } = self.by.clone() {
+    async fn as_member<I: Perform>(&mut self, input: I) -> Result<I::Answer, Stopped> {
+        if let OrderedBy::Member { subject, standing } = self.order.by.clone() {
             let member = self.by_id::<MemberDoc>(subject).await?;
             let same =
                 |member: &Member| member.role == standing.role && Some(member.organisation) == standing.organisation;
             if !member.is_some_and(|member| same(&member)) {
-                return Err(StoreError::NotAMember);
+                return Err(StoreError::NotAMember.into());
             }
         }
-        work(self).await
+        input.perform(self).await
+    }
+
+    /// What an earlier order with the same key was answered.
+    async fn replay<T: DeserializeOwned>(
+        &mut self,
+        fingerprint: &str,
+    ) -> Result<Option<Result<Outcome<T>, StoreError>>, StoreError> {
+        let (Some(key), OrderedBy::Member { subject, .. }) = (&self.order.idempotency_key, &self.order.by) else {
+            return Ok(None);
+        };
+        let same_key = doc! { "subject": subject, "key": key };
+        let record = self.find_one::<ActRecord>(same_key).await?;
+        Ok(record.map(|record| record.answer_to(self.ordered, fingerprint)))
     }
 
     /// Whether the member may perform the act on a record of these organisations. What it may not act on is answered as
     /// if it did not exist.
     pub(crate) fn may(&self, owners: Party<'_>) -> bool {
-        self.by.standing().is_none_or(|standing| standing.may(self.ordered, owners))
+        self.order.by.standing().is_none_or(|standing| standing.may(self.ordered, owners))
     }
 
     /// Whether the member sees a class of a record of these organisations.
     pub(crate) fn sees(&self, owners: Party<'_>, class: DataClass) -> bool {
-        self.by.standing().is_none_or(|standing| standing.sees(owners).contains(class))
+        self.order.by.standing().is_none_or(|standing| standing.sees(owners).contains(class))
     }
 
     /// Whose records alone the member may act on: what others keep is not even read. None for everybody's.
@@ -218,13 +255,13 @@ impl Transaction {
 
     /// Whose files the member may see at all.
     pub(crate) fn guest_scope(&self) -> Result<GuestScope, StoreError> {
-        match self.by.standing() {
+        match self.order.by.standing() {
             None => Ok(GuestScope::All),
             Some(standing) => GuestScope::of(standing).ok_or(StoreError::Forbidden),
         }
     }
 
-    async fn begin(
+    async fn begin<I: Perform>(
         store: &Store,
         order: &Order,
         until: Instant,
@@ -242,12 +279,11 @@ impl Transaction {
         Ok(Self {
             conversation: conversation.await?,
             until,
-            act: ActId::fresh(order.now),
-            ordered: order.act,
-            by: order.by.clone(),
+            id: ActId::fresh(order.now),
+            ordered: I::ACT,
             actor: order.by.actor(),
-            validate_only: order.validate_only,
             now: order.now,
+            order: order.clone(),
             found: Findings::default(),
             look: None,
             limits: store.lookup_limits(),
@@ -256,13 +292,45 @@ impl Transaction {
         })
     }
 
+    /// The order that is performed.
+    pub(crate) fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Whether everything is only to be checked.
+    pub(crate) fn validate_only(&self) -> bool {
+        self.order.validate_only
+    }
+
     /// Today in Rome, as this act sees it.
     pub(crate) fn today(&self) -> Day {
         self.now.day()
     }
 
+    /// Adds what a check finds, and goes on when nothing blocks.
+    pub(crate) fn check(&mut self, check: impl FnOnce(&mut Findings)) -> Result<(), Stopped> {
+        check(&mut self.found);
+        self.unless_blocked()
+    }
+
+    /// Goes on when nothing that was found blocks.
+    pub(crate) fn unless_blocked(&self) -> Result<(), Stopped> {
+        if self.found.blocks() { Err(Stopped::Unwritten) } else { Ok(()) }
+    }
+
+    /// Goes on when the order is not only to be checked.
+    pub(crate) fn unless_checking(&self) -> Result<(), Stopped> {
+        if self.order.validate_only { Err(Stopped::Unwritten) } else { Ok(()) }
+    }
+
+    /// Adds what is wrong, and ends the act.
+    pub(crate) fn refuse<T>(&mut self, code: Code, field: &str) -> Result<T, Stopped> {
+        self.found.add(code, field);
+        Err(Stopped::Unwritten)
+    }
+
     async fn commit(mut self) -> Result<(), StoreError> {
-        let act = self.act;
+        let act = self.id;
         let committed = self.conversation.command(self.until.max(Instant::now() + LAST_WORD), move |_, session| {
             let commit = async move {
                 let mut tries = 3;
@@ -315,147 +383,5 @@ impl Transaction {
         work: impl for<'d> FnOnce(&'d Database) -> BoxFuture<'d, Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.command(|database, _| work(database)).await
-    }
-
-    pub(crate) async fn find_one<D: Document>(&mut self, filter: Filter) -> Result<Option<D::Noun>, StoreError> {
-        self.find_one_by::<D>(filter, None).await
-    }
-
-    /// The one document that matches, asked for by an index when one is named.
-    pub(crate) async fn find_one_by<D: Document>(
-        &mut self,
-        filter: Filter,
-        index: Option<Filter>,
-    ) -> Result<Option<D::Noun>, StoreError> {
-        let found = self.command(|database, session| {
-            let find = async move {
-                let all = collection::<D>(database);
-                let found = all.find_one(filter).session(session);
-                Ok(found.optional(index.map(Hint::Keys), |found, index| found.hint(index)).await?)
-            };
-            find.boxed()
-        });
-        found.await?.as_ref().map(read::<D>).transpose()
-    }
-
-    /// The first documents that match.
-    pub(crate) async fn find_some<D: Document>(
-        &mut self,
-        filter: Filter,
-        sort: Filter,
-        most: usize,
-    ) -> Result<Vec<D::Noun>, StoreError> {
-        self.nouns::<D>(filter, sort, most as i64, None).await
-    }
-
-    /// The documents that match, asked for by an index when one is named.
-    pub(crate) async fn find_by<D: Document>(
-        &mut self,
-        filter: Filter,
-        index: Option<Filter>,
-    ) -> Result<Vec<D::Noun>, StoreError> {
-        self.nouns::<D>(filter, doc! {}, 0, index).await
-    }
-
-    async fn nouns<D: Document>(
-        &mut self,
-        filter: Filter,
-        sort: Filter,
-        most: i64,
-        index: Option<Filter>,
-    ) -> Result<Vec<D::Noun>, StoreError> {
-        let found = self.command(move |database, session| {
-            let read = async move {
-                let all = collection::<D>(database);
-                let found = all.find(filter).sort(sort).limit(most);
-                let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index));
-                let mut cursor = found.session(&mut *session).await?;
-                let mut found = Vec::new();
-                while let Some(raw) = cursor.next(session).await {
-                    found.push(raw?);
-                }
-                Ok(found)
-            };
-            read.boxed()
-        });
-        found.await?.iter().map(read::<D>).collect()
-    }
-
-    pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
-        // A limit of zero is none.
-        self.find_some::<D>(filter, sort, 0).await
-    }
-
-    pub(crate) async fn by_id<D: Document>(&mut self, id: impl Into<Bson>) -> Result<Option<D::Noun>, StoreError> {
-        self.find_one::<D>(doc! { "_id": id.into() }).await
-    }
-
-    /// The one document that a pipeline makes of a collection.
-    pub(crate) async fn aggregate_one<T>(
-        &mut self,
-        name: &'static str,
-        pipeline: Vec<Filter>,
-    ) -> Result<Option<T>, StoreError>
-    where
-        T: DeserializeOwned + Send + Sync + 'static,
-    {
-        let made = self.command(move |database, session| {
-            let make = async move {
-                let documents = database.collection::<Filter>(name);
-                let mut cursor = documents.aggregate(pipeline).with_type::<T>().session(&mut *session).await?;
-                Ok(cursor.next(session).await.transpose()?)
-            };
-            make.boxed()
-        });
-        made.await
-    }
-
-    /// Whether a document matches, asked for by an index when one is named.
-    pub(crate) async fn exists<D: Document>(
-        &mut self,
-        filter: Filter,
-        index: Option<Filter>,
-    ) -> Result<bool, StoreError> {
-        let found = self.command(|database, session| {
-            let find = async move {
-                let documents = collection::<D>(database);
-                let found = documents.find_one(filter).projection(doc! { "_id": 1 });
-                let found = found.optional(index.map(Hint::Keys), |found, index| found.hint(index));
-                Ok(found.session(session).await?)
-            };
-            find.boxed()
-        });
-        Ok(found.await?.is_some())
-    }
-
-    pub(crate) async fn insert<D: Document>(&mut self, noun: &D::Noun) -> Result<(), StoreError> {
-        let document = write::<D>(noun)?;
-        let inserted = self.command(|database, session| {
-            async move { Ok(collection::<D>(database).insert_one(document).session(session).await?) }.boxed()
-        });
-        inserted.await.map(drop)
-    }
-
-    /// Replaces the one document that matches, and tells whether one did.
-    pub(crate) async fn replace<D: Document>(&mut self, filter: Filter, noun: &D::Noun) -> Result<bool, StoreError> {
-        let document = write::<D>(noun)?;
-        let replaced = self.command(|database, session| {
-            async move { Ok(collection::<D>(database).replace_one(filter, document).session(session).await?) }.boxed()
-        });
-        Ok(replaced.await?.matched_count == 1)
-    }
-
-    /// Takes the next number of a named series, from 1. Gaps do not occur: an aborted act gives it back.
-    pub(crate) async fn next_number(&mut self, series: &str) -> Result<i32, StoreError> {
-        let (which, more) = (doc! { "_id": series }, doc! { "$inc": { "last": 1 } });
-        let counter = self.command(|database, session| {
-            let take = async move {
-                let counters = database.collection::<Filter>("counters");
-                let taken = counters.find_one_and_update(which, more).upsert(true);
-                Ok(taken.return_document(ReturnDocument::After).session(session).await?)
-            };
-            take.boxed()
-        });
-        Ok(counter.await?.and_then(|counter| counter.get_i32("last").ok()).unwrap_or(1))
     }
 }

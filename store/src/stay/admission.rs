@@ -14,7 +14,7 @@ use tavolo_schema::{
 
 use super::{StayDoc, readers::Within};
 use crate::{
-    GuestScope, Order, Outcome, Store, StoreError, document::binary, facility::FacilityDoc, guest::GuestDoc,
+    GuestScope, Perform, Stopped, StoreError, document::binary, facility::FacilityDoc, guest::GuestDoc,
     transaction::Transaction,
 };
 
@@ -52,39 +52,37 @@ impl Wanted {
     }
 }
 
-impl Transaction {
-    async fn admit(&mut self, input: AdmitGuestInput) -> Result<Option<StayId>, StoreError> {
-        let scope = self.guest_scope()?;
-        let at = stay::moment(input.occurred_at, self.now);
-        let Some(facility) = self.facility(input.facility).await? else {
-            self.found.add(Code::UnknownFacility, "input.facility");
-            return Ok(None);
-        };
-        let pool = self.pool_to_change(facility.id, input.category).await?;
-        let wanted = Wanted { facility, pool, category: input.category, at, scope };
-        let seen = self.within_sight(&input, &wanted).await?;
+impl Perform for AdmitGuestInput {
+    type Answer = StayId;
+
+    /// A check looks at nothing beyond the member's sight. An order does when nothing else keeps it from being performed,
+    /// and that look is counted and on record.
+    async fn perform(self, act: &mut Transaction) -> Result<StayId, Stopped> {
+        let (at, now) = (stay::moment(self.occurred_at, act.now), act.now);
+        let scope = act.guest_scope()?;
+        let facility = act.facility(self.facility, "input.facility").await?;
+        let pool = act.pool_to_change(facility.id, self.category).await?;
+        let wanted = Wanted { facility, pool, category: self.category, at, scope };
+        let seen = act.within_sight(&self, &wanted).await?;
         if seen.is_none() && scope == GuestScope::All {
-            self.found.add(Code::UnknownGuest, "input.guest");
-            return Ok(None);
+            return act.refuse(Code::UnknownGuest, "input.guest");
         }
-        let needs_told = seen.as_ref().is_some_and(|person| self.sees(person.guest.party(), Sensitive));
-        wanted.check(seen.as_ref(), needs_told, self.now, &mut self.found);
-        self.check_room_since(&wanted).await?;
-        if self.found.blocks() || self.validate_only {
-            return Ok(None);
-        }
+        let needs_told = seen.as_ref().is_some_and(|person| act.sees(person.guest.party(), Sensitive));
+        wanted.check(seen.as_ref(), needs_told, now, &mut act.found);
+        act.check_room_since(&wanted).await?;
+        act.unless_blocked()?;
+        act.unless_checking()?;
         let all_seen =
             scope == GuestScope::All && (needs_told || wanted.category != PlaceCategory::MentalHealthOrDisability);
         let guest =
-            if all_seen { seen.map(|person| person.guest) } else { self.beyond_sight(&input, &wanted, seen).await? };
-        match (guest, wanted.pool) {
-            (Some(guest), Some(pool)) if !self.found.blocks() => {
-                self.give_place(guest, &wanted.facility, pool, at).await.map(Some)
-            }
-            _ => Ok(None),
-        }
+            if all_seen { seen.map(|person| person.guest) } else { act.beyond_sight(&self, &wanted, seen).await? };
+        act.unless_blocked()?;
+        let (guest, pool) = guest.zip(wanted.pool).ok_or(Stopped::Unwritten)?;
+        act.give_place(guest, &wanted.facility, pool, at).await
     }
+}
 
+impl Transaction {
     /// The guest as the member sees the file, with the stays of which the member sees whose they are.
     async fn within_sight(&mut self, input: &AdmitGuestInput, wanted: &Wanted) -> Result<Option<Person>, StoreError> {
         let Some(guest) = self.guest_within(input.guest, wanted.scope).await? else { return Ok(None) };
@@ -184,7 +182,7 @@ impl Transaction {
         facility: &Facility,
         pool: Pool,
         at: DateTime,
-    ) -> Result<StayId, StoreError> {
+    ) -> Result<StayId, Stopped> {
         let stay = Stay {
             id: StayId::fresh(self.now),
             guest: guest.id,
@@ -203,17 +201,5 @@ impl Transaction {
         guest.arrive(facility, at);
         self.put_guest(&guest).await?;
         Ok(stay.id)
-    }
-}
-
-impl Store {
-    /// Gives a guest a place. A check looks at nothing beyond the member's sight; an order does when nothing else keeps it
-    /// from being performed, and that look is counted and on record.
-    ///
-    /// # Errors
-    ///
-    /// Faults of the database; refusals are in the outcome.
-    pub async fn admit_guest(&self, order: &Order, input: &AdmitGuestInput) -> Result<Outcome<StayId>, StoreError> {
-        self.perform(order, move |transaction| Box::pin(transaction.admit(input.clone()))).await
     }
 }
