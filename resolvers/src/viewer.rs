@@ -58,7 +58,7 @@ impl Viewer {
         let sight = |relation| Sight {
             relation,
             classes: access::sees(role, relation).iter().collect(),
-            acts: Act::BY_MEMBERS.into_iter().filter(|act| access::may(role, *act, relation)).collect(),
+            acts: Act::by_members().filter(|act| act.is_for(role, relation)).collect(),
         };
         Relation::ALL.into_iter().map(sight).collect()
     }

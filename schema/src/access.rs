@@ -1,8 +1,8 @@
-//! Who may see and do what: one table, one function each.
+//! Who sees what: one table, one function. Who may do what is the table of [acts](crate::act).
 //!
 //! Every field of the graph has a [`DataClass`], visible in the contract as `@dataClass`. A viewer
 //! has a [`Role`] and stands in a [`Relation`] to a record. [`sees`] is the one policy table that
-//! says which classes follow from the two; [`may`] is the one table of acts.
+//! says which classes follow from the two.
 //!
 //! Sources: DM 18/11/2019; DM 10/08/2016 art. 32 and 40; GDPR art. 5, 6, 9 and 28; the founding
 //! page's "tavolo d'incontro virtuale".
@@ -10,7 +10,7 @@
 use async_graphql::{Enum, TypeDirective};
 use serde::{Deserialize, Serialize};
 
-use crate::{act::Act, id::OrganisationId};
+use crate::id::OrganisationId;
 
 /// How sensitive a field is. The least sensitive class comes first.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,18 +188,6 @@ impl Standing {
     pub fn sees(&self, owners: Party<'_>) -> Classes {
         sees(self.role, self.relation_to(owners))
     }
-
-    /// Whether this viewer may perform an act on a record.
-    #[must_use]
-    pub fn may(&self, act: Act, owners: Party<'_>) -> bool {
-        may(self.role, act, self.relation_to(owners))
-    }
-
-    /// Whether there is a relation to a record in which this viewer may perform an act on it.
-    #[must_use]
-    pub fn may_somewhere(&self, act: Act) -> bool {
-        Relation::ALL.into_iter().any(|relation| may(self.role, act, relation))
-    }
 }
 
 /// The policy table: which data classes a role sees of a record it stands in this relation to.
@@ -235,28 +223,6 @@ pub fn sees(role: Role, relation: Relation) -> Classes {
 #[must_use]
 pub fn counts_people(role: Role) -> bool {
     !matches!(role, Role::Analyst | Role::Public)
-}
-
-/// The table of acts: whether a role may perform an act on a record it stands in this relation to.
-///
-/// For `registerFacility` the record is the facility to be; for guest acts without a facility it is
-/// the guest's file, kept by whoever registers it.
-#[must_use]
-pub fn may(role: Role, act: Act, relation: Relation) -> bool {
-    let own = relation == Relation::Keeper;
-    match act {
-        Act::RegisterFacility
-        | Act::ReviseFacility
-        | Act::InstallPlaces
-        | Act::BlockPlaces
-        | Act::UnblockPlaces
-        | Act::SubmitAccreditation
-        | Act::AdmitGuest
-        | Act::DischargeGuest => role == Role::Province || (role == Role::Operator && own),
-        Act::DecideAccreditation | Act::SuspendAccreditation | Act::RevokeAccreditation => role == Role::Province,
-        Act::RegisterGuest => matches!(role, Role::Province | Role::CentralService) || (role == Role::Operator && own),
-        Act::KeepTime | Act::RepairBooks => false,
-    }
 }
 
 #[cfg(test)]

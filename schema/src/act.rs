@@ -1,60 +1,101 @@
-//! Acts: what members do at the table, and who did it.
+//! Acts: what members do at the table, who may, and who did it.
 
 use async_graphql::Enum;
 use serde::{Deserialize, Serialize};
 
-use crate::{Role, id::OrganisationId};
+use crate::{
+    access::{Party, Relation, Role, Standing},
+    id::OrganisationId,
+};
 
-/// The acts of the trade. There is no generic update.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Act {
+/// The table of acts: one row for each, with the roles that may perform it. A role with `as` may on records to which its
+/// organisation stands in that relation, a role without on every record; an act without roles is not for members.
+macro_rules! acts {
+    ($($(#[doc = $doc:literal])+ $act:ident: $($role:ident $(as $relation:ident)?),*;)*) => {
+        /// The acts of the trade. There is no generic update.
+        #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        pub enum Act { $($(#[doc = $doc])+ $act,)* }
+
+        impl Act {
+            /// Every act.
+            pub const ALL: &[Self] = &[$(Self::$act),*];
+
+            /// The roles that may perform the act, each on records of these relations; on every record where none is named.
+            const fn performers(self) -> &'static [(Role, &'static [Relation])] {
+                match self {
+                    $(Self::$act => &[$((Role::$role, &[$(Relation::$relation)?])),*],)*
+                }
+            }
+        }
+    };
+}
+
+// For `RegisterFacility` the record is the facility to be; for `RegisterGuest` it is the guest's file, kept by whoever
+// opens it.
+acts! {
     /// Puts a facility into the register.
-    RegisterFacility,
+    RegisterFacility: Province, Operator as Keeper;
     /// Changes what is registered about a facility.
-    ReviseFacility,
+    ReviseFacility: Province, Operator as Keeper;
     /// Says how many places physically exist.
-    InstallPlaces,
+    InstallPlaces: Province, Operator as Keeper;
     /// Takes places out of service for a time.
-    BlockPlaces,
+    BlockPlaces: Province, Operator as Keeper;
     /// Puts blocked places back into service.
-    UnblockPlaces,
+    UnblockPlaces: Province, Operator as Keeper;
     /// Drafts or submits an application for accreditation.
-    SubmitAccreditation,
+    SubmitAccreditation: Province, Operator as Keeper;
     /// Accredits, rejects or reinstates.
-    DecideAccreditation,
+    DecideAccreditation: Province;
     /// Stops new arrivals; nobody is evicted.
-    SuspendAccreditation,
+    SuspendAccreditation: Province;
     /// Ends an accreditation for good.
-    RevokeAccreditation,
+    RevokeAccreditation: Province;
     /// Opens a guest's file.
-    RegisterGuest,
+    RegisterGuest: Province, CentralService, Operator as Keeper;
     /// Gives a guest a place.
-    AdmitGuest,
+    AdmitGuest: Province, Operator as Keeper;
     /// Ends a stay.
-    DischargeGuest,
+    DischargeGuest: Province, Operator as Keeper;
     /// The system's own act: what changes by the clock alone.
-    KeepTime,
+    KeepTime: ;
     /// The administrator's own act: makes counters, ledger and stays of a pool agree again.
-    RepairBooks,
+    RepairBooks: ;
 }
 
 impl Act {
     /// Every act a member can perform.
-    pub const BY_MEMBERS: [Self; 12] = [
-        Self::RegisterFacility,
-        Self::ReviseFacility,
-        Self::InstallPlaces,
-        Self::BlockPlaces,
-        Self::UnblockPlaces,
-        Self::SubmitAccreditation,
-        Self::DecideAccreditation,
-        Self::SuspendAccreditation,
-        Self::RevokeAccreditation,
-        Self::RegisterGuest,
-        Self::AdmitGuest,
-        Self::DischargeGuest,
-    ];
+    pub fn by_members() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|act| !act.performers().is_empty())
+    }
+
+    /// Whether a role may perform the act on a record it stands in this relation to.
+    #[must_use]
+    pub fn is_for(self, role: Role, relation: Relation) -> bool {
+        let on = |relations: &[Relation]| relations.is_empty() || relations.contains(&relation);
+        self.performers().iter().any(|(other, relations)| *other == role && on(relations))
+    }
+}
+
+impl Standing {
+    /// Whether this viewer may perform an act on a record it stands in a relation to.
+    #[must_use]
+    pub fn may_as(&self, act: Act, relation: Relation) -> bool {
+        act.is_for(self.role, relation)
+    }
+
+    /// Whether this viewer may perform an act on a record of these organisations.
+    #[must_use]
+    pub fn may(&self, act: Act, owners: Party<'_>) -> bool {
+        self.may_as(act, self.relation_to(owners))
+    }
+
+    /// Whether there is a relation to a record in which this viewer may perform an act on it.
+    #[must_use]
+    pub fn may_somewhere(&self, act: Act) -> bool {
+        Relation::ALL.into_iter().any(|relation| self.may_as(act, relation))
+    }
 }
 
 /// What a member says to have an act performed.

@@ -4,11 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tavolo::tokens::Signer;
-use tavolo_schema::{
-    Act, Member, Relation, Role,
-    access::{may, sees},
-    contract_name,
-};
+use tavolo_schema::{Act, Member, Relation, Role, access::sees, contract_name};
 
 use super::{VIEWERS, fields::raw};
 use crate::harness::{Client, SIGNER, World, until};
@@ -35,7 +31,7 @@ async fn the_viewer_is_told_who_it_is_and_what_follows() {
         let sight: Vec<Value> = Relation::ALL
             .into_iter()
             .map(|relation| {
-                let acts = Act::BY_MEMBERS.into_iter().filter(|act| may(role, *act, relation));
+                let acts = Act::by_members().filter(|act| act.is_for(role, relation));
                 json!({
                     "relation": contract_name(relation),
                     "classes": names(sees(role, relation).iter().map(contract_name).collect()),
