@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Act, ActInput, Code, DateTime, Day, Facility, Findings, Party, codes,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
-    stay,
+    irregularity::Words,
     tax_code::TaxCode,
 };
+
+/// A former minor may stay in a minors' place so many months beyond the eighteenth birthday (DM 18/11/2019 art. 38).
+const FORMER_MINOR_MONTHS: i32 = 6;
 
 /// Sex as on the residence permit.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +199,27 @@ impl Guest {
         })
     }
 
+    /// In what a tax code disagrees with the file. Names are not compared: transliterations vary.
+    #[must_use]
+    pub fn disagreements_with(&self, code: &TaxCode) -> Vec<Words> {
+        let TaxCode::Personal16(code) = code else { return Vec::new() };
+        let born = self.birth_date.0;
+        let same_date = born.year().rem_euclid(100) == i16::from(code.year)
+            && born.month() == code.month as i8
+            && born.day() == code.day as i8;
+        let same_sex = self.sex == Sex::X || (self.sex == Sex::F) == code.female;
+        let same_country = codes::country_of_belfiore(&code.place)
+            .is_none_or(|country| self.citizenships.iter().any(|citizenship| citizenship == country));
+        [
+            (same_date, Words { it: "la data di nascita", en: "the birth date" }),
+            (same_sex, Words { it: "il sesso", en: "the sex" }),
+            (same_country, Words { it: "la cittadinanza", en: "the citizenship" }),
+        ]
+        .into_iter()
+        .filter_map(|(same, what)| (!same).then_some(what))
+        .collect()
+    }
+
     /// The organisations the file belongs to: who keeps it, and who holds the project that hosts the guest.
     #[must_use]
     pub fn party(&self) -> Party<'_> {
@@ -223,7 +247,7 @@ impl Guest {
     /// Whether the person is under eighteen on a day, or was so lately that a minors' place is still right.
     #[must_use]
     pub fn was_minor_lately(&self, day: Day) -> bool {
-        day <= self.birth_date.plus_months(12 * 18 + stay::FORMER_MINOR_MONTHS)
+        day <= self.birth_date.plus_months(12 * 18 + FORMER_MINOR_MONTHS)
     }
 
     /// Whether the person is under eighteen on a day.
@@ -365,7 +389,7 @@ fn check_codes(guest: &Guest, found: &mut Findings) {
         match TaxCode::parse(text) {
             None => found.add(Code::TaxCodeInvalid, "input.taxCode"),
             Some(code) => {
-                for detail in code.disagreements(guest) {
+                for detail in guest.disagreements_with(&code) {
                     found.add_in_words(Code::TaxCodeMismatch, "input.taxCode", detail);
                 }
             }

@@ -12,8 +12,8 @@
 //! 3. Give it an identifier in [`id`], with a tag of its own.
 //! 4. Write its rules as functions that take facts and a [`Findings`] and add coded findings; add
 //!    the codes, with severity, texts and legal source, to the table in [`irregularity`].
-//! 5. Put its acts, with who may perform them, into the table of [`act`], and say of each input which act it is. Its fields get their data class where they are
-//!    resolved.
+//! 5. Put its acts, with who may perform them, into the table of [`act`], and say of each input which act it is. Its
+//!    fields get their data class where they are resolved.
 //! 6. Go on in `store`, whose crate documentation has the next recipe.
 
 pub mod access;

@@ -166,8 +166,6 @@ pub fn moment(stated: Option<DateTime>, now: DateTime) -> DateTime {
 
 /// Late registration starts after so many working days (DM 10/08/2016 art. 32).
 const REGISTRATION_TERM: u32 = 3;
-/// A former minor may stay in a minors' place so many months beyond the eighteenth birthday (DM 18/11/2019 art. 38).
-pub(crate) const FORMER_MINOR_MONTHS: i32 = 6;
 
 /// What a member who may not know where somebody is hosted is told instead.
 const ELSEWHERE: Words = Words { it: "altrove", en: "elsewhere" };

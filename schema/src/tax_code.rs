@@ -3,8 +3,6 @@
 //! Source: DM 23/12/1976; the provisional code is assigned by the Questura (AdE circular 8/2016) and
 //! carries the plain check digit, without an office number.
 
-use crate::{Guest, codes, guest::Sex, irregularity::Words};
-
 /// A tax code with a right check character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaxCode {
@@ -83,27 +81,6 @@ impl TaxCode {
         }
         let all_zero = code.iter().all(|byte| *byte == b'0');
         (sum % 10 == 0 && !all_zero).then_some(Self::Numeric11)
-    }
-
-    /// In what the code disagrees with a guest's file. Names are not compared: transliterations vary.
-    #[must_use]
-    pub fn disagreements(&self, guest: &Guest) -> Vec<Words> {
-        let Self::Personal16(code) = self else { return Vec::new() };
-        let born = guest.birth_date.0;
-        let same_date = born.year().rem_euclid(100) == i16::from(code.year)
-            && born.month() == code.month as i8
-            && born.day() == code.day as i8;
-        let same_sex = guest.sex == Sex::X || (guest.sex == Sex::F) == code.female;
-        let same_country = codes::country_of_belfiore(&code.place)
-            .is_none_or(|country| guest.citizenships.iter().any(|citizenship| citizenship == country));
-        [
-            (same_date, Words { it: "la data di nascita", en: "the birth date" }),
-            (same_sex, Words { it: "il sesso", en: "the sex" }),
-            (same_country, Words { it: "la cittadinanza", en: "the citizenship" }),
-        ]
-        .into_iter()
-        .filter_map(|(same, what)| (!same).then_some(what))
-        .collect()
     }
 }
 

@@ -10,7 +10,6 @@ use tavolo_schema::{Act, Actor, DateTime, Irregularity, Role, Standing, id::ActI
 use crate::{
     StoreError,
     document::{Document, Unreadable, binary, date_time, id, instant},
-    transaction::Transaction,
 };
 
 /// Who orders an act.
@@ -101,21 +100,20 @@ pub(crate) struct ActRecord {
 }
 
 impl ActRecord {
-    /// The record of an act that has been performed.
-    pub(crate) fn new<T: Serialize>(
-        act: &Transaction,
-        fingerprint: &str,
+    /// The record with what the act answers, and by which key it is known again.
+    pub(crate) fn answering<T: Serialize>(
+        self,
         answer: &T,
         irregularities: &[Irregularity],
+        key: Option<String>,
+        fingerprint: &str,
     ) -> Result<Self, StoreError> {
-        let key = act.order().idempotency_key.clone();
-        let record = Self::of(act.id, act.ordered, &act.actor, act.now);
         let answer = serde_json::to_string(answer)?;
-        Ok(Self { key, fingerprint: fingerprint.into(), answer, irregularities: irregularities.to_vec(), ..record })
+        Ok(Self { key, fingerprint: fingerprint.into(), answer, irregularities: irregularities.to_vec(), ..self })
     }
 
     /// The record of an act without answer.
-    pub(crate) fn of(id: ActId, act: Act, actor: &Actor, now: DateTime) -> Self {
+    pub(crate) fn new(id: ActId, act: Act, actor: &Actor, now: DateTime) -> Self {
         Self {
             id: binary(id),
             act,

@@ -3,7 +3,7 @@
 //! [`Transaction::compare_books`] keeps an act from writing on a pool whose books do not agree. [`Store::audit`] looks at
 //! all pools and writes nothing; [`Store::repair`] makes the books of one agree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mongodb::bson::{Document as Filter, doc};
 use serde::{Deserialize, Serialize};
@@ -272,6 +272,3 @@ fn books_of(facility: FacilityId, category: PlaceCategory) -> Vec<Filter> {
         doc! { "$lookup": { "from": "stays", "pipeline": [{ "$match": open }, { "$count": "open" }], "as": "stays" } },
     ]
 }
-
-/// Pools that an act has compared with their books.
-pub(crate) type Compared = BTreeSet<(FacilityId, PlaceCategory)>;

@@ -184,9 +184,7 @@ impl Transaction {
         let mut filter = doc! { "blocks.id": binary(id) };
         let mut index = None;
         if let Some(keeper) = self.keeper() {
-            let own = self.facilities_run_by(keeper).await?;
-            let own: Vec<Binary> = own.iter().map(|facility| binary(facility.id)).collect();
-            filter.insert("_id.facility", doc! { "$in": own });
+            filter.insert("_id.facility", doc! { "$in": self.facilities_run_by(keeper).await? });
             index = Some(doc! { "_id.facility": 1, "blocks.id": 1 });
         }
         let Some(pool) = self.find_one_by::<PoolDoc>(filter, index).await? else { return Ok(None) };

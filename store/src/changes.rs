@@ -28,6 +28,7 @@ use crate::{
     capacity::PoolDoc,
     document::{Document, collection, read},
     facility::FacilityDoc,
+    gate::Beside,
     ledger::LedgerDoc,
     member::MemberDoc,
     municipality::MunicipalityDoc,
@@ -169,11 +170,13 @@ const FOLLOWED: [&str; 9] = [
 
 /// Who has it may use the database itself: nobody outside of this file can make one. A feed keeps a connection for as
 /// long as it lives, and a snapshot is read by whoever begins to follow; the gate leaves connections over for both.
-pub(crate) struct Feeding(());
+struct Feeding;
+
+impl Beside for Feeding {}
 
 impl Store {
     fn database(&self) -> &Database {
-        self.gate().beside(&Feeding(()))
+        self.gate().beside(&Feeding)
     }
 
     /// A session that reads everything as of one instant.

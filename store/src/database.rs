@@ -1,9 +1,6 @@
 //! The connection: what a hub demands of its database before it trusts it with anything, and the ways to ask it.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use mongodb::{
@@ -16,42 +13,15 @@ use mongodb::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    StoreError,
+    LookupLimits, Settings, StoreError,
     document::{Document, Excerpt, collection, read, read_excerpt, write},
     gate::{Behalf, Connections, Figures, Gate},
     key::Key,
-    lookup::LookupLimits,
     migrations::{self, SCHEMA_VERSION},
 };
 
 /// Where marks are.
 const META: &str = "meta";
-
-/// Where the database is and how long to wait for it.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// MongoDB address.
-    pub uri: String,
-    /// Name of the database.
-    pub database: String,
-    /// How long an operation waits for a server.
-    pub patience: Duration,
-    /// How many looks at files out of their sight members may take in a day.
-    pub lookups: LookupLimits,
-}
-
-impl Settings {
-    /// Settings for an address and a database, with a patience of five seconds and the usual number of looks.
-    #[must_use]
-    pub fn new(uri: impl Into<String>, database: impl Into<String>) -> Self {
-        Self {
-            uri: uri.into(),
-            database: database.into(),
-            patience: Duration::from_secs(5),
-            lookups: LookupLimits::default(),
-        }
-    }
-}
 
 /// The database of one hub.
 #[derive(Clone, Debug)]

@@ -95,9 +95,10 @@ impl Transaction {
         Ok(found.filter(|facility| self.may(facility.party())))
     }
 
-    /// The facilities that an organisation runs.
-    pub(crate) async fn facilities_run_by(&mut self, operator: OrganisationId) -> Result<Vec<Facility>, StoreError> {
-        self.find::<FacilityDoc>(doc! { "operator": binary(operator) }, doc! {}).await
+    /// The ids of the facilities that an organisation runs.
+    pub(crate) async fn facilities_run_by(&mut self, operator: OrganisationId) -> Result<Vec<Binary>, StoreError> {
+        let own = doc! { "operator": binary(operator) };
+        self.ids_of::<FacilityDoc>(own, doc! { "operator": 1, "_id": 1 }).await
     }
 
     /// Makes two acts that want places of a facility, or look at all of them, wait for each other: the second conflicts

@@ -42,7 +42,10 @@ use queue::{Pass, Queue};
 pub use turns::Behalf;
 use turns::Kind;
 
-use crate::{Settings, StoreError, changes::Feeding};
+use crate::{Settings, StoreError};
+
+/// Who uses the database itself, beside the gate: the change feed alone.
+pub(crate) trait Beside {}
 
 /// Connections to a server when the address does not say how many.
 const CONNECTIONS: u32 = 32;
@@ -174,8 +177,8 @@ impl Gate {
         Connections { open: figures.open.load(Ordering::Relaxed), in_use: queue.in_use(), waiting: queue.waiting() }
     }
 
-    /// The database itself, for the change feed.
-    pub(crate) fn beside(&self, _: &Feeding) -> &Database {
+    /// The database itself, for whom connections are left over.
+    pub(crate) fn beside(&self, _: &impl Beside) -> &Database {
         &self.shared.database
     }
 

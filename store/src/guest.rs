@@ -1,6 +1,7 @@
 //! Guests: the vault. Read by key for loaders, in pages for lists, always within a scope.
 
-mod sight;
+mod readers;
+pub(crate) mod scope;
 
 use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,10 @@ use tavolo_schema::{
     lookup::{LookedAt, MOST_FILES},
 };
 
-pub use self::sight::{GuestFilter, GuestPage, GuestScope, KeyPage};
+pub use self::{
+    readers::{GuestFilter, GuestPage},
+    scope::GuestScope,
+};
 use crate::{
     Perform, Stopped, StoreError,
     document::{self, Document, Unreadable, binary, date_time, day, instant},

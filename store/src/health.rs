@@ -7,7 +7,7 @@ use mongodb::{
 use tavolo_schema::DateTime;
 
 use crate::{
-    Key, Settings, StoreError, database::client_options, document::collection, key, member::MemberDoc, migrations,
+    Key, Settings, StoreError, database::client_options, document::collection, key::kept, member::MemberDoc, migrations,
 };
 
 /// A connection that asks questions, to whatever server is there.
@@ -147,7 +147,7 @@ impl Checkup {
     ///
     /// When the server does not answer.
     pub async fn has_key(&self) -> Result<bool, StoreError> {
-        key::is_kept(&self.database).await
+        kept::is_kept(&self.database).await
     }
 
     /// Whether this is the key that the database is kept with; `None` when it is kept with none yet.
@@ -156,7 +156,7 @@ impl Checkup {
     ///
     /// When the server does not answer.
     pub async fn keeps(&self, key: &Key) -> Result<Option<bool>, StoreError> {
-        key::keeps(&self.database, key).await
+        kept::keeps(&self.database, key).await
     }
 
     /// How many members the roster has.

@@ -4,6 +4,7 @@
 //! [`STEPS`]; never change one that has been released.
 
 mod custody;
+pub(crate) mod fingerprints;
 mod protected_apart;
 
 use std::{
@@ -21,7 +22,6 @@ use mongodb::{
 use crate::{
     StoreError,
     error::{DUPLICATE_KEY, INDEX_NOT_FOUND, command_code, write_code},
-    key::drop_fingerprints,
 };
 
 /// A migration. It can be run again from any point at which it was interrupted.
@@ -36,7 +36,7 @@ const STEPS: &[Step] = &[
     Step { what: "collections, their validators and indexes", run: |database| foundation(database).boxed() },
     Step { what: "indexes by time, for exports and statistics", run: |database| time(database).boxed() },
     Step { what: "who sees a file, and the looks at files", run: |database| custody::run(database).boxed() },
-    Step { what: "fingerprints of inputs, with a key", run: |database| fingerprints(database).boxed() },
+    Step { what: "fingerprints of inputs, with a key", run: |database| fingerprints::run(database).boxed() },
     Step { what: "published statistics", run: |database| statistics_tables(database).boxed() },
     Step { what: "published totals, and what a day began with", run: |database| publications(database).boxed() },
     Step { what: "the order of entries of one instant", run: |database| order_within_an_instant(database).boxed() },
@@ -264,14 +264,6 @@ async fn time(database: &Database) -> Result<(), StoreError> {
     for (name, index) in [("ledger", doc! { "occurredAt": 1, "_id": 1 }), ("stays", doc! { "entryAt": 1, "_id": 1 })] {
         create_indexes(database, name, vec![plain(index)]).await?;
     }
-    Ok(())
-}
-
-/// Takes away the fingerprints that inputs could be guessed from, and lets those whose time is over be found.
-async fn fingerprints(database: &Database) -> Result<(), StoreError> {
-    drop_fingerprints(database).await?;
-    let old = plain_where(doc! { "registeredAt": 1 }, doc! { "key": { "$exists": true } });
-    create_indexes(database, "acts", vec![old]).await?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@
 mod documents;
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -30,19 +31,18 @@ use mongodb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{
-    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, Party,
-    id::{ActId, OrganisationId},
+    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, Party, PlaceCategory,
+    id::{ActId, FacilityId, OrganisationId},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Order, OrderedBy, Outcome, Store, StoreError,
+    LookupLimits, Order, OrderedBy, Outcome, Store, StoreError,
     act::ActRecord,
-    audit::Compared,
     document::{binary, collection},
     gate::Conversation,
-    guest::GuestScope,
-    lookup::{LookupDoc, LookupLimits},
+    guest::scope::GuestScope,
+    lookup::LookupDoc,
     member::MemberDoc,
 };
 
@@ -95,7 +95,8 @@ pub struct Transaction {
     pub(crate) limits: LookupLimits,
     /// Whether a look may be taken, once that has been counted for the order.
     pub(crate) counted: Arc<OnceLock<bool>>,
-    pub(crate) compared: Compared,
+    /// Pools that have been compared with their books.
+    pub(crate) compared: BTreeSet<(FacilityId, PlaceCategory)>,
 }
 
 impl fmt::Debug for Transaction {
@@ -181,7 +182,9 @@ impl Store {
         if let Some(look) = transaction.look.take() {
             transaction.insert::<LookupDoc>(&look).await?;
         }
-        let record = ActRecord::new(&transaction, fingerprint, &answer, &irregularities)?;
+        let record = ActRecord::new(transaction.id, transaction.ordered, &transaction.actor, transaction.now);
+        let key = transaction.order.idempotency_key.clone();
+        let record = record.answering(&answer, &irregularities, key, fingerprint)?;
         transaction.insert::<ActRecord>(&record).await?;
         let (act, until) = (transaction.id, transaction.until);
         match transaction.commit().await {
@@ -288,13 +291,8 @@ impl Transaction {
             look: None,
             limits: store.lookup_limits(),
             counted: Arc::clone(counted),
-            compared: Compared::new(),
+            compared: BTreeSet::new(),
         })
-    }
-
-    /// The order that is performed.
-    pub(crate) fn order(&self) -> &Order {
-        &self.order
     }
 
     /// Whether everything is only to be checked.

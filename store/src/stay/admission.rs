@@ -14,7 +14,10 @@ use tavolo_schema::{
 
 use super::{StayDoc, readers::Within};
 use crate::{
-    GuestScope, Perform, Stopped, StoreError, document::binary, facility::FacilityDoc, guest::GuestDoc,
+    GuestScope, Perform, Stopped, StoreError,
+    document::{self, binary},
+    facility::FacilityDoc,
+    guest::GuestDoc,
     transaction::Transaction,
 };
 
@@ -101,12 +104,13 @@ impl Transaction {
         if sees(self, Party::default()) {
             return Ok(Within(None));
         }
-        let run = match self.actor.organisation {
+        let own = self.actor.organisation;
+        let own = own.filter(|own| sees(self, Party { keeper: Some(*own), ..Party::default() }));
+        let run = match own {
             Some(own) => self.facilities_run_by(own).await?,
             None => Vec::new(),
         };
-        let seen = run.iter().filter(|facility| sees(self, facility.party()));
-        Ok(Within(Some(seen.map(|facility| facility.id).collect())))
+        Ok(Within(Some(run.into_iter().map(document::id).collect())))
     }
 
     /// Where somebody with these stays is hosted now.

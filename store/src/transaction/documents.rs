@@ -3,10 +3,10 @@
 use futures_util::FutureExt;
 use mongodb::{
     action::Action,
-    bson::{Bson, Document as Filter, doc},
+    bson::{Bson, Document as Filter, Uuid as Binary, doc},
     options::{Hint, ReturnDocument},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::Transaction;
 use crate::{
@@ -86,6 +86,33 @@ impl Transaction {
 
     pub(crate) async fn by_id<D: Document>(&mut self, id: impl Into<Bson>) -> Result<Option<D::Noun>, StoreError> {
         self.find_one::<D>(doc! { "_id": id.into() }).await
+    }
+
+    /// The ids of the documents that match, read from an index alone.
+    pub(crate) async fn ids_of<D: Document>(
+        &mut self,
+        filter: Filter,
+        index: Filter,
+    ) -> Result<Vec<Binary>, StoreError> {
+        #[derive(Deserialize)]
+        struct Id {
+            #[serde(rename = "_id")]
+            id: Binary,
+        }
+        let found = self.command(move |database, session| {
+            let read = async move {
+                let all = database.collection::<Id>(D::COLLECTION);
+                let found = all.find(filter).projection(doc! { "_id": 1 }).hint(Hint::Keys(index));
+                let mut cursor = found.session(&mut *session).await?;
+                let mut ids = Vec::new();
+                while let Some(found) = cursor.next(session).await {
+                    ids.push(found?.id);
+                }
+                Ok(ids)
+            };
+            read.boxed()
+        });
+        found.await
     }
 
     /// The one document that a pipeline makes of a collection.

@@ -4,79 +4,13 @@ use std::collections::HashMap;
 
 use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use tavolo_schema::{
-    DataClass, Guest, Party, Standing, contract_name,
+    Guest, contract_name,
     guest::LegalStatus,
-    id::{FacilityId, GuestId, HouseholdId, OrganisationId},
+    id::{FacilityId, GuestId, HouseholdId},
 };
-use uuid::Uuid;
 
-use super::GuestDoc;
-use crate::{Store, StoreError, document::binary};
-
-/// Whose files a viewer may see at all. It is part of every query, and the query's index begins with it: neither counts
-/// and pages nor the time an answer takes betray what they leave out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GuestScope {
-    /// Every file, as it is now.
-    All,
-    /// The files an organisation keeps, and as they were those it kept once.
-    Kept {
-        /// The organisation.
-        organisation: OrganisationId,
-        /// Also those of guests in projects it holds.
-        holds: bool,
-    },
-}
-
-impl GuestScope {
-    /// Whose files somebody with this standing may see; `None` for nobody's.
-    #[must_use]
-    pub fn of(standing: &Standing) -> Option<Self> {
-        let persons = |owners| standing.sees(owners).contains(DataClass::Identity);
-        if persons(Party::default()) {
-            return Some(Self::All);
-        }
-        let organisation = standing.organisation?;
-        if !persons(Party { keeper: Some(organisation), ..Party::default() }) {
-            return None;
-        }
-        let holds = persons(Party { holder: Some(organisation), ..Party::default() });
-        Some(Self::Kept { organisation, holds })
-    }
-
-    /// The scope as a condition.
-    pub(super) fn filter(self) -> Filter {
-        self.sight(doc! {})
-    }
-
-    /// The scope as a condition, with more that has to be so in the eyes of the viewer.
-    fn sight(self, mut more: Filter) -> Filter {
-        let Self::Kept { organisation, holds } = self else { return more };
-        more.insert("by", binary(organisation));
-        if !holds {
-            more.insert("as", doc! { "$ne": "HOLDER" });
-        }
-        doc! { "sight": { "$elemMatch": more } }
-    }
-
-    /// The index that begins with the scope and goes on with a field. Without a scope the database chooses.
-    pub(super) fn index(self, field: &str) -> Option<Filter> {
-        match (self, field) {
-            (Self::All, _) => None,
-            (Self::Kept { .. }, "_id") => Some(doc! { "sight.by": 1, "_id": 1 }),
-            (Self::Kept { .. }, "facility") => Some(doc! { "sight.by": 1, "sight.facility": 1, "_id": 1 }),
-            (Self::Kept { .. }, field) => Some(doc! { "sight.by": 1, field: 1 }),
-        }
-    }
-
-    /// A file that was found within the scope, as it is shown there.
-    pub(super) fn view(self, guest: Guest) -> Option<Guest> {
-        match self {
-            Self::All => Some(guest),
-            Self::Kept { organisation, holds } => guest.as_seen_by(organisation, holds),
-        }
-    }
-}
+use super::{GuestDoc, scope::GuestScope};
+use crate::{Store, StoreError, document::binary, page::KeyPage};
 
 /// Which guests a list is about.
 #[derive(Clone, Debug, Default)]
@@ -134,51 +68,8 @@ impl GuestFilter {
     }
 }
 
-/// Which part of a list that is in the order of its ids.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyPage<I> {
-    /// Only what comes after this one.
-    pub after: Option<I>,
-    /// Only what comes before this one.
-    pub before: Option<I>,
-    /// How many at most.
-    pub limit: i64,
-    /// Counted from the end.
-    pub backwards: bool,
-}
-
 /// Which part of a list of guests.
 pub type GuestPage = KeyPage<GuestId>;
-
-impl<I: Copy + Into<Uuid>> KeyPage<I> {
-    /// The filter of the list, for this part of it.
-    pub(crate) fn within(&self, mut filter: Filter) -> Filter {
-        let mut ids = doc! {};
-        if let Some(after) = self.after {
-            ids.insert("$gt", binary(after));
-        }
-        if let Some(before) = self.before {
-            ids.insert("$lt", binary(before));
-        }
-        if !ids.is_empty() {
-            filter.insert("_id", ids);
-        }
-        filter
-    }
-
-    /// The order to read in.
-    pub(crate) fn order(&self) -> Filter {
-        doc! { "_id": if self.backwards { -1 } else { 1 } }
-    }
-
-    /// What was read, in the order of the list.
-    pub(crate) fn in_order<T>(&self, mut found: Vec<T>) -> Vec<T> {
-        if self.backwards {
-            found.reverse();
-        }
-        found
-    }
-}
 
 impl Store {
     /// Guests by id, for a loader.
