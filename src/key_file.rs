@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 use tavolo_store::{Key, Store, StoreError, key::SECRET_BYTES};
 use zeroize::Zeroizing;
 
-use crate::cli::{DatabaseArgs, Failure, print};
+use crate::command::{DatabaseArgs, Failure, print};
 
 /// Where the key of the database is.
 #[derive(Clone, Debug, Args)]

@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod cli;
+pub mod command;
 pub mod demo;
 pub mod doctor;
 pub mod edge;
@@ -29,6 +30,7 @@ pub mod seed;
 pub mod serve;
 pub mod service_manager;
 pub mod tokens;
+pub mod world;
 
 use tavolo_schema::{Clock, DateTime};
 

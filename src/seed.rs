@@ -12,11 +12,11 @@ use tavolo_schema::{
 use tavolo_store::{Store, seed::Batch};
 
 use crate::{
-    cli::{DatabaseArgs, Failure, print},
-    demo::world::World,
+    command::{DatabaseArgs, Failure, print},
     invent::Inventor,
     key_file::KeyArgs,
     system_clock,
+    world::World,
 };
 
 /// How much to invent.

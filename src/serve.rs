@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tavolo_resolvers::{Graph, Hub};
+use tavolo_resolvers::{Graph, Hub, Live};
 use tavolo_schema::Clock;
 use tavolo_store::{Settings, Store, StoreError};
 use tavolo_subscriptions::{Follower, Publisher, follower};
@@ -53,7 +53,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
-    graph: Graph,
+    live: Live,
     stop: CancellationToken,
     /// Ends what requests in progress still need.
     halt: CancellationToken,
@@ -109,8 +109,10 @@ impl Running {
         tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
         tasks.spawn(halt.clone().run_until_cancelled_owned(edge::keep_small(Arc::clone(&budgets))));
         let graph = Graph::new(Hub { store, table, clock: setup.clock });
+        let live = Live::new(graph.clone());
         let edge = edge::Edge {
-            graph: graph.clone(),
+            graph,
+            live: live.clone(),
             authority: setup.authority,
             origins: setup.origins.into(),
             demo_tokens: setup.demo_tokens.map(Arc::from),
@@ -130,7 +132,7 @@ impl Running {
         });
         listeners.spawn(listener::serve(listener, edge::router(edge), settings, stop.clone()));
         tracing::info!(%address, "ready");
-        Ok(Self { address, graph, stop, halt, sockets, acts, tasks, listeners, metrics })
+        Ok(Self { address, live, stop, halt, sockets, acts, tasks, listeners, metrics })
     }
 
     /// Where the figures are told, when they have an address of their own.
@@ -145,10 +147,16 @@ impl Running {
         self.address
     }
 
+    /// The hub's graph, for those who watch it.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
     /// The hub's graph.
     #[must_use]
     pub fn graph(&self) -> &Graph {
-        &self.graph
+        self.live.graph()
     }
 
     /// Cancelled when the hub stops.

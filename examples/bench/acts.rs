@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tavolo::cli::Failure;
+use tavolo::command::Failure;
 
 use crate::{
     Args, Bench,

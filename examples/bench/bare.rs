@@ -21,7 +21,7 @@ use mongodb::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tavolo::{cli::Failure, system_clock};
+use tavolo::{command::Failure, system_clock};
 use tavolo_schema::{
     CapacityNumbers,
     capacity::Counts,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
-use tavolo::cli::Failure;
+use tavolo::command::Failure;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_tungstenite::{
     connect_async,

@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
-use tavolo::{cli::Failure, system_clock};
+use tavolo::{command::Failure, system_clock};
 use tavolo_schema::DateTime;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},

@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
-use tavolo::{cli::Failure, system_clock};
+use tavolo::{command::Failure, system_clock};
 
 use crate::{
     Bench,

@@ -22,7 +22,7 @@ mod table;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use tavolo::{cli::Failure, local_mongod::LocalMongod, seed::Scale, system_clock, tokens::Signer};
+use tavolo::{command::Failure, local_mongod::LocalMongod, seed::Scale, system_clock, tokens::Signer};
 use tavolo_store::Settings;
 use tempfile::TempDir;
 

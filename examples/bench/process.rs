@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Parser;
-use tavolo::cli::{Cli, Failure};
+use tavolo::{cli::Cli, command::Failure};
 use tokio::process::{Child, Command};
 
 use crate::Bench;

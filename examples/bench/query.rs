@@ -6,7 +6,7 @@ use async_graphql::{Request, parser::parse_query};
 use serde_json::{Value, json};
 use tavolo::{
     auth::{Authority, Demands, KeySource},
-    cli::Failure,
+    command::Failure,
     edge,
     serve::{Running, Setup, open_store},
     system_clock,

@@ -1,6 +1,6 @@
 //! The start: how long until a hub is ready, and how long it takes to fill its database.
 
-use tavolo::cli::Failure;
+use tavolo::command::Failure;
 
 use crate::{
     Args, Bench,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use tavolo::{cli::Failure, system_clock};
+use tavolo::{command::Failure, system_clock};
 use tokio::time::{interval, sleep};
 
 use crate::{

@@ -16,8 +16,8 @@ use tavolo_subscriptions::Place;
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, Page, encode},
+    desk::desk,
     facility::Facility,
-    graph::desk,
     sheet::Sheet,
 };
 

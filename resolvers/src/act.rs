@@ -7,8 +7,8 @@ use tavolo_schema::Act;
 use tavolo_store::{Order, OrderedBy, Outcome, Perform, StoreError};
 
 use crate::{
+    desk::desk,
     error::{bad_request, fault, forbidden, pending},
-    graph::desk,
     irregularity::Irregularity,
     sheet::Sheet,
 };

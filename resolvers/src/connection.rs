@@ -10,6 +10,9 @@ use tavolo_store::KeyPage;
 
 use crate::error::bad_request;
 
+/// The longest page, and what a list is taken for of which nobody knows how long it is.
+pub(crate) const LONGEST_PAGE: u64 = 100;
+
 /// Where a page is within its list.
 #[derive(SimpleObject, Clone, Debug, Default)]
 pub(crate) struct PageInfo {
@@ -103,7 +106,7 @@ pub(crate) struct Page {
 /// Nodes of a page when neither `first` nor `last` is given.
 const DEFAULT_LIMIT: i32 = 20;
 /// Nodes of a page at most.
-const MOST: i32 = 100;
+const MOST: i32 = LONGEST_PAGE as i32;
 
 impl Page {
     pub(crate) fn new(

@@ -2,7 +2,7 @@
 //!
 //! Expected refusals are irregularities in the payload, not errors.
 
-use async_graphql::{Error, ErrorExtensions, ServerError};
+use async_graphql::{Error, ErrorExtensions, Response, ServerError};
 use tavolo_store::StoreError;
 
 /// Every `extensions.code` there is.
@@ -161,4 +161,16 @@ pub(crate) fn complete(error: &mut ServerError, correlation: Option<&str>) {
     if let Some(correlation) = correlation {
         error.extensions.get_or_insert_default().set("correlationId", correlation);
     }
+}
+
+/// The response that refuses a request.
+pub(crate) fn refusal(mut refusal: ServerError, correlation: Option<&str>) -> Response {
+    complete(&mut refusal, correlation);
+    Response::from_errors(vec![refusal])
+}
+
+/// The response where a resolver has panicked.
+pub(crate) fn panicked() -> Response {
+    tracing::error!("a resolver panicked");
+    Response::from_errors(vec![server_error(ErrorCode::Internal, "the hub could not answer this")])
 }

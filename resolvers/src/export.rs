@@ -17,10 +17,10 @@ use tavolo_subscriptions::Place;
 
 use crate::{
     Graph, Seen, Viewer,
+    desk::Desk,
     error::{bad_request, fault, forbidden},
-    graph::Desk,
     history::{OccupancyPoint, Stretch, history},
-    occupancy::OccupancyFilter,
+    occupancy::filter::OccupancyFilter,
     price,
     sheet::{Sheet, standing},
     statistics::statistics,
@@ -216,7 +216,7 @@ impl Graph {
         parameters: Parameters,
         viewer: Viewer,
     ) -> Result<Export, ServerError> {
-        let desk = self.desk(viewer, None);
+        let desk = Desk::new(self.hub(), viewer, None);
         let begun = begin(&desk, subject, &parameters).await;
         begun.map_err(|error| error.into_server_error(Pos::default()))
     }

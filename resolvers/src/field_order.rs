@@ -12,7 +12,7 @@ use async_graphql::{
     parser::types::{FragmentDefinition, Selection, SelectionSet},
 };
 
-use crate::live::operation;
+use crate::request::operation;
 
 /// The fields that are selected of one object, in order, each with what is selected of its value.
 #[derive(Debug, Default)]

@@ -1,101 +1,36 @@
-//! The graph: what it consists of, and how a request runs through it.
+//! The graph: how a request runs through it.
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock},
 };
 
 use async_graphql::{
-    MergedObject, MergedSubscription, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ServerError,
-    ValidationResult, Value, Variables,
+    Request, Response, Schema, ServerError, ValidationResult, Variables,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
-    parser::{
-        parse_query,
-        types::{ExecutableDocument, OperationType},
-    },
+    parser::parse_query,
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use tavolo_schema::Standing;
-use tavolo_store::Behalf;
 use tavolo_subscriptions::Board;
 
 use crate::{
-    Hub, Seen, Viewer, accreditation, capacity,
+    Hub, Seen, Viewer,
+    contract::{self, Mutation, Query, Subscription},
+    desk::Desk,
     documents::Documents,
-    error::{self, ErrorCode},
-    facility,
+    error,
     field_order::FieldOrder,
-    gate::Redactions,
-    guard, guest, history,
+    guard,
     lists::CONTRACT,
-    live::{self, Performance, Stage},
-    loaders::Loaders,
-    lookup, municipality, node, occupancy, organisation, scan,
-    sheet::{Sheet, standing},
-    statistics, stay, viewer,
-    weight::Weight,
+    request::{Kind, Prepared, keep_declared, kind, operation, pools},
+    scan,
+    sheet::standing,
 };
-
-/// What can be asked.
-#[derive(MergedObject, Default)]
-pub(crate) struct Query(
-    viewer::ViewerQuery,
-    node::NodeQuery,
-    facility::FacilityQuery,
-    organisation::OrganisationQuery,
-    municipality::MunicipalityQuery,
-    accreditation::AccreditationQuery,
-    guest::GuestQuery,
-    lookup::LookupQuery,
-    occupancy::OccupancyQuery,
-    history::HistoryQuery,
-    statistics::StatisticsQuery,
-);
-
-/// What can be done: one mutation for each act of the trade, never a generic update.
-#[derive(MergedObject, Default)]
-pub(crate) struct Mutation(
-    facility::FacilityMutation,
-    capacity::CapacityMutation,
-    accreditation::AccreditationMutation,
-    guest::GuestMutation,
-    stay::StayMutation,
-);
-
-/// What can be watched.
-#[derive(MergedSubscription, Default)]
-pub(crate) struct Subscription(occupancy::ChangesSubscription, occupancy::TotalsSubscription);
-
-/// What one request, or one subscription, works with.
-pub(crate) struct Desk {
-    pub(crate) hub: Hub,
-    pub(crate) viewer: Viewer,
-    /// What is played, when it is a subscription.
-    pub(crate) performance: Option<Performance>,
-    /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
-    sheet: OnceLock<Arc<Sheet>>,
-    pub(crate) loaders: Loaders,
-    pub(crate) redactions: Redactions,
-}
 
 impl std::fmt::Debug for Graph {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Graph").finish_non_exhaustive()
-    }
-}
-
-impl Desk {
-    /// The sheet of a request.
-    pub(crate) fn sheet(&self) -> &Arc<Sheet> {
-        self.sheet.get_or_init(|| self.fresh_sheet())
-    }
-
-    /// A sheet of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
-    pub(crate) fn fresh_sheet(&self) -> Arc<Sheet> {
-        Sheet::new(&self.hub, |board| match &self.performance {
-            Some(performance) => performance.standing.clone(),
-            None => standing(board, &self.viewer),
-        })
     }
 }
 
@@ -105,7 +40,6 @@ pub struct Graph {
     hub: Hub,
     schema: Schema<Query, Mutation, Subscription>,
     documents: Documents,
-    pub(crate) stage: Stage,
 }
 
 impl Graph {
@@ -114,7 +48,7 @@ impl Graph {
     pub fn new(hub: Hub) -> Self {
         // Before the first request waits for it.
         LazyLock::force(&CONTRACT);
-        Self { schema: build(), documents: Documents::default(), stage: Stage::new(&hub), hub }
+        Self { schema: contract::build(), documents: Documents::default(), hub }
     }
 
     /// The hub.
@@ -138,16 +72,16 @@ impl Graph {
     /// The response that refuses it.
     #[allow(clippy::result_large_err, reason = "it is the response itself, made once and handed on")]
     pub fn prepare(&self, request: Request, viewer: &Viewer) -> Result<Prepared, Response> {
-        self.guarded(request, viewer).map_err(|refusal| refuse(refusal, viewer))
+        self.guarded(request, viewer).map_err(|refusal| error::refusal(refusal, viewer.correlation.as_deref()))
     }
 
     /// Executes a query or mutation that has been prepared.
     pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
-        let desk = Arc::new(self.desk(viewer, None));
+        let desk = Arc::new(Desk::new(&self.hub, viewer, None));
         let mut request = prepared.request.data(Arc::clone(&desk));
         let order = FieldOrder::of(&mut request);
         let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
-        complete(executed.unwrap_or_else(|_| panicked()), &order, &desk)
+        complete(executed.unwrap_or_else(|_| error::panicked()), &order, &desk)
     }
 
     /// Plays the part of a subscription that a desk is laid out for, and ends with it.
@@ -156,7 +90,7 @@ impl Graph {
         let order = FieldOrder::of(&mut request);
         let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
         let executed = AssertUnwindSafe(executed).catch_unwind();
-        executed.map(move |response| complete(response.unwrap_or_else(|_| panicked()), &order, &desk)).boxed()
+        executed.map(move |response| complete(response.unwrap_or_else(|_| error::panicked()), &order, &desk)).boxed()
     }
 
     /// Tells what is wrong with a document, whatever its variables will be.
@@ -165,7 +99,7 @@ impl Graph {
     ///
     /// The first thing that the guard or the contract finds wrong.
     pub async fn validate(document: &str) -> Result<(), String> {
-        let schema = builder().extension(OnlyValidates).finish();
+        let schema = contract::builder().extension(OnlyValidates).finish();
         let checked = scan::check(document, &guard::LIMITS).and_then(|()| {
             let parsed = parse_query(document)?;
             let (board, standing) = (Board::default(), Standing::public());
@@ -178,42 +112,11 @@ impl Graph {
         found.map_or(Ok(()), |found| Err(found.to_string()))
     }
 
-    /// What one request works with, or one part of a subscription.
-    pub(crate) fn desk(&self, viewer: Viewer, performance: Option<Performance>) -> Desk {
-        let behalf = match &performance {
-            Some(performance) => Behalf::Watchers(performance.standing.organisation),
-            None => viewer.behalf(),
-        };
-        let hub = Hub { store: self.hub.store.on_behalf_of(behalf), ..self.hub.clone() };
-        Desk {
-            performance,
-            sheet: OnceLock::new(),
-            loaders: Loaders::new(&hub.store),
-            redactions: Redactions::default(),
-            hub,
-            viewer,
-        }
-    }
-
     /// The contract.
     #[must_use]
     pub fn sdl() -> String {
-        build().sdl_with_options(SDLExportOptions::new().include_specified_by().prefer_single_line_descriptions())
+        contract::sdl()
     }
-}
-
-fn build() -> Schema<Query, Mutation, Subscription> {
-    builder().finish()
-}
-
-fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query::default(), Mutation::default(), Subscription::default())
-}
-
-/// What the contract says about itself.
-pub(crate) fn introspected(question: &str) -> Value {
-    // Nothing of it waits for anything.
-    build().execute(question).now_or_never().unwrap_or_else(panicked).data
 }
 
 /// Ends a request when its document has been validated.
@@ -238,72 +141,6 @@ impl Extension for OnlyValidates {
     }
 }
 
-/// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It asks.
-    Query,
-    /// It acts.
-    Mutation,
-    /// It watches.
-    Subscription,
-}
-
-impl Kind {
-    /// The kind as documents write it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Mutation => "mutation",
-            Self::Subscription => "subscription",
-        }
-    }
-}
-
-/// The kind of the operation that would be executed. Where nobody can tell which one that is, a mutation among them
-/// makes it one.
-fn kind(document: &ExecutableDocument, name: Option<&str>) -> Kind {
-    let operations = document.operations.iter();
-    let mut kind = Kind::Query;
-    for (own, operation) in operations {
-        if name.is_none() || own.map(|own| own.as_str()) == name {
-            match operation.node.ty {
-                OperationType::Query => {}
-                OperationType::Mutation => return Kind::Mutation,
-                OperationType::Subscription => kind = Kind::Subscription,
-            }
-        }
-    }
-    kind
-}
-
-/// A request that has been read and measured.
-#[derive(Debug)]
-pub struct Prepared {
-    pub(crate) request: Request,
-    /// What it does.
-    pub kind: Kind,
-    /// What it costs, as the guard measures it.
-    pub cost: u64,
-    /// How many messages of that cost an answer has: one, or those of a subscription's state, which may be none.
-    pub messages: u64,
-}
-
-impl Prepared {
-    /// What it costs to have it answered: a subscription, for its state, and for each while that it goes on.
-    #[must_use]
-    pub fn price(&self) -> u64 {
-        self.cost.saturating_mul(self.messages.max(1))
-    }
-
-    /// Bytes of it that stay in memory for as long as it is answered.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        Weight::of_request(&self.request.query, &self.request.variables).bytes()
-    }
-}
-
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
     fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, ServerError> {
@@ -321,27 +158,16 @@ impl Graph {
         }
         let kind = kind(document, name.as_deref());
         let mut messages = 1;
-        if let Some(operation) = live::operation(document, name.as_deref()) {
-            live::keep_declared(operation, &mut variables);
+        if let Some(operation) = operation(document, name.as_deref()) {
+            keep_declared(operation, &mut variables);
             if kind == Kind::Subscription {
-                messages = live::pools(operation, &variables, seen);
+                messages = pools(operation, &variables, seen);
             }
         }
         request.query = query;
         request.variables = variables;
         Ok(Prepared { request, kind, cost, messages })
     }
-}
-
-/// The response that refuses a request.
-pub(crate) fn refuse(mut refusal: ServerError, viewer: &Viewer) -> Response {
-    error::complete(&mut refusal, viewer.correlation.as_deref());
-    Response::from_errors(vec![refusal])
-}
-
-pub(crate) fn panicked() -> Response {
-    tracing::error!("a resolver panicked");
-    Response::from_errors(vec![error::server_error(ErrorCode::Internal, "the hub could not answer this")])
 }
 
 fn complete(mut response: Response, order: &FieldOrder, desk: &Desk) -> Response {
@@ -353,9 +179,4 @@ fn complete(mut response: Response, order: &FieldOrder, desk: &Desk) -> Response
         Some(redacted) => response.extension("redacted", redacted),
         None => response,
     }
-}
-
-/// What the request works with. [`Graph`] puts it there before anything is resolved.
-pub(crate) fn desk<'c>(ctx: &async_graphql::Context<'c>) -> &'c Arc<Desk> {
-    ctx.data_unchecked::<Arc<Desk>>()
 }

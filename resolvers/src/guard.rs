@@ -11,8 +11,9 @@ use std::collections::HashMap;
 
 use crate::{
     Seen,
+    connection::LONGEST_PAGE,
     error::{self, ErrorCode},
-    lists::{CONTRACT, LONGEST_PAGE, Lists, Told},
+    lists::{CONTRACT, Lists, Told},
     price::{self, ACT, Sizes, Work},
     weight::{Given, Inputs, Weight},
 };

@@ -17,10 +17,10 @@ use tavolo_store::{GuestFilter as StoreFilter, GuestScope};
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, Page, encode},
+    desk::desk,
     error::fault,
     facility::Facility,
     gate,
-    graph::desk,
     sheet::Sheet,
     stay::{self, Stay},
 };

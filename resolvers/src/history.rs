@@ -9,9 +9,9 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Movements, Until};
 
 use crate::{
+    desk::{Desk, desk},
     error::{bad_request, fault},
-    graph::{Desk, desk},
-    occupancy::{OccupancyFilter, end_of_last_day},
+    occupancy::filter::OccupancyFilter,
 };
 
 /// Places added up, as of one instant.
@@ -150,4 +150,9 @@ impl HistoryQuery {
         let stretch = Stretch { from, to, every, basis };
         Some(history(desk(ctx), &filter.unwrap_or_default(), stretch).await)
     }
+}
+
+/// The end of the last day that is over at an instant.
+pub(crate) fn end_of_last_day(at: DateTime) -> DateTime {
+    at.plus_millis(1).day().begins().plus_millis(-1)
 }

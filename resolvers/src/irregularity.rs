@@ -7,7 +7,7 @@ use tavolo_schema::{
     irregularity::{self, Language},
 };
 
-use crate::graph::desk;
+use crate::desk::desk;
 
 /// One thing that is irregular about an entry.
 pub(crate) struct Irregularity(pub(crate) irregularity::Irregularity);

@@ -13,7 +13,7 @@
 //! # Adding the next noun
 //!
 //! 1. A file with its name: the object with its edges, its connection, the fragments of `Query` and
-//!    `Mutation`. Add the fragments to the merge lists in [`graph`].
+//!    `Mutation`. Add the fragments to the merge lists in `contract`.
 //! 2. Each field gets `directive = data_class::apply(…)`, and where the class is more than the row's
 //!    own, its value goes through [`gate::show`] with the same class. The generated test of the gate
 //!    walks it from then on.
@@ -38,6 +38,8 @@ mod accreditation;
 mod act;
 mod capacity;
 mod connection;
+mod contract;
+mod desk;
 mod documents;
 mod facility;
 mod field_order;
@@ -49,14 +51,17 @@ mod municipality;
 mod node;
 mod occupancy;
 mod organisation;
+mod performance;
 mod price;
+mod request;
 mod scan;
 mod statistics;
 mod stay;
 mod viewer;
 mod weight;
 
-pub use graph::{Graph, Kind, Prepared};
+pub use graph::Graph;
 pub use hub::{Hub, Viewer};
-pub use live::Answer;
+pub use live::{Answer, Live};
 pub use price::Seen;
+pub use request::{Kind, Prepared};

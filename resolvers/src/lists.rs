@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{Seen, graph, statistics};
+use crate::{Seen, connection::LONGEST_PAGE, contract, statistics};
 use async_graphql::from_value;
 use serde::Deserialize;
 use tavolo_schema::{
@@ -21,9 +21,6 @@ use tavolo_schema::{
 
 /// How long a page is when nobody says so.
 const PAGE: u64 = 20;
-
-/// The longest page, and what a list is taken for of which nobody knows how long it is.
-pub(crate) const LONGEST_PAGE: u64 = 100;
 
 /// Countries that somebody may be a citizen of, the stateless and the unknown among them.
 const CITIZENSHIPS: u64 = 260;
@@ -54,7 +51,8 @@ const CONNECTION: &str = "Connection";
 
 /// The contract of every hub.
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
-    let answer: Answer = from_value(graph::introspected(QUESTION)).expect("the contract answers what it consists of");
+    let answer: Answer =
+        from_value(contract::introspected(QUESTION)).expect("the contract answers what it consists of");
     Contract::new(answer.schema)
 });
 

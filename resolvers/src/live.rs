@@ -12,27 +12,22 @@
 mod plea;
 
 use std::{
-    collections::VecDeque,
+    fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{self, Poll, ready},
 };
 
-use async_graphql::{Context, Request, Response, Result, Value as ConstValue};
+use async_graphql::{Request, Response, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream, stream::BoxStream};
 use serde::Serialize;
-use tavolo_schema::{Position, Standing, access, id::fresh, irregularity::Language};
-use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, Mark, Message, Part, Playing, Source, Unplayed};
-use tokio::sync::{oneshot, watch};
+use tavolo_schema::{Standing, access, id::fresh, irregularity::Language};
+use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, Part, Playing, Source, Unplayed};
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::plea::Plea;
-pub(crate) use self::plea::{keep_declared, operation, pools};
-use crate::{
-    Graph, Hub, Viewer, error,
-    graph::{self, Prepared, desk},
-    sheet::standing,
-};
+use crate::{Graph, Hub, Prepared, Viewer, desk::Desk, error, performance::Performance, sheet::standing};
 
 /// What a stream of answers brings, as JSON.
 #[derive(Clone, Debug)]
@@ -67,62 +62,25 @@ struct Key {
     language: Language,
 }
 
-/// The channels of a hub.
+/// The graph, with the channels of those who watch it.
 #[derive(Clone)]
-pub(crate) struct Stage(Arc<Channels<Key, Programme>>);
+pub struct Live {
+    graph: Graph,
+    channels: Arc<Channels<Key, Programme>>,
+}
 
-impl Stage {
-    pub(crate) fn new(hub: &Hub) -> Self {
-        Self(Arc::new(Channels::new(Arc::clone(&hub.table))))
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
     }
 }
 
 /// What is played, and in whose eyes.
 struct Programme {
-    graph: Graph,
+    live: Live,
     plea: Plea,
     standing: Standing,
     language: Language,
-}
-
-/// What the resolver of a subscription is asked for, and how it answers beside its events.
-pub(crate) struct Performance {
-    pub(crate) part: Part,
-    pub(crate) standing: Standing,
-    begins: Mutex<Option<oneshot::Sender<Option<Mark>>>>,
-    cues: Mutex<VecDeque<Position>>,
-}
-
-impl Performance {
-    fn new(part: Part, standing: Standing) -> (Self, oneshot::Receiver<Option<Mark>>) {
-        let (begins, begun) = oneshot::channel();
-        (Self { part, standing, begins: Mutex::new(Some(begins)), cues: Mutex::default() }, begun)
-    }
-
-    /// Says from or up to where it plays; `None` when it cannot tell what was missed.
-    pub(crate) fn begin(&self, mark: Option<Mark>) {
-        if let Some(begins) = self.begins.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Nobody waits for it any more: then nobody listens either.
-            let _ = begins.send(mark);
-        }
-    }
-
-    /// Says where a listener is after the next event.
-    pub(crate) fn cue(&self, position: Position) {
-        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(position);
-    }
-
-    /// The answer to the event of the first cue.
-    fn message(&self, response: &Response) -> Message {
-        let cue = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        Message { position: cue.unwrap_or_default(), json: json(response) }
-    }
-}
-
-/// The performance that the resolver of a subscription takes part in.
-pub(crate) fn performance<'c>(ctx: &Context<'c>) -> Result<&'c Performance> {
-    let performance = desk(ctx).performance.as_ref();
-    performance.ok_or_else(|| error::bad_request("subscriptions are not answered here"))
 }
 
 impl Source for Programme {
@@ -131,10 +89,10 @@ impl Source for Programme {
     async fn play(&self, part: Part) -> Result<Playing, Unplayed<Response>> {
         let (performance, begun) = Performance::new(part, self.standing.clone());
         // The errors of an event are everybody's, so they have a mark of their own.
-        let mark = fresh(self.graph.hub().clock.now()).to_string().into();
+        let mark = fresh(self.live.hub().clock.now()).to_string().into();
         let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
-        let desk = Arc::new(self.graph.desk(viewer, Some(performance)));
-        let mut responses = self.graph.play(self.plea.request(), &desk).peekable();
+        let desk = Arc::new(Desk::new(self.live.hub(), viewer, Some(performance)));
+        let mut responses = self.live.graph.play(self.plea.request(), &desk).peekable();
         // The resolver begins when it is first asked for an event.
         let first = Pin::new(&mut responses).peek();
         let mark = match futures_util::future::select(begun, first).await {
@@ -144,22 +102,39 @@ impl Source for Programme {
         match mark {
             Some(Some(mark)) => {
                 let message =
-                    move |response| desk.performance.as_ref().map(|performance| performance.message(&response));
+                    move |response| desk.performance.as_ref().map(|performance| performance.message(json(&response)));
                 let messages = responses.filter_map(move |response| std::future::ready(message(response)));
                 Ok(Playing { mark, messages: messages.boxed() })
             }
             Some(None) => Err(Unplayed::TooOld),
-            None => Err(Unplayed::Refused(responses.next().await.unwrap_or_else(graph::panicked))),
+            None => Err(Unplayed::Refused(responses.next().await.unwrap_or_else(error::panicked))),
         }
     }
 }
 
-impl Graph {
+impl Live {
+    /// Nobody watches yet.
+    #[must_use]
+    pub fn new(graph: Graph) -> Self {
+        let channels = Channels::new(Arc::clone(&graph.hub().table));
+        Self { graph, channels: Arc::new(channels) }
+    }
+
+    /// The graph.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    fn hub(&self) -> &Hub {
+        self.graph.hub()
+    }
+
     /// Watches what a subscription asks for, until it ends.
     pub fn watch(&self, subscription: Prepared, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
-        let graph = self.clone();
+        let live = self.clone();
         Watch::opening(async move {
-            let opened = Viewing::open(&graph, subscription.request, viewer).await;
+            let opened = Viewing::open(&live, subscription.request, viewer).await;
             opened.map_or_else(Watch::refused, Watch::Open)
         })
     }
@@ -175,8 +150,8 @@ impl Programme {
             standing: self.standing.clone(),
             language: self.language,
         };
-        let stage = self.graph.stage.clone();
-        stage.0.open(key, || self)
+        let channels = Arc::clone(&self.live.channels);
+        channels.open(key, || self)
     }
 }
 
@@ -227,7 +202,7 @@ impl Stream for Watch {
                     }
                 }
                 Self::Opening(opened) => {
-                    ready!(opened.poll_unpin(context)).unwrap_or_else(|_| Self::refused(graph::panicked()))
+                    ready!(opened.poll_unpin(context)).unwrap_or_else(|_| Self::refused(error::panicked()))
                 }
                 Self::Closing(last) => return Poll::Ready(last.take()),
             };
@@ -247,7 +222,7 @@ struct Viewing {
 }
 
 fn roster_changes(programme: &Programme) -> Option<BoxStream<'static, ()>> {
-    let changes = programme.graph.hub().table.roster_changes();
+    let changes = programme.live.hub().table.roster_changes();
     let next = |mut changes: watch::Receiver<u64>| async move { changes.changed().await.ok().map(|()| ((), changes)) };
     // The public stands at the table in one way for ever.
     let by_the_day = programme.standing.organisation.is_some() && !access::counts_people(programme.standing.role);
@@ -264,18 +239,19 @@ enum Sight {
 }
 
 impl Viewing {
-    async fn open(graph: &Graph, request: Request, viewer: Viewer) -> Result<Self, Response> {
-        let (plea, after) = Plea::read(request, &graph.hub().store).map_err(|error| graph::refuse(error, &viewer))?;
-        let board = graph.hub().table.board();
+    async fn open(live: &Live, request: Request, viewer: Viewer) -> Result<Self, Response> {
+        let (plea, after) = Plea::read(request, &live.hub().store)
+            .map_err(|error| error::refusal(error, viewer.correlation.as_deref()))?;
+        let board = live.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         // By the day, nothing can be gone on from: whatever the cursor, the state comes again.
         let goes_on = access::counts_people(standing.role);
         let after = after.map(|cursor| Cursor { complete: cursor.complete && goes_on, ..cursor });
-        let programme = Programme { graph: graph.clone(), plea, standing, language: viewer.language };
+        let programme = Programme { live: live.clone(), plea, standing, language: viewer.language };
         let listener = programme.channel().listen(after).await.map_err(|unplayed| match unplayed {
             Unplayed::Refused(response) => response,
             // The log goes back to where it ends.
-            Unplayed::TooOld => graph::panicked(),
+            Unplayed::TooOld => error::panicked(),
         })?;
         Ok(Self { viewer, roster, roster_changes: roster_changes(listener.source()), listener })
     }
@@ -294,7 +270,7 @@ impl Viewing {
     /// Looks whether the viewer still stands at the table as at the last look.
     fn look(&mut self) -> Sight {
         let programme = self.listener.source();
-        let table = &programme.graph.hub().table;
+        let table = &programme.live.hub().table;
         if self.roster == table.roster() {
             return Sight::Same;
         }
@@ -307,8 +283,8 @@ impl Viewing {
         let sight = if standing == programme.standing {
             Sight::Same
         } else {
-            let (graph, plea) = (programme.graph.clone(), programme.plea.clone());
-            Sight::Other(Programme { graph, plea, standing, language: programme.language }.channel())
+            let (live, plea) = (programme.live.clone(), programme.plea.clone());
+            Sight::Other(Programme { live, plea, standing, language: programme.language }.channel())
         };
         self.roster = board.roster();
         sight

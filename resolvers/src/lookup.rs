@@ -14,9 +14,9 @@ use tavolo_store::LookupScope;
 
 use crate::{
     connection::{Connection, Page, encode},
+    desk::desk,
     error::fault,
     gate,
-    graph::desk,
     guest::Guest,
     organisation::Organisation,
     sheet::Sheet,

@@ -8,7 +8,7 @@ use tavolo_schema::{
     access::{DataClass::Public, data_class},
 };
 
-use crate::{graph::desk, sheet::Sheet};
+use crate::{desk::desk, sheet::Sheet};
 
 /// A municipality (comune).
 #[derive(SimpleObject, Clone)]

@@ -9,9 +9,9 @@ use tavolo_schema::{
 
 use crate::{
     accreditation::Accreditation,
+    desk::desk,
     error::bad_request,
     facility::Facility,
-    graph::desk,
     guest::{Guest, Household},
     organisation::Organisation,
     stay::Stay,

@@ -2,11 +2,12 @@
 
 mod changes;
 mod daily;
+pub(crate) mod filter;
 mod totals;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use tavolo_schema::{
     DateTime, DisclosedNumbers, PlaceCategory, Pool, Publication, TimeBasis,
     access::{
@@ -19,11 +20,10 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Board, Place};
 
 use crate::{
-    Seen,
+    desk::desk,
     error::{bad_request, fault},
     facility::Facility,
-    graph::desk,
-    history::Past,
+    history::{Past, end_of_last_day},
     municipality::Municipality,
     organisation::Organisation,
     sheet::Sheet,
@@ -32,66 +32,7 @@ use crate::{
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
 pub(crate) use totals::TotalsSubscription;
 
-/// Which places are counted or watched.
-#[derive(InputObject, Clone, Debug, Default)]
-pub(crate) struct OccupancyFilter {
-    /// Of this facility.
-    pub(crate) facility: Option<FacilityId>,
-    /// In the municipality of this ISTAT code.
-    pub(crate) municipality: Option<String>,
-    /// Of facilities run by this organisation.
-    pub(crate) operator: Option<OrganisationId>,
-    /// Of this category.
-    pub(crate) category: Option<PlaceCategory>,
-}
-
-impl OccupancyFilter {
-    fn wants(&self, place: &Place, category: PlaceCategory) -> bool {
-        self.category.is_none_or(|wanted| wanted == category) && self.wants_place(place)
-    }
-
-    /// Whether it is about this facility, whatever the category.
-    pub(crate) fn wants_place(&self, place: &Place) -> bool {
-        let facility = &place.facility;
-        self.facility.is_none_or(|wanted| wanted == facility.id)
-            && self.operator.is_none_or(|wanted| wanted == facility.operator)
-            && self.municipality.as_ref().is_none_or(|wanted| *wanted == facility.municipality)
-    }
-
-    /// Whether it looks closer than municipality and category, which anybody may know.
-    pub(crate) fn looks_closer(&self) -> bool {
-        self.facility.is_some() || self.operator.is_some()
-    }
-
-    /// The cell of the places it is about, when it does not look closer.
-    pub(crate) fn cell(&self) -> Cell {
-        Cell::told_of(self.municipality.clone(), self.category)
-    }
-
-    /// How many of the pools that somebody sees it is about.
-    pub(crate) fn reach(&self, seen: Seen<'_>) -> usize {
-        let wanted = |place: &Arc<Place>| {
-            let wanted = place.pools.iter().filter(|pool| self.wants(place, pool.category));
-            if seen.shows(&place.facility) { wanted.count() } else { 0 }
-        };
-        match self.facility {
-            Some(facility) => seen.board.place(facility).map_or(0, wanted),
-            None => seen.board.places(self.municipality.as_deref()).map(wanted).sum(),
-        }
-    }
-
-    /// The pools it is about, with their places; of closer looks, only those of facilities that the viewer sees.
-    pub(crate) fn pools<'s>(
-        &'s self,
-        sheet: &'s Sheet,
-        closer: bool,
-    ) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
-        let places = sheet.board.places(self.municipality.as_deref());
-        let counted = places.filter(move |place| !closer || sheet.shows(&place.facility));
-        let pools = counted.flat_map(|place| place.pools.iter().map(move |pool| (place, pool)));
-        pools.filter(|(place, pool)| self.wants(place, pool.category))
-    }
-}
+use self::filter::OccupancyFilter;
 
 /// By what places are added up.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -231,11 +172,6 @@ impl OccupancyQuery {
         };
         Some(work.await)
     }
-}
-
-/// The end of the last day that is over at an instant.
-pub(crate) fn end_of_last_day(at: DateTime) -> DateTime {
-    at.plus_millis(1).day().begins().plus_millis(-1)
 }
 
 /// Places of one group.

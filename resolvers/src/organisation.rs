@@ -11,7 +11,7 @@ use tavolo_schema::{
 
 use crate::{
     connection::{Connection, Page, encode},
-    graph::desk,
+    desk::desk,
     municipality::Municipality,
     sheet::Sheet,
 };

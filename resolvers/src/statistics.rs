@@ -14,10 +14,10 @@ use tavolo_subscriptions::Place;
 pub(crate) use self::tally::LONGEST;
 use self::tally::{Period, Tally};
 use crate::{
+    desk::{Desk, desk},
     error::bad_request,
     gate,
-    graph::{Desk, desk},
-    occupancy::OccupancyFilter,
+    occupancy::filter::OccupancyFilter,
 };
 
 #[derive(Default)]

@@ -17,10 +17,10 @@ use tavolo_store::{StayPage, Within};
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, More, Page, decode, encode},
+    desk::desk,
     error::fault,
     facility::Facility,
     gate,
-    graph::desk,
     guest::Guest,
     sheet::Sheet,
 };

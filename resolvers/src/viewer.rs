@@ -8,7 +8,7 @@ use tavolo_schema::{
     access::{self, DataClass::Public, data_class},
 };
 
-use crate::{graph::desk, organisation::Organisation, sheet::Sheet};
+use crate::{desk::desk, organisation::Organisation, sheet::Sheet};
 
 /// Who asks.
 pub(crate) struct Viewer {

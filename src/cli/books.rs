@@ -4,8 +4,10 @@ use clap::Args;
 use tavolo_schema::{LedgerEntry, contract_name};
 use tavolo_store::audit::{Audit, Discrepancy};
 
-use super::{DatabaseArgs, Failure, print};
-use crate::system_clock;
+use crate::{
+    command::{DatabaseArgs, Failure, print},
+    system_clock,
+};
 
 /// What to repair.
 #[derive(Debug, Args)]

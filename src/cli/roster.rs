@@ -4,8 +4,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use tavolo_schema::{Member, Organisation, OrganisationKind, Role, id::OrganisationId};
 use tavolo_store::StoreError;
 
-use super::{DatabaseArgs, Failure, print};
-use crate::system_clock;
+use crate::{
+    command::{DatabaseArgs, Failure, print},
+    system_clock,
+};
 
 /// Changes of the roster.
 #[derive(Debug, Subcommand)]

@@ -7,17 +7,14 @@ use serde_json::{Value, json};
 use tavolo_schema::contract_name;
 use tavolo_subscriptions::Place;
 
-use super::{province::arrive, table::Table};
-use crate::{cli::Failure, invent::Inventor};
+use super::{
+    acts::{DISCHARGE, REASONS, arrive},
+    table::Table,
+};
+use crate::{command::Failure, invent::Inventor};
 
 const PRESENT: &str =
     "query($id: ID!) { facility(by: { id: $id }) { stays(first: 100, status: OPEN) { nodes { id } } } }";
-pub(super) const DISCHARGE: &str = "mutation($input: DischargeGuestInput!) {
-    dischargeGuest(input: $input) { stay { id } irregularities { code severity } } }";
-
-pub(super) const REASONS: [&str; 4] =
-    ["SOCIO_ECONOMIC_INTEGRATION", "VOLUNTARY_ABANDONMENT", "TERM_EXPIRED", "FAMILY_REUNIFICATION"];
-
 /// Milliseconds between two movements, at least; up to twice as many.
 const PAUSE: usize = 1_500;
 

@@ -5,10 +5,11 @@
 //! after the organisations goes through the same mutations as everybody's.
 
 mod activity;
+mod acts;
 mod past;
+mod plan;
 mod province;
 mod table;
-pub mod world;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -20,7 +21,7 @@ use tavolo_subscriptions::{Follower, follower};
 
 use crate::{
     auth::{Authority, Demands, KeySource},
-    cli::{Failure, print},
+    command::{Failure, print},
     edge::{self, Host},
     invent::Inventor,
     key_file::KeyArgs,
@@ -28,9 +29,9 @@ use crate::{
     serve::{Running, Setup, open_store, signalled},
     system_clock,
     tokens::{Signer, write_private},
+    world::World,
 };
 use table::Table;
-use world::World;
 
 /// How to show it.
 #[derive(Debug, Args)]

@@ -12,26 +12,17 @@ use serde_json::{Value, json};
 use tavolo_schema::{Clock, DateTime};
 
 use super::{
-    activity::{DISCHARGE, REASONS},
-    province::{Plan, admit},
+    acts::{DISCHARGE, REASONS, admit},
+    plan::{Plan, Visit},
     table::Table,
 };
-use crate::{cli::Failure, invent::Inventor};
+use crate::{command::Failure, invent::Inventor};
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
 
 /// Days since the first facilities opened.
 const YEAR: usize = 395;
-
-/// One person's stay to be.
-pub(super) struct Visit {
-    arrives: DateTime,
-    /// A few arrivals are registered late, so that the past as it was known then differs from the past as corrected.
-    registered: DateTime,
-    leaves: Option<(DateTime, &'static str)>,
-    person: Value,
-}
 
 /// When a facility opened: most at the beginning, some in the course of the year.
 pub(super) fn opening(number: usize, now: DateTime) -> DateTime {
@@ -108,7 +99,7 @@ pub(super) async fn live(table: &Table, hand: &Hand, facility: &Value, plan: &Pl
         hand.put(at);
         let visit = &plan.visits[number];
         match turn {
-            Turn::Arrives => stays[number] = admit(table, plan, facility, &visit.person, visit.arrives).await?,
+            Turn::Arrives => stays[number] = admit(table, plan.of(), facility, &visit.person, visit.arrives).await?,
             Turn::Leaves => {
                 let reason = visit.leaves.map(|(_, reason)| reason);
                 let discharge = json!({ "input": { "stay": stays[number], "reason": reason } });

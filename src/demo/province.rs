@@ -5,17 +5,18 @@ use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tavolo_schema::{
-    DateTime, Day, FacilityType, OrganisationKind, PlaceCategory, contract_name,
+    DateTime, FacilityType, OrganisationKind, PlaceCategory, contract_name,
     facility::{AddressInput, RegisterFacilityInput, RoomInput},
     id::OrganisationId,
 };
 
 use super::{
-    past::{self, Hand, Visit},
+    acts::{BLOCK, DECIDE, INSTALL, REGISTER, SUBMIT},
+    past::{self, Hand},
+    plan::Plan,
     table::Table,
-    world::World,
 };
-use crate::{cli::Failure, invent::Inventor};
+use crate::{command::Failure, invent::Inventor, world::World};
 
 /// The published projects 2014-2016: 250 places.
 const PROJECTS: &str = include_str!("../../examples/data/crotone_projects_2014_2016.csv");
@@ -32,32 +33,6 @@ struct Project {
     category: PlaceCategory,
     places: i32,
 }
-
-/// A facility to be, with the people who will have lived in it.
-pub(super) struct Plan {
-    pub(super) input: RegisterFacilityInput,
-    category: PlaceCategory,
-    places: i32,
-    opening: DateTime,
-    valid_until: Day,
-    blocked: i32,
-    pub(super) visits: Vec<Visit>,
-}
-
-const REGISTER: &str = "mutation($input: RegisterFacilityInput!) {
-    registerFacility(input: $input) { facility { id } irregularities { code severity } } }";
-const INSTALL: &str = "mutation($input: InstallPlacesInput!) {
-    installPlaces(input: $input) { facility { id } irregularities { code severity } } }";
-const SUBMIT: &str = "mutation($input: SubmitAccreditationInput!) {
-    submitAccreditation(input: $input) { accreditation { id } irregularities { code severity } } }";
-const DECIDE: &str = "mutation($input: DecideAccreditationInput!) {
-    decideAccreditation(input: $input) { accreditation { id } irregularities { code severity } } }";
-const BLOCK: &str = "mutation($input: BlockPlacesInput!) {
-    blockPlaces(input: $input) { block { id } irregularities { code severity } } }";
-const REGISTER_GUEST: &str = "mutation($input: RegisterGuestInput!) {
-    registerGuest(input: $input) { guest { id } irregularities { code severity } } }";
-const ADMIT: &str = "mutation($input: AdmitGuestInput!) {
-    admitGuest(input: $input) { stay { id } irregularities { code severity } } }";
 
 /// Registers, equips and accredits every facility, and lives through its year.
 pub(super) async fn fill(table: &Table, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
@@ -165,36 +140,4 @@ async fn open(table: &Table, province: OrganisationId, facility: &Value, plan: &
         table.run(operator, BLOCK, block).await?;
     }
     Ok(())
-}
-
-/// Registers a person and gives them a place, now.
-pub(super) async fn arrive(
-    table: &Table,
-    operator: OrganisationId,
-    facility: &Value,
-    category: &str,
-    person: &Value,
-) -> Result<(), Failure> {
-    let input = json!({ "facility": facility, "category": category });
-    place(table, operator, person, input).await.map(drop)
-}
-
-/// Registers a person of a plan, gives them the place they have had since they arrived, and hands back the stay.
-pub(super) async fn admit(
-    table: &Table,
-    plan: &Plan,
-    facility: &Value,
-    person: &Value,
-    arrived: DateTime,
-) -> Result<Value, Failure> {
-    let category = contract_name(plan.category);
-    let input = json!({ "facility": facility, "category": category, "occurredAt": arrived.to_string() });
-    place(table, plan.input.operator, person, input).await
-}
-
-async fn place(table: &Table, operator: OrganisationId, person: &Value, mut input: Value) -> Result<Value, Failure> {
-    let data = table.run(operator, REGISTER_GUEST, json!({ "input": person })).await?;
-    input["guest"] = data["registerGuest"]["guest"]["id"].clone();
-    let mut data = table.run(operator, ADMIT, json!({ "input": input })).await?;
-    Ok(data["admitGuest"]["stay"]["id"].take())
 }

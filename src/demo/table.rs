@@ -7,8 +7,7 @@ use serde_json::Value;
 use tavolo_resolvers::{Graph, Hub, Viewer};
 use tavolo_schema::{Clock, Member, id::OrganisationId};
 
-use super::world::World;
-use crate::cli::Failure;
+use crate::{command::Failure, world::World};
 
 /// The graph, and who can act in it.
 pub(super) struct Table {

@@ -10,7 +10,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    cli::{Failure, ServeArgs, print},
+    cli::serve::ServeArgs,
+    command::{Failure, print},
     system_clock,
 };
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use axum::http::{HeaderMap, HeaderName, header};
 use tavolo_schema::irregularity::Language;
 
-use super::http::{GRAPHQL_JSON, JSON};
+use super::refused::{GRAPHQL_JSON, JSON};
 
 /// The media type to answer with; `None` when the client accepts neither of ours. What it names exactly counts before
 /// what it names by a pattern, and of equals the one that it names first.

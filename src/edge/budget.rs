@@ -21,7 +21,7 @@ use governor::{
 };
 use serde::Serialize;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::auth::Admitted;
 
 type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;

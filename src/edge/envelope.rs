@@ -22,25 +22,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    Edge,
     host::is_asked_by,
-    http::{JSON, Refused, rejected},
+    refused::{CORRELATION, JSON, Refused, rejected},
+    state::{Client, Edge},
 };
-
-/// Names the request in the log, in each error and in the response.
-pub(super) const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// Who is at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
-
-/// Whose request it is: the peer, or whom a trusted proxy names.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Client {
-    pub(super) address: IpAddr,
-    /// Whether it asks from this machine, with no proxy between.
-    pub(super) local: bool,
-}
 
 pub(super) async fn envelope(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let mark = match inbound(request.headers()) {

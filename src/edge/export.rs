@@ -37,12 +37,10 @@ use tokio_util::io::ReaderStream;
 
 use self::places::{Place, Places};
 use super::{
-    Edge, authorization,
     budget::payer,
-    envelope::Client,
-    http::{JSON, Refused, bad_request, not_found, rejected},
+    refused::{JSON, Refused, bad_request, not_found, rejected},
     seats::{Full, Holder},
-    viewer,
+    state::{Client, Edge, authorization, viewer},
 };
 use crate::auth::Admitted;
 

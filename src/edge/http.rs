@@ -1,18 +1,17 @@
 //! GraphQL over HTTP, as the specification's draft has it: queries by GET and POST, mutations by POST alone.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::IpAddr, time::Instant};
 
 use async_graphql::{Response as GraphResponse, ServerError, Value as GraphValue};
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Serialize;
-use serde_json::json;
 use tavolo_resolvers::{
     Kind, Prepared, Viewer,
     error::ErrorCode,
@@ -22,38 +21,14 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::{
-    Edge,
     accept::{self, media_type},
-    authorization,
-    budget::{Balance, Exhausted},
-    correlation,
-    envelope::Client,
+    budget::Balance,
     etag,
     metrics::Record,
     operation::Operation,
-    viewer,
+    refused::{GRAPHQL_JSON, JSON, Refused, answer, rejected},
+    state::{Client, Edge, authorization, viewer},
 };
-use crate::auth::Refusal;
-
-/// As the draft of GraphQL over HTTP names it.
-pub(super) const GRAPHQL_JSON: &str = "application/graphql-response+json; charset=utf-8";
-/// For whoever does not ask for it by name.
-pub(super) const JSON: &str = "application/json; charset=utf-8";
-
-/// Seconds after which somebody who has enough may look whether there is room again.
-const ENOUGH_FOR: &str = "10";
-
-/// What an answer depends on beside its address. The compression adds the encoding.
-const VARY: HeaderValue = HeaderValue::from_static("authorization, accept, accept-language");
-
-/// A request that is not executed, with its status and the code of its error.
-pub(super) struct Refused {
-    status: StatusCode,
-    code: ErrorCode,
-    message: String,
-    /// What the client is told in a header.
-    hint: Option<(HeaderName, HeaderValue)>,
-}
 
 /// A response as it is sent: without `data` when nothing was executed.
 #[derive(Serialize)]
@@ -206,69 +181,6 @@ impl Edge {
     }
 }
 
-impl Refused {
-    /// There is no room on this hub now.
-    pub(super) fn unavailable(message: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.into())
-    }
-
-    /// Whoever asks has enough, until something of that ends.
-    pub(super) fn too_many(message: &str) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::Unavailable, message.into())
-            .with(header::RETRY_AFTER, HeaderValue::from_static(ENOUGH_FOR))
-    }
-
-    pub(super) fn new(status: StatusCode, code: ErrorCode, message: String) -> Self {
-        Self { status, code, message, hint: None }
-    }
-
-    /// The refusal with a hint in a header.
-    pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self { hint: Some((name, value)), ..self }
-    }
-
-    /// The errors of the refused request, as JSON.
-    pub(super) fn errors(&self, correlation: Option<&str>) -> Arc<str> {
-        let extensions = json!({ "code": self.code.name(), "correlationId": correlation });
-        json!([{ "message": self.message, "extensions": extensions }]).to_string().into()
-    }
-
-    /// The refusal as it is sent.
-    pub(super) fn answer(self, headers: &HeaderMap, media: &'static str) -> Response {
-        let body = ["{\"errors\":", &self.errors(correlation(headers)), "}"].concat();
-        let mut response = answer(self.status, media, body.into_bytes());
-        response.headers_mut().extend(self.hint);
-        response
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        let message = refusal.to_string();
-        match refusal {
-            Refusal::NoMember => Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message),
-            _ => Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthenticated, message)
-                .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-        }
-    }
-}
-
-impl From<Exhausted> for Refused {
-    fn from(exhausted: Exhausted) -> Self {
-        match exhausted {
-            Exhausted::For(time) => {
-                let message = "the requests of the last minute have cost too much".into();
-                Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::BudgetExhausted, message)
-                    .with(header::RETRY_AFTER, HeaderValue::from(time.as_secs() + 1))
-            }
-            Exhausted::ForEver => {
-                let message = "the document costs more than may be spent in a minute".into();
-                Self::new(StatusCode::BAD_REQUEST, ErrorCode::TooCostly, message)
-            }
-        }
-    }
-}
-
 /// Refuses a mutation where only queries and subscriptions may come.
 pub(super) fn no_mutation(kind: Kind) -> Result<(), Refused> {
     if kind == Kind::Mutation {
@@ -276,15 +188,6 @@ pub(super) fn no_mutation(kind: Kind) -> Result<(), Refused> {
             .with(header::ALLOW, HeaderValue::from_static("POST")));
     }
     Ok(())
-}
-
-pub(super) fn bad_request(message: String) -> Refused {
-    rejected(StatusCode::BAD_REQUEST, message)
-}
-
-/// A request that is wrong in itself, as the status says.
-pub(super) fn rejected(status: StatusCode, message: impl Into<String>) -> Refused {
-    Refused::new(status, ErrorCode::BadRequest, message.into())
 }
 
 /// Takes the entrance from whoever asks for something that has no other price.
@@ -303,29 +206,10 @@ pub(super) async fn entrance(
     }
 }
 
-/// The answer where there is nothing.
-pub(super) async fn not_found(headers: HeaderMap) -> Response {
-    rejected(StatusCode::NOT_FOUND, "there is nothing at this address").answer(&headers, JSON)
-}
-
-/// The answer to a method that is not for this address; the router adds those that are.
-pub(super) async fn not_allowed(headers: HeaderMap) -> Response {
-    rejected(StatusCode::METHOD_NOT_ALLOWED, "this method is not for this address").answer(&headers, JSON)
-}
-
 /// The code of a response's first error.
 fn code(response: &GraphResponse) -> Option<String> {
     let code = response.errors.first()?.extensions.as_ref()?.get("code")?;
     if let GraphValue::String(code) = code { Some(code.clone()) } else { None }
-}
-
-fn answer(status: StatusCode, media: &'static str, body: Vec<u8>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(media)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::VARY, VARY),
-    ];
-    (status, headers, Bytes::from(body)).into_response()
 }
 
 /// An answer that its client may keep, if it asks each time whether it still holds. No shared cache may.

@@ -19,7 +19,11 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tavolo_resolvers::Kind;
 use tavolo_subscriptions::Link;
 
-use super::{Edge, documents::Document, envelope::Client, http::not_found};
+use super::{
+    documents::Document,
+    refused::not_found,
+    state::{Client, Edge},
+};
 
 /// Upper bounds of the classes of latency, in seconds.
 const LATENCIES: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];

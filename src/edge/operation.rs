@@ -15,14 +15,12 @@ use tavolo_resolvers::error::ErrorCode;
 use tokio::time::timeout;
 
 use super::{
-    Edge, Settings,
     documents::Document,
-    http::{Refused, bad_request, rejected},
+    refused::{Refused, bad_request, rejected},
+    settings::Settings,
+    state::Edge,
 };
-use crate::auth::Admitted;
-
-/// What tokens need in their `scope` for documents of their own, where a hub trusts only its own.
-pub(crate) const FREE: &str = "graphql:free";
+use crate::auth::{Admitted, FREE};
 
 /// The body of a request, or the payload of a `subscribe` message.
 #[derive(Deserialize)]

@@ -16,7 +16,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use super::{Edge, fixed::Fixed, http::not_found};
+use super::{fixed::Fixed, refused::not_found, state::Edge};
 
 /// What `npm run build` left in `web/dist`.
 #[derive(RustEmbed)]

@@ -10,7 +10,7 @@ use std::{
 use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
 
-use super::Settings;
+use super::settings::Settings;
 
 /// Bytes that an operation keeps without counting for more than one.
 const LIGHT: usize = 1024;

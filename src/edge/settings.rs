@@ -12,7 +12,7 @@ use clap::Args;
 use ipnet::IpNet;
 use tavolo_schema::publication::Thresholds;
 
-use super::Host;
+use super::host::Host;
 
 /// How the edge of a hub is set.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]

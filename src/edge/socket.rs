@@ -33,13 +33,11 @@ use self::{
     protocol::{End, Frame, FromClient, PROTOCOL, ToClient, receive},
 };
 use super::{
-    Edge, authorization,
-    envelope::Client,
-    http::{JSON, Refused, rejected},
     operation::Operation,
+    refused::{JSON, Refused, rejected},
     seats::{Full, Seat, Transport},
+    state::{Client, Edge, authorization, viewer},
     streams::{Caller, Deliveries, Unanswered},
-    viewer,
 };
 use crate::auth::Admitted;
 

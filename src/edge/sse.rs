@@ -15,13 +15,11 @@ use tavolo_resolvers::Answer;
 use tokio::time::{Instant, Interval, interval_at};
 
 use super::{
-    Edge, authorization,
-    envelope::Client,
-    http::{self, Refused},
     operation::Operation,
+    refused::{self, Refused},
     seats::{Seat, Transport},
+    state::{Client, Edge, authorization, viewer},
     streams::{Answers, Caller, Deliveries},
-    viewer,
 };
 
 const HEADERS: [(HeaderName, &str); 3] = [
@@ -59,7 +57,7 @@ pub(super) async fn post(
 async fn respond(edge: Edge, client: Client, headers: &HeaderMap, operation: Result<Operation, Refused>) -> Response {
     match open(edge, client, headers, operation).await {
         Ok(events) => (HEADERS, Body::from_stream(events)).into_response(),
-        Err(refused) => refused.answer(headers, http::JSON),
+        Err(refused) => refused.answer(headers, refused::JSON),
     }
 }
 

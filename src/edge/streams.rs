@@ -15,11 +15,12 @@ use tavolo_resolvers::{
 use tokio::time::Instant;
 
 use super::{
-    Edge,
     budget::payer,
-    http::{Refused, no_mutation},
+    http::no_mutation,
     operation::Operation,
+    refused::Refused,
     seats::{Full, Holder, Place, Seat, Transport},
+    state::Edge,
 };
 use crate::auth::Admitted;
 
@@ -157,7 +158,7 @@ impl Edge {
         bill.charge(amount).map_err(Refused::from)?;
         if prepared.kind == Kind::Subscription {
             let dues = Some(Dues { amount, next: Instant::now() + self.settings.due_every });
-            return Ok(Answers { stream: self.graph.watch(prepared, viewer).boxed(), dues, _place: place });
+            return Ok(Answers { stream: self.live.watch(prepared, viewer).boxed(), dues, _place: place });
         }
         let (edge, mark) = (self.clone(), viewer.correlation.clone());
         let answer = async move {

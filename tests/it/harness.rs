@@ -274,6 +274,7 @@ impl World {
             metrics: running.metrics_address().map(|address| address.to_string()),
             http: reqwest::Client::new(),
             graph: running.graph().clone(),
+            live: running.live().clone(),
             clock: clock.clone(),
         };
         self.hubs.lock().unwrap().push(running);
@@ -299,6 +300,7 @@ pub struct Client {
     pub http: reqwest::Client,
     /// The hub's insides, for tests that count commands or look at the board.
     pub graph: tavolo_resolvers::Graph,
+    pub live: tavolo_resolvers::Live,
     pub clock: TestClock,
 }
 
@@ -431,7 +433,7 @@ impl Client {
 /// Watches inside the process, without a socket or a token that could run out.
 pub fn watch(hub: &Client, request: Request, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
     let prepared = hub.graph.prepare(request, &viewer).unwrap();
-    hub.graph.watch(prepared, viewer)
+    hub.live.watch(prepared, viewer)
 }
 
 /// A WebSocket client.

@@ -7,7 +7,7 @@ use tavolo_schema::{
 use tavolo_subscriptions::Place;
 
 use super::{Row, Value, days::DayOfPool};
-use crate::{occupancy::OccupancyFilter, sheet::Sheet};
+use crate::{occupancy::filter::OccupancyFilter, sheet::Sheet};
 
 pub(super) const NUMBERS: [&str; 11] = [
     "accredited",

@@ -13,7 +13,7 @@ use tavolo_subscriptions::Place;
 use super::Facility;
 use crate::{
     connection::{Connection, Page, encode},
-    graph::desk,
+    desk::desk,
     sheet::Sheet,
 };
 

@@ -1,16 +1,15 @@
 //! What a subscription asks for, as it is read from its document and its variables.
 
 use async_graphql::{
-    InputType, Name, Request, ServerError, Value as ConstValue, Variables,
-    parser::types::{ExecutableDocument, OperationDefinition, Selection},
+    Request, ServerError, Value as ConstValue, Variables,
+    parser::types::{ExecutableDocument, OperationDefinition},
 };
 use tavolo_store::Store;
 use tavolo_subscriptions::Cursor;
 
 use crate::{
-    Seen,
     error::{self, ErrorCode},
-    occupancy::OccupancyFilter,
+    request::{argument, operation},
 };
 
 /// A request that can be executed again and again.
@@ -26,13 +25,13 @@ impl Plea {
     /// What a request asks for, and where its client begins.
     pub(super) fn read(mut request: Request, store: &Store) -> Result<(Self, Option<Cursor>), ServerError> {
         let document = request.parsed_query()?.clone();
-        let Request { query, operation_name: operation, mut variables, .. } = request;
-        let after = self::operation(&document, operation.as_deref())
+        let Request { query, operation_name, mut variables, .. } = request;
+        let after = operation(&document, operation_name.as_deref())
             .and_then(|subscription| after(subscription, &mut variables, &query))
             .map(|text| Cursor::open(&text, store))
             .transpose()
             .map_err(|_| error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub"))?;
-        Ok((Self { query, document, operation, variables }, after))
+        Ok((Self { query, document, operation: operation_name, variables }, after))
     }
 
     pub(super) fn request(&self) -> Request {
@@ -41,47 +40,6 @@ impl Plea {
         request.set_parsed_query(self.document.clone());
         request
     }
-}
-
-/// The operation that would be executed.
-pub(crate) fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
-    let mut operations = document.operations.iter();
-    let named = operations.find(|(own, _)| name.is_none() || own.map(Name::as_str) == name);
-    named.map(|(_, operation)| &operation.node)
-}
-
-/// Leaves out the variables that an operation does not declare: it would be the same without them.
-pub(crate) fn keep_declared(operation: &OperationDefinition, variables: &mut Variables) {
-    let declares = |name: &Name| operation.variable_definitions.iter().any(|own| own.node.name.node == *name);
-    variables.retain(|name, _| declares(name));
-}
-
-/// How many pools a subscription is about as far as the viewer sees them: its state has a message for each of them.
-pub(crate) fn pools(subscription: &OperationDefinition, variables: &Variables, seen: Seen<'_>) -> u64 {
-    let filter = argument(subscription, variables, "filter").and_then(|(value, _)| value.ok());
-    // One that cannot be read is refused later.
-    let filter = OccupancyFilter::parse(filter).unwrap_or_default();
-    filter.reach(seen) as u64
-}
-
-/// An argument of a subscription, with its variables in it, and which variable that is.
-fn argument(
-    subscription: &OperationDefinition,
-    variables: &Variables,
-    name: &str,
-) -> Option<(Result<ConstValue, ()>, Option<Name>)> {
-    let root = subscription.selection_set.node.items.first()?;
-    let Selection::Field(field) = &root.node else { return None };
-    let value = field.node.get_argument(name)?.node.clone();
-    let mut variable = None;
-    let value = value.into_const_with(|name| {
-        let mut definitions = subscription.variable_definitions.iter().map(|definition| &definition.node);
-        let default = || definitions.find(|definition| definition.name.node == name)?.default_value().cloned();
-        let given = variables.get(&name).cloned().or_else(default);
-        variable = Some(name);
-        given.ok_or(())
-    });
-    Some((value, variable))
 }
 
 /// Where the client wants to go on. A variable that serves for nothing else is taken out, so that
@@ -117,21 +75,6 @@ mod tests {
         let mut variables = Variables::from_json(variables);
         let found = after(operation(&document, None).unwrap(), &mut variables, query);
         (found, variables.len())
-    }
-
-    fn sent(query: &str, name: Option<&str>, variables: serde_json::Value) -> Vec<String> {
-        let document = parse_query(query).unwrap();
-        let mut variables = Variables::from_json(variables);
-        keep_declared(operation(&document, name).unwrap(), &mut variables);
-        variables.keys().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn what_the_operation_does_not_declare_is_left_out() {
-        let document = "query A($a: Int, $b: Int) { a } query B($b: Int) { b }";
-        let variables = serde_json::json!({ "a": 1, "b": 2, "c": [3] });
-        assert_eq!(sent(document, Some("A"), variables.clone()), ["a", "b"]);
-        assert_eq!(sent(document, Some("B"), variables), ["b"]);
     }
 
     #[test]

@@ -11,13 +11,13 @@ use tavolo_schema::{
 use tavolo_store::{Store, key::Seal};
 use tavolo_subscriptions::{Cursor, Delivery, Interest, Part, Place, occupancy};
 
-use super::{OccupancyFilter, daily};
+use super::{daily, filter::OccupancyFilter};
 use crate::{
     capacity::Capacity,
+    desk::{Desk, desk, performance},
     error::{fault, forbidden},
     facility::Facility,
-    graph::{Desk, desk},
-    live::{Performance, performance},
+    performance::Performance,
     sheet::Sheet,
 };
 

@@ -15,10 +15,10 @@ use tavolo_subscriptions::{Cursor, Mark, Place};
 use tokio::sync::watch;
 
 use super::{
-    OccupancyFilter,
     changes::{OccupancyEvent, OccupancyEventKind, sealed},
+    filter::OccupancyFilter,
 };
-use crate::{capacity::Capacity, facility::Facility, graph::Desk, sheet::Sheet};
+use crate::{capacity::Capacity, desk::Desk, facility::Facility, sheet::Sheet};
 
 type Known = BTreeMap<(FacilityId, PlaceCategory), DisclosedNumbers>;
 

@@ -14,10 +14,11 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Mark, Part};
 use tokio::{sync::watch, time::sleep};
 
-use super::{GroupKey, OccupancyEventKind, OccupancyFilter, OccupancyGroup, OccupancyGrouping, Total, totals_now};
+use super::{
+    GroupKey, OccupancyEventKind, OccupancyGroup, OccupancyGrouping, Total, filter::OccupancyFilter, totals_now,
+};
 use crate::{
-    graph::{Desk, desk},
-    live::performance,
+    desk::{Desk, desk, performance},
     sheet::Sheet,
 };
 

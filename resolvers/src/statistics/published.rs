@@ -17,9 +17,9 @@ use tokio::sync::Mutex;
 
 use crate::{
     Hub,
+    desk::Desk,
     error::{bad_request, fault},
-    graph::Desk,
-    occupancy::OccupancyFilter,
+    occupancy::filter::OccupancyFilter,
 };
 
 /// Stays that are counted at a time.

@@ -13,8 +13,8 @@ use tavolo_store::statistics::Scope;
 use tavolo_subscriptions::Place;
 
 use crate::{
+    desk::Desk,
     error::{bad_request, fault},
-    graph::Desk,
 };
 
 /// Months of a period at most.

@@ -10,7 +10,7 @@ use super::{
     protocol::{Frame, ToClient},
 };
 use crate::edge::{
-    Edge,
+    state::Edge,
     streams::{Answers, Caller},
 };
 

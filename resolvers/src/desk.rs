@@ -1,0 +1,95 @@
+//! What one request, or one subscription, works with.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use async_graphql::{Context, Result, Value};
+use tavolo_schema::{DataClass, contract_name};
+use tavolo_store::Behalf;
+
+use crate::{
+    Hub, Viewer, error,
+    loaders::Loaders,
+    performance::Performance,
+    sheet::{Sheet, standing},
+};
+
+/// What one request, or one subscription, works with.
+pub(crate) struct Desk {
+    pub(crate) hub: Hub,
+    pub(crate) viewer: Viewer,
+    /// What is played, when it is a subscription.
+    pub(crate) performance: Option<Performance>,
+    /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
+    sheet: OnceLock<Arc<Sheet>>,
+    pub(crate) loaders: Loaders,
+    pub(crate) redactions: Redactions,
+}
+
+impl Desk {
+    /// What one request works with, or one part of a subscription.
+    pub(crate) fn new(hub: &Hub, viewer: Viewer, performance: Option<Performance>) -> Self {
+        let behalf = match &performance {
+            Some(performance) => Behalf::Watchers(performance.standing.organisation),
+            None => viewer.behalf(),
+        };
+        let hub = Hub { store: hub.store.on_behalf_of(behalf), ..hub.clone() };
+        Self {
+            performance,
+            sheet: OnceLock::new(),
+            loaders: Loaders::new(&hub.store),
+            redactions: Redactions::default(),
+            hub,
+            viewer,
+        }
+    }
+
+    /// The sheet of a request.
+    pub(crate) fn sheet(&self) -> &Arc<Sheet> {
+        self.sheet.get_or_init(|| self.fresh_sheet())
+    }
+
+    /// A sheet of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
+    pub(crate) fn fresh_sheet(&self) -> Arc<Sheet> {
+        Sheet::new(&self.hub, |board| match &self.performance {
+            Some(performance) => performance.standing.clone(),
+            None => standing(board, &self.viewer),
+        })
+    }
+}
+
+/// What the request works with. [`crate::Graph`] puts it there before anything is resolved.
+pub(crate) fn desk<'c>(ctx: &Context<'c>) -> &'c Arc<Desk> {
+    ctx.data_unchecked::<Arc<Desk>>()
+}
+
+/// The performance that the resolver of a subscription takes part in.
+pub(crate) fn performance<'c>(ctx: &Context<'c>) -> Result<&'c Performance> {
+    let performance = desk(ctx).performance.as_ref();
+    performance.ok_or_else(|| error::bad_request("subscriptions are not answered here"))
+}
+
+/// What was left out of one answer.
+#[derive(Debug, Default)]
+pub(crate) struct Redactions(Mutex<BTreeMap<String, DataClass>>);
+
+/// Paths named at most; the rest is only known to exist.
+const NAMED: usize = 100;
+
+impl Redactions {
+    pub(crate) fn add(&self, path: String, class: DataClass) {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if paths.len() < NAMED {
+            paths.insert(path, class);
+        }
+    }
+
+    /// Takes the record, as it stands in the response.
+    pub(crate) fn take(&self) -> Option<Value> {
+        let paths = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let entry = |(path, class): (String, DataClass)| async_graphql::value!({ "path": path, "dataClass": contract_name(class) });
+        (!paths.is_empty()).then(|| Value::List(paths.into_iter().map(entry).collect()))
+    }
+}

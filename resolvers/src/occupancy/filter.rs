@@ -1,0 +1,74 @@
+//! Which places are counted or watched.
+
+use std::sync::Arc;
+
+use async_graphql::InputObject;
+use tavolo_schema::{
+    PlaceCategory, Pool,
+    id::{FacilityId, OrganisationId},
+    publication::Cell,
+};
+use tavolo_subscriptions::Place;
+
+use crate::{Seen, sheet::Sheet};
+
+/// Which places are counted or watched.
+#[derive(InputObject, Clone, Debug, Default)]
+pub(crate) struct OccupancyFilter {
+    /// Of this facility.
+    pub(crate) facility: Option<FacilityId>,
+    /// In the municipality of this ISTAT code.
+    pub(crate) municipality: Option<String>,
+    /// Of facilities run by this organisation.
+    pub(crate) operator: Option<OrganisationId>,
+    /// Of this category.
+    pub(crate) category: Option<PlaceCategory>,
+}
+
+impl OccupancyFilter {
+    pub(super) fn wants(&self, place: &Place, category: PlaceCategory) -> bool {
+        self.category.is_none_or(|wanted| wanted == category) && self.wants_place(place)
+    }
+
+    /// Whether it is about this facility, whatever the category.
+    pub(crate) fn wants_place(&self, place: &Place) -> bool {
+        let facility = &place.facility;
+        self.facility.is_none_or(|wanted| wanted == facility.id)
+            && self.operator.is_none_or(|wanted| wanted == facility.operator)
+            && self.municipality.as_ref().is_none_or(|wanted| *wanted == facility.municipality)
+    }
+
+    /// Whether it looks closer than municipality and category, which anybody may know.
+    pub(crate) fn looks_closer(&self) -> bool {
+        self.facility.is_some() || self.operator.is_some()
+    }
+
+    /// The cell of the places it is about, when it does not look closer.
+    pub(crate) fn cell(&self) -> Cell {
+        Cell::told_of(self.municipality.clone(), self.category)
+    }
+
+    /// How many of the pools that somebody sees it is about.
+    pub(crate) fn reach(&self, seen: Seen<'_>) -> usize {
+        let wanted = |place: &Arc<Place>| {
+            let wanted = place.pools.iter().filter(|pool| self.wants(place, pool.category));
+            if seen.shows(&place.facility) { wanted.count() } else { 0 }
+        };
+        match self.facility {
+            Some(facility) => seen.board.place(facility).map_or(0, wanted),
+            None => seen.board.places(self.municipality.as_deref()).map(wanted).sum(),
+        }
+    }
+
+    /// The pools it is about, with their places; of closer looks, only those of facilities that the viewer sees.
+    pub(crate) fn pools<'s>(
+        &'s self,
+        sheet: &'s Sheet,
+        closer: bool,
+    ) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
+        let places = sheet.board.places(self.municipality.as_deref());
+        let counted = places.filter(move |place| !closer || sheet.shows(&place.facility));
+        let pools = counted.flat_map(|place| place.pools.iter().map(move |pool| (place, pool)));
+        pools.filter(|(place, pool)| self.wants(place, pool.category))
+    }
+}
