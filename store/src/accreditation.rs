@@ -1,7 +1,6 @@
 //! Accreditations: the register of permissions, and what they grant to the pools.
 
-use mongodb::bson::{self, Uuid as Binary, doc};
-use serde::{Deserialize, Serialize};
+use mongodb::bson::doc;
 use tavolo_schema::{
     Accreditation, AccreditationStatus, CategoryPlaces, Code, DateTime, Day, Grant, OccupancyCause, PlaceCategory,
     Pool,
@@ -15,64 +14,18 @@ use tavolo_schema::{
 
 use crate::{
     Perform, Stopped, StoreError,
-    document::{self, Document, Unreadable, binary, date_time, day, instant},
+    document::{binary, document, shape::plain, stored},
     transaction::Transaction,
 };
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AccreditationDoc {
-    #[serde(rename = "_id")]
-    id: Binary,
-    facility: Binary,
-    status: AccreditationStatus,
-    requested: Vec<CategoryPlaces>,
-    granted: Vec<CategoryPlaces>,
-    valid_from: Option<String>,
-    valid_until: Option<String>,
-    submitted_at: Option<bson::DateTime>,
-    decided_at: Option<bson::DateTime>,
-    act_number: Option<String>,
-    reason: Option<String>,
-    revision: i64,
-}
-
-impl Document for AccreditationDoc {
-    const COLLECTION: &'static str = "accreditations";
-    type Noun = Accreditation;
-
-    fn store(noun: &Accreditation) -> Self {
-        Self {
-            id: binary(noun.id),
-            facility: binary(noun.facility),
-            status: noun.status,
-            requested: noun.requested.clone(),
-            granted: noun.granted.clone(),
-            valid_from: noun.valid_from.map(|day| day.to_string()),
-            valid_until: noun.valid_until.map(|day| day.to_string()),
-            submitted_at: noun.submitted_at.map(instant),
-            decided_at: noun.decided_at.map(instant),
-            act_number: noun.act_number.clone(),
-            reason: noun.reason.clone(),
-            revision: noun.revision,
-        }
+document! {
+    pub(crate) AccreditationDoc of Accreditation in "accreditations" {
+        id as "_id", facility, status, requested, granted, valid_from, valid_until, submitted_at, decided_at, act_number,
+        reason, revision,
     }
-
-    fn read(self) -> Result<Accreditation, Unreadable> {
-        Ok(Accreditation {
-            id: document::id(self.id),
-            facility: document::id(self.facility),
-            status: self.status,
-            requested: self.requested,
-            granted: self.granted,
-            valid_from: self.valid_from.map(|text| day("validFrom", &text)).transpose()?,
-            valid_until: self.valid_until.map(|text| day("validUntil", &text)).transpose()?,
-            submitted_at: self.submitted_at.map(|at| date_time("submittedAt", at)).transpose()?,
-            decided_at: self.decided_at.map(|at| date_time("decidedAt", at)).transpose()?,
-            act_number: self.act_number,
-            reason: self.reason,
-            revision: self.revision,
-        })
+    indexes {
+        plain(doc! { "facility": 1 }),
+        plain(doc! { "status": 1, "validUntil": 1 }),
     }
 }
 
@@ -157,7 +110,7 @@ impl Transaction {
     async fn supersede(&mut self, new: &Accreditation, from: Day) -> Result<(), StoreError> {
         let pools = self.pools_of(new.facility).await?;
         let filter = doc! {
-            "facility": binary(new.facility), "status": { "$in": ["ACCREDITED", "SUSPENDED"] },
+            "facility": binary(new.facility), "status": { "$in": [stored(AccreditationStatus::Accredited), stored(AccreditationStatus::Suspended)] },
             "_id": { "$ne": binary(new.id) },
         };
         for mut earlier in self.find::<AccreditationDoc>(filter, doc! {}).await? {

@@ -3,13 +3,19 @@
 //! The record is the last document an act writes, so a hub that has seen it in the change feed has
 //! seen everything the act changed on the board.
 
-use mongodb::bson::{self, Uuid as Binary};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tavolo_schema::{Act, Actor, DateTime, Irregularity, Role, Standing, id::ActId};
+use mongodb::bson::doc;
+use serde::{Serialize, de::DeserializeOwned};
+use tavolo_schema::{
+    Act, Actor, DateTime, Irregularity, Role, Standing,
+    id::{ActId, OrganisationId},
+};
 
 use crate::{
     StoreError,
-    document::{Document, Unreadable, binary, date_time, id, instant},
+    document::{
+        Document, document,
+        shape::{plain_where, unique_where},
+    },
 };
 
 /// Who orders an act.
@@ -79,24 +85,31 @@ pub struct Outcome<T> {
     pub act: Option<ActId>,
 }
 
-/// The record as it is written and read.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// The record of an act.
 pub(crate) struct ActRecord {
-    #[serde(rename = "_id")]
-    id: Binary,
+    id: ActId,
     act: Act,
     subject: Option<String>,
     role: Option<Role>,
-    organisation: Option<Binary>,
-    registered_at: bson::DateTime,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<OrganisationId>,
+    registered_at: DateTime,
     key: Option<String>,
-    /// Empty when the act has no idempotency key, and when it was taken away.
-    #[serde(default)]
-    fingerprint: String,
+    /// By what the input is known again; none without a key. Empty when it was taken away.
+    fingerprint: Option<String>,
     answer: String,
     irregularities: Vec<Irregularity>,
+}
+
+document! {
+    pub(crate) ActDoc of ActRecord in "acts" {
+        id as "_id", act, subject, role, organisation, registered_at, answer, irregularities,
+    }
+    absent when none { key, fingerprint }
+    indexes {
+        // One answer for each idempotency key of a member; keys whose time is over are found.
+        unique_where(doc! { "subject": 1, "key": 1 }, doc! { "key": { "$exists": true } }),
+        plain_where(doc! { "registeredAt": 1 }, doc! { "key": { "$exists": true } }),
+    }
 }
 
 impl ActRecord {
@@ -109,20 +122,21 @@ impl ActRecord {
         fingerprint: &str,
     ) -> Result<Self, StoreError> {
         let answer = serde_json::to_string(answer)?;
-        Ok(Self { key, fingerprint: fingerprint.into(), answer, irregularities: irregularities.to_vec(), ..self })
+        let fingerprint = key.as_ref().map(|_| fingerprint.into());
+        Ok(Self { key, fingerprint, answer, irregularities: irregularities.to_vec(), ..self })
     }
 
     /// The record of an act without answer.
     pub(crate) fn new(id: ActId, act: Act, actor: &Actor, now: DateTime) -> Self {
         Self {
-            id: binary(id),
+            id,
             act,
             subject: actor.subject.clone(),
             role: actor.role,
-            organisation: actor.organisation.map(binary),
-            registered_at: instant(now),
+            organisation: actor.organisation,
+            registered_at: now,
             key: None,
-            fingerprint: String::new(),
+            fingerprint: None,
             answer: "null".into(),
             irregularities: Vec::new(),
         }
@@ -135,34 +149,20 @@ impl ActRecord {
         fingerprint: &str,
     ) -> Result<Outcome<T>, StoreError> {
         // Without a fingerprint there is nothing to compare the input with.
-        let same_input = self.fingerprint.is_empty() || self.fingerprint == fingerprint;
+        let same_input = self.fingerprint.is_none_or(|own| own.is_empty() || own == fingerprint);
         if self.act != ordered || !same_input {
             return Err(StoreError::KeyReused);
         }
         let answer = serde_json::from_str(&self.answer).map_err(|_| StoreError::Corrupt {
-            collection: ActRecord::COLLECTION,
-            id: self.act_id().encode(),
+            collection: ActDoc::COLLECTION,
+            id: self.id.encode(),
             field: "answer".into(),
         })?;
-        let act = Some(self.act_id());
+        let act = Some(self.id);
         Ok(Outcome { answer: Some(answer), irregularities: self.irregularities, act })
     }
 
-    pub(crate) fn act_id(&self) -> ActId {
-        id(self.id)
-    }
-}
-
-impl Document for ActRecord {
-    const COLLECTION: &'static str = "acts";
-    type Noun = Self;
-
-    fn store(noun: &Self) -> Self {
-        noun.clone()
-    }
-
-    fn read(self) -> Result<Self, Unreadable> {
-        date_time("registeredAt", self.registered_at)?;
-        Ok(self)
+    pub(crate) fn id(&self) -> ActId {
+        self.id
     }
 }

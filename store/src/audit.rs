@@ -18,8 +18,14 @@ use tavolo_schema::{
 };
 
 use crate::{
-    Order, Perform, Stopped, Store, StoreError, accreditation::AccreditationDoc, capacity::PoolDoc, document::binary,
-    facility::FacilityDoc, ledger::LedgerDoc, stay::StayDoc, transaction::Transaction,
+    Order, Perform, Stopped, Store, StoreError,
+    accreditation::AccreditationDoc,
+    capacity::PoolDoc,
+    document::{binary, stored},
+    facility::FacilityDoc,
+    ledger::LedgerDoc,
+    stay::StayDoc,
+    transaction::Transaction,
 };
 
 /// What keeps a pool from agreeing with its books, and what would make it agree.
@@ -215,9 +221,9 @@ impl Transaction {
         if self.by_id::<FacilityDoc>(binary(facility)).await?.is_none() {
             return Ok(None);
         }
-        let of_pool = doc! { "facility": binary(facility), "category": contract_name(category) };
+        let of_pool = doc! { "facility": binary(facility), "category": stored(category) };
         let mut open = of_pool.clone();
-        open.insert("status", contract_name(StayStatus::Open));
+        open.insert("status", stored(StayStatus::Open));
         let written = Written {
             ledger: self.find::<LedgerDoc>(of_pool, doc! { "revision": 1 }).await?,
             open_stays: i32::try_from(self.find::<StayDoc>(open, doc! {}).await?.len()).unwrap_or(i32::MAX),
@@ -257,8 +263,8 @@ impl Perform for Repair {
 /// What asks for the end of a pool's ledger and for its open stays in one command. It begins at the facility, which there
 /// is also when the ledger is empty.
 fn books_of(facility: FacilityId, category: PlaceCategory) -> Vec<Filter> {
-    let of_pool = doc! { "facility": binary(facility), "category": contract_name(category) };
-    let open = doc! { "facility": binary(facility), "status": contract_name(StayStatus::Open), "category": contract_name(category) };
+    let of_pool = doc! { "facility": binary(facility), "category": stored(category) };
+    let open = doc! { "facility": binary(facility), "status": stored(StayStatus::Open), "category": stored(category) };
     let last = vec![
         doc! { "$match": of_pool },
         doc! { "$sort": { "revision": -1 } },

@@ -1,143 +1,43 @@
 //! Pools of places: the cache beside the ledger, and the one way it changes.
 
-use mongodb::bson::{self, Bson, Document as Filter, Uuid as Binary, doc};
+use mongodb::bson::{Bson, Document as Filter, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
     Block, Code, DateTime, Day, Grant, OccupancyCause, PlaceCategory, Pool,
-    capacity::{self, BlockPlacesInput, BlockReason, Counts, InstallPlacesInput, UnblockPlacesInput},
-    contract_name,
+    capacity::{self, BlockPlacesInput, InstallPlacesInput, UnblockPlacesInput},
     id::{BlockId, FacilityId},
     ledger::{Change, Entering},
 };
 
 use crate::{
     Perform, Stopped, StoreError,
-    document::{self, Document, Unreadable, binary, date_time, day, instant},
+    document::{binary, document, embedded, instant, shape::plain, stored},
     ledger::LedgerDoc,
     transaction::Transaction,
 };
 
-#[derive(Serialize, Deserialize)]
-struct PoolKey {
-    facility: Binary,
-    category: PlaceCategory,
-}
+embedded! { Block { id, places, reason, note, from, until } }
 
-#[derive(Serialize, Deserialize)]
-struct BlockDoc {
-    id: Binary,
-    places: i32,
-    reason: BlockReason,
-    note: Option<String>,
-    from: String,
-    until: Option<String>,
-}
+embedded! { Grant { accreditation, places, valid_from, valid_until } }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GrantDoc {
-    accreditation: Binary,
-    places: i32,
-    valid_from: String,
-    valid_until: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PoolDoc {
-    #[serde(rename = "_id")]
-    key: PoolKey,
-    installed: i32,
-    blocks: Vec<BlockDoc>,
-    grants: Vec<GrantDoc>,
-    occupied: i32,
-    reserved: i32,
-    ledgered: Counts,
-    opening: Counts,
-    settled_on: String,
-    revision: i64,
-    occurred_at: bson::DateTime,
-    registered_at: bson::DateTime,
-    /// First day on which the clock alone changes the numbers, for the one who keeps time.
-    next_change: Option<String>,
-}
-
-impl Document for PoolDoc {
-    const COLLECTION: &'static str = "pools";
-    type Noun = Pool;
-
-    fn store(noun: &Pool) -> Self {
-        let block = |block: &Block| BlockDoc {
-            id: binary(block.id),
-            places: block.places,
-            reason: block.reason,
-            note: block.note.clone(),
-            from: block.from.to_string(),
-            until: block.until.map(|until| until.to_string()),
-        };
-        let grant = |grant: &Grant| GrantDoc {
-            accreditation: binary(grant.accreditation),
-            places: grant.places,
-            valid_from: grant.valid_from.to_string(),
-            valid_until: grant.valid_until.to_string(),
-        };
-        Self {
-            key: PoolKey { facility: binary(noun.facility), category: noun.category },
-            installed: noun.installed,
-            blocks: noun.blocks.iter().map(block).collect(),
-            grants: noun.grants.iter().map(grant).collect(),
-            occupied: noun.occupied,
-            reserved: noun.reserved,
-            ledgered: noun.ledgered,
-            opening: noun.opening,
-            settled_on: noun.settled_on.to_string(),
-            revision: noun.revision,
-            occurred_at: instant(noun.occurred_at),
-            registered_at: instant(noun.registered_at),
-            next_change: noun.next_change_after(noun.settled_on).map(|day| day.to_string()),
-        }
+document! {
+    pub(crate) PoolDoc of Pool in "pools" {
+        facility as "_id.facility", category as "_id.category", installed, blocks, grants, occupied, reserved, ledgered,
+        opening, settled_on, revision, occurred_at, registered_at,
     }
-
-    fn read(self) -> Result<Pool, Unreadable> {
-        let block = |block: BlockDoc| {
-            Ok(Block {
-                id: document::id(block.id),
-                places: block.places,
-                reason: block.reason,
-                note: block.note,
-                from: day("blocks.from", &block.from)?,
-                until: block.until.map(|until| day("blocks.until", &until)).transpose()?,
-            })
-        };
-        let grant = |grant: GrantDoc| {
-            Ok(Grant {
-                accreditation: document::id(grant.accreditation),
-                places: grant.places,
-                valid_from: day("grants.validFrom", &grant.valid_from)?,
-                valid_until: day("grants.validUntil", &grant.valid_until)?,
-            })
-        };
-        Ok(Pool {
-            facility: document::id(self.key.facility),
-            category: self.key.category,
-            installed: self.installed,
-            blocks: self.blocks.into_iter().map(block).collect::<Result<_, _>>()?,
-            grants: self.grants.into_iter().map(grant).collect::<Result<_, _>>()?,
-            occupied: self.occupied,
-            reserved: self.reserved,
-            ledgered: self.ledgered,
-            opening: self.opening,
-            settled_on: day("settledOn", &self.settled_on)?,
-            revision: self.revision,
-            occurred_at: date_time("occurredAt", self.occurred_at)?,
-            registered_at: date_time("registeredAt", self.registered_at)?,
-        })
+    // First day on which the clock alone changes the numbers, for the one who keeps time.
+    derived { "nextChange" => |pool: &Pool| pool.next_change_after(pool.settled_on) }
+    indexes {
+        plain(doc! { "_id.facility": 1, "_id.category": 1 }),
+        plain(doc! { "nextChange": 1 }),
+        plain(doc! { "blocks.id": 1 }),
+        plain(doc! { "_id.facility": 1, "blocks.id": 1 }),
     }
 }
 
 /// The `_id` of a pool.
 pub(crate) fn pool_key(facility: FacilityId, category: PlaceCategory) -> Bson {
-    Bson::Document(doc! { "facility": binary(facility), "category": contract_name(category) })
+    Bson::Document(doc! { "facility": stored(facility), "category": stored(category) })
 }
 
 impl Transaction {
@@ -202,7 +102,7 @@ impl Transaction {
         at: DateTime,
     ) -> Result<Vec<(DateTime, i32)>, StoreError> {
         let filter = doc! {
-            "facility": binary(pool.facility), "category": contract_name(pool.category),
+            "facility": stored(pool.facility), "category": stored(pool.category),
             "occurredAt": { "$gt": instant(at) },
         };
         let entries = self.find::<LedgerDoc>(filter, doc! {}).await?;

@@ -24,7 +24,7 @@ use tavolo_schema::{
 use crate::{
     Store, StoreError,
     accreditation::AccreditationDoc,
-    act::ActRecord,
+    act::ActDoc,
     capacity::PoolDoc,
     document::{Document, collection, read},
     facility::FacilityDoc,
@@ -165,7 +165,7 @@ const FOLLOWED: [&str; 9] = [
     MemberDoc::COLLECTION,
     PublicationDoc::COLLECTION,
     LedgerDoc::COLLECTION,
-    ActRecord::COLLECTION,
+    ActDoc::COLLECTION,
 ];
 
 /// Who has it may use the database itself: nobody outside of this file can make one. A feed keeps a connection for as
@@ -224,7 +224,7 @@ impl Store {
     }
 
     async fn latest_acts(&self, session: &mut ClientSession) -> Result<Vec<ActId>, StoreError> {
-        let mut cursor = collection::<ActRecord>(self.database())
+        let mut cursor = collection::<ActDoc>(self.database())
             .find(doc! {})
             .sort(doc! { "_id": -1 })
             .limit(LATEST_ACTS)
@@ -234,7 +234,7 @@ impl Store {
         let mut acts = Vec::new();
         let mut stream = cursor.stream(session);
         while let Some(raw) = stream.try_next().await? {
-            acts.push(read::<ActRecord>(&raw)?.act_id());
+            acts.push(read::<ActDoc>(&raw)?.id());
         }
         Ok(acts)
     }
@@ -411,7 +411,7 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             MemberDoc::COLLECTION => Some(BoardChange::Member(read::<MemberDoc>(&raw)?)),
             PublicationDoc::COLLECTION => read_publication(&raw)?.map(BoardChange::Publication),
             LedgerDoc::COLLECTION => Some(BoardChange::Entry(read::<LedgerDoc>(&raw)?)),
-            ActRecord::COLLECTION => Some(BoardChange::Act(read::<ActRecord>(&raw)?.act_id())),
+            ActDoc::COLLECTION => Some(BoardChange::Act(read::<ActDoc>(&raw)?.id())),
             _ => None,
         }),
         ("delete", _) if collection == MemberDoc::COLLECTION => {
@@ -419,10 +419,10 @@ fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
         // What an act loses with the time is nothing that the board shows.
-        ("update", None) if collection == ActRecord::COLLECTION => Ok(None),
+        ("update", None) if collection == ActDoc::COLLECTION => Ok(None),
         // Records of the past that somebody has put into an archive are still what happened.
         ("delete", _)
-            if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActRecord::COLLECTION]
+            if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActDoc::COLLECTION]
                 .contains(&collection.as_str()) =>
         {
             Ok(None)

@@ -17,9 +17,9 @@ use tavolo_schema::{
 use crate::{
     Order, Outcome, Perform, Stopped, Store, StoreError,
     accreditation::AccreditationDoc,
-    act::ActRecord,
+    act::ActDoc,
     capacity::{PoolDoc, pool_key},
-    document::{Document, binary, instant},
+    document::{Document, binary, instant, stored},
     error::DUPLICATE_KEY,
     transaction::Transaction,
 };
@@ -47,7 +47,7 @@ impl Store {
             return Ok(0);
         }
         let today = now.day().to_string();
-        let ended = doc! { "status": { "$in": ["ACCREDITED", "SUSPENDED"] }, "validUntil": { "$lt": &today } };
+        let ended = doc! { "status": { "$in": [stored(AccreditationStatus::Accredited), stored(AccreditationStatus::Suspended)] }, "validUntil": { "$lt": &today } };
         let due = doc! { "nextChange": { "$ne": null, "$lte": &today } };
         let expired: Vec<_> = self.stream::<AccreditationDoc>(ended, doc! {}).await?.collect().await;
         let due: Vec<_> = self.stream::<PoolDoc>(due, doc! {}).await?.collect().await;
@@ -80,7 +80,7 @@ impl Store {
         let old =
             doc! { "key": { "$exists": true }, "registeredAt": { "$lt": instant(now.plus_millis(-KEYS_FOR_MILLIS)) } };
         let forget = |database: Database| async move {
-            let acts = database.collection::<Filter>(ActRecord::COLLECTION);
+            let acts = database.collection::<Filter>(ActDoc::COLLECTION);
             for _ in 0..FORGOTTEN_IN_TURN {
                 let found = acts.find(old.clone()).projection(doc! { "_id": 1 }).limit(FORGOTTEN_AT_ONCE).await?;
                 let ids = found.map_ok(|act| act.get("_id").cloned().unwrap_or_default());

@@ -17,7 +17,6 @@ use crate::{
     document::{Document, Excerpt, collection, read, read_excerpt, write},
     gate::{Behalf, Connections, Figures, Gate},
     key::Key,
-    migrations::{self, SCHEMA_VERSION},
 };
 
 /// Where marks are.
@@ -33,51 +32,6 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects, demands a replica set, and brings the database to the schema this binary knows.
-    ///
-    /// # Errors
-    ///
-    /// One line for each thing that can be wrong: the address, the server, its credentials, no
-    /// replica set, a database of a newer version.
-    pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
-        let store = Self::connect(settings).await?;
-        store.migrate().await?;
-        Ok(store)
-    }
-
-    /// Brings the database to the schema this binary knows.
-    ///
-    /// # Errors
-    ///
-    /// When the database does not answer, or another process is migrating it and does not finish.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.gate.to_the_end(|database| async move { migrations::run(&database).await }).await
-    }
-
-    /// Connects to a database that a hub works on, and changes nothing of it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::connect`]; [`StoreError::NotTavolo`] when it is none, [`StoreError::OlderSchema`] when it has not been
-    /// migrated.
-    pub async fn open_existing(settings: &Settings) -> Result<Self, StoreError> {
-        let store = Self::connect(settings).await?;
-        match store.version().await? {
-            SCHEMA_VERSION => Ok(store),
-            0 => Err(StoreError::NotTavolo(settings.database.clone())),
-            found => Err(StoreError::OlderSchema { database: settings.database.clone(), found, known: SCHEMA_VERSION }),
-        }
-    }
-
-    /// The schema of the database; 0 when it is none of Tavolo.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NewerSchema`] when this binary does not know it; otherwise faults of the database.
-    pub async fn version(&self) -> Result<i32, StoreError> {
-        self.gate.command(|database| async move { migrations::version(&database).await }).await
-    }
-
     /// Connects and demands a replica set.
     ///
     /// # Errors

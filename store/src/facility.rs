@@ -1,77 +1,32 @@
 //! Facilities: the register.
 
 use mongodb::bson::{Uuid as Binary, doc};
-use serde::{Deserialize, Serialize};
 use tavolo_schema::{
-    Address, Code, Facility, FacilityType, Room,
+    Code, Facility, Room,
     facility::{self, FacilityFacts, RegisterFacilityInput, ReviseFacilityInput},
     id::{FacilityId, OrganisationId},
 };
 
 use crate::{
     Perform, Stopped, StoreError,
-    document::{self, Document, Unreadable, binary},
+    document::{
+        binary, document,
+        shape::{plain, unique},
+    },
     municipality::MunicipalityDoc,
     transaction::Transaction,
 };
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FacilityDoc {
-    #[serde(rename = "_id")]
-    id: Binary,
-    code: String,
-    name: String,
-    facility_type: FacilityType,
-    municipality: String,
-    address: Address,
-    operator: Binary,
-    holder: Binary,
-    project_code: Option<String>,
-    rooms: Vec<Room>,
-    bathrooms: Option<i32>,
-    barrier_free: bool,
-    revision: i64,
-}
-
-impl Document for FacilityDoc {
-    const COLLECTION: &'static str = "facilities";
-    type Noun = Facility;
-
-    fn store(noun: &Facility) -> Self {
-        Self {
-            id: binary(noun.id),
-            code: noun.code.clone(),
-            name: noun.name.clone(),
-            facility_type: noun.facility_type,
-            municipality: noun.municipality.clone(),
-            address: noun.address.clone(),
-            operator: binary(noun.operator),
-            holder: binary(noun.holder),
-            project_code: noun.project_code.clone(),
-            rooms: noun.rooms.clone(),
-            bathrooms: noun.bathrooms,
-            barrier_free: noun.barrier_free,
-            revision: noun.revision,
-        }
+document! {
+    pub(crate) FacilityDoc of Facility in "facilities" {
+        id as "_id", code, name, facility_type, municipality, address, operator, holder, project_code, rooms, bathrooms,
+        barrier_free, revision,
     }
-
-    fn read(self) -> Result<Facility, Unreadable> {
-        Ok(Facility {
-            id: document::id(self.id),
-            code: self.code,
-            name: self.name,
-            facility_type: self.facility_type,
-            municipality: self.municipality,
-            address: self.address,
-            operator: document::id(self.operator),
-            holder: document::id(self.holder),
-            project_code: self.project_code,
-            rooms: self.rooms,
-            bathrooms: self.bathrooms,
-            barrier_free: self.barrier_free,
-            revision: self.revision,
-        })
+    indexes {
+        unique(doc! { "code": 1 }),
+        plain(doc! { "municipality": 1, "address.street": 1, "address.number": 1 }),
+        plain(doc! { "operator": 1, "_id": 1 }),
+        plain(doc! { "operator": 1, "municipality": 1, "address.street": 1, "address.number": 1 }),
     }
 }
 

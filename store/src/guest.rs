@@ -3,172 +3,87 @@
 mod readers;
 pub(crate) mod scope;
 
-use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
-use serde::{Deserialize, Serialize};
+use mongodb::{
+    IndexModel,
+    bson::{self, Document as Filter, doc},
+};
 use tavolo_schema::{
     Code, Findings, FormerKeeper, Guest,
-    guest::{self, BirthDatePrecision, GuestFacts, HouseholdRole, LegalStatus, OutOfSight, RegisterGuestInput, Sex},
+    guest::{self, GuestFacts, OutOfSight, RegisterGuestInput},
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
     lookup::{LookedAt, MOST_FILES},
 };
 
+use self::scope::Sees;
 pub use self::{
     readers::{GuestFilter, GuestPage},
     scope::GuestScope,
 };
 use crate::{
     Perform, Stopped, StoreError,
-    document::{self, Document, Unreadable, binary, date_time, day, instant},
+    document::{
+        binary, document, embedded,
+        shape::{plain, plain_where, present},
+    },
     transaction::Transaction,
 };
 
-#[derive(Serialize, Deserialize)]
-struct FormerKeeperDoc {
-    organisation: Binary,
-    until: bson::DateTime,
-    hosted: bool,
-}
+embedded! { FormerKeeper { organisation, until, hosted } }
 
-/// Why an organisation sees a file.
-#[derive(Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Sees {
-    Keeper,
-    Holder,
-    Former,
+/// Index over a code within the files that somebody sees.
+fn seen_by(code: &str) -> IndexModel {
+    plain_where(doc! { "sight.by": 1, code: 1 }, doc! { code: { "$exists": true } })
 }
 
 /// Who sees a file by itself, and where the guest is in its eyes. Every reader within a scope begins with it, in its
 /// filter as in its index: what is not there for somebody is not looked at for somebody.
-#[derive(Serialize)]
-struct SightDoc {
-    by: Binary,
-    r#as: Sees,
-    facility: Option<Binary>,
+struct Sight {
+    by: OrganisationId,
+    why: Sees,
+    facility: Option<FacilityId>,
 }
 
-impl SightDoc {
-    /// One entry for each organisation; the file as it is now comes before the file as it was.
-    fn all(guest: &Guest) -> Vec<Self> {
-        let facility = guest.facility.map(binary);
-        let holder = guest.holder.filter(|holder| *holder != guest.custodian);
-        let formers = guest.former_keepers.iter().map(|former| former.organisation);
-        let formers = formers.filter(|former| *former != guest.custodian && Some(*former) != holder);
-        std::iter::once((guest.custodian, Sees::Keeper, facility))
-            .chain(holder.map(|holder| (holder, Sees::Holder, facility)))
-            .chain(formers.map(|former| (former, Sees::Former, None)))
-            .map(|(by, r#as, facility)| Self { by: binary(by), r#as, facility })
-            .collect()
+embedded! { Sight { by, why as "as", facility } }
+
+/// One entry for each organisation; the file as it is now comes before the file as it was.
+fn sight_of(guest: &Guest) -> Vec<Sight> {
+    let holder = guest.holder.filter(|holder| *holder != guest.custodian);
+    let formers = guest.former_keepers.iter().map(|former| former.organisation);
+    let formers = formers.filter(|former| *former != guest.custodian && Some(*former) != holder);
+    std::iter::once((guest.custodian, Sees::Keeper, guest.facility))
+        .chain(holder.map(|holder| (holder, Sees::Holder, guest.facility)))
+        .chain(formers.map(|former| (former, Sees::Former, None)))
+        .map(|(by, why, facility)| Sight { by, why, facility })
+        .collect()
+}
+
+document! {
+    pub(crate) GuestDoc of Guest in "guests" {
+        id as "_id", surname, given_names, sex, birth_date, birth_date_precision, citizenships, languages, legal_status,
+        unaccompanied_minor, special_need_documented, household, household_role, custodian, facility, holder, left_at,
+        former_keepers, registered_at,
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct GuestDoc {
-    #[serde(rename = "_id")]
-    id: Binary,
-    surname: String,
-    given_names: String,
-    sex: Sex,
-    birth_date: String,
-    birth_date_precision: BirthDatePrecision,
-    citizenships: Vec<String>,
-    languages: Vec<String>,
-    legal_status: LegalStatus,
-    unaccompanied_minor: bool,
-    special_need_documented: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tax_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cui_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vestanet_code: Option<String>,
-    household: Binary,
-    household_role: HouseholdRole,
-    custodian: Binary,
-    facility: Option<Binary>,
-    holder: Option<Binary>,
-    left_at: Option<bson::DateTime>,
-    former_keepers: Vec<FormerKeeperDoc>,
-    /// What a query asks for; what it says is derived from the fields above.
-    #[serde(skip_deserializing)]
-    sight: Vec<SightDoc>,
-    registered_at: bson::DateTime,
-    /// By which the same person is recognised, see [`Guest::likeness`].
-    likeness: String,
-}
-
-impl Document for GuestDoc {
-    const COLLECTION: &'static str = "guests";
-    type Noun = Guest;
-
-    fn store(noun: &Guest) -> Self {
-        let former = |former: &FormerKeeper| FormerKeeperDoc {
-            organisation: binary(former.organisation),
-            until: instant(former.until),
-            hosted: former.hosted,
-        };
-        Self {
-            id: binary(noun.id),
-            surname: noun.surname.clone(),
-            given_names: noun.given_names.clone(),
-            sex: noun.sex,
-            birth_date: noun.birth_date.to_string(),
-            birth_date_precision: noun.birth_date_precision,
-            citizenships: noun.citizenships.clone(),
-            languages: noun.languages.clone(),
-            legal_status: noun.legal_status,
-            unaccompanied_minor: noun.unaccompanied_minor,
-            special_need_documented: noun.special_need_documented,
-            tax_code: noun.tax_code.clone(),
-            cui_code: noun.cui_code.clone(),
-            vestanet_code: noun.vestanet_code.clone(),
-            household: binary(noun.household),
-            household_role: noun.household_role,
-            custodian: binary(noun.custodian),
-            facility: noun.facility.map(binary),
-            holder: noun.holder.map(binary),
-            left_at: noun.left_at.map(instant),
-            former_keepers: noun.former_keepers.iter().map(former).collect(),
-            sight: SightDoc::all(noun),
-            registered_at: instant(noun.registered_at),
-            likeness: noun.likeness(),
-        }
-    }
-
-    fn read(self) -> Result<Guest, Unreadable> {
-        let former = |former: FormerKeeperDoc| {
-            Ok(FormerKeeper {
-                organisation: document::id(former.organisation),
-                until: date_time("formerKeepers.until", former.until)?,
-                hosted: former.hosted,
-            })
-        };
-        Ok(Guest {
-            id: document::id(self.id),
-            surname: self.surname,
-            given_names: self.given_names,
-            sex: self.sex,
-            birth_date: day("birthDate", &self.birth_date)?,
-            birth_date_precision: self.birth_date_precision,
-            citizenships: self.citizenships,
-            languages: self.languages,
-            legal_status: self.legal_status,
-            unaccompanied_minor: self.unaccompanied_minor,
-            special_need_documented: self.special_need_documented,
-            tax_code: self.tax_code,
-            cui_code: self.cui_code,
-            vestanet_code: self.vestanet_code,
-            household: document::id(self.household),
-            household_role: self.household_role,
-            custodian: document::id(self.custodian),
-            facility: self.facility.map(document::id),
-            holder: self.holder.map(document::id),
-            left_at: self.left_at.map(|at| date_time("leftAt", at)).transpose()?,
-            former_keepers: self.former_keepers.into_iter().map(former).collect::<Result<_, _>>()?,
-            as_of: None,
-            registered_at: date_time("registeredAt", self.registered_at)?,
-        })
+    absent when none { tax_code, cui_code, vestanet_code }
+    // What queries ask for: who sees the file, and by what the same person is recognised.
+    derived { "sight" => sight_of, "likeness" => Guest::likeness }
+    not kept { as_of: None }
+    indexes {
+        present("taxCode"),
+        present("cuiCode"),
+        present("vestanetCode"),
+        plain(doc! { "likeness": 1 }),
+        plain(doc! { "household": 1 }),
+        plain(doc! { "facility": 1, "_id": 1 }),
+        plain(doc! { "surname": 1 }),
+        // Those for whoever does not see every file begin with who asks.
+        plain(doc! { "sight.by": 1, "_id": 1 }),
+        plain(doc! { "sight.by": 1, "sight.facility": 1, "_id": 1 }),
+        plain(doc! { "sight.by": 1, "surname": 1 }),
+        plain(doc! { "sight.by": 1, "household": 1 }),
+        plain(doc! { "sight.by": 1, "likeness": 1 }),
+        seen_by("taxCode"),
+        seen_by("cuiCode"),
+        seen_by("vestanetCode"),
     }
 }
 

@@ -3,11 +3,11 @@
 use futures_util::TryStreamExt;
 use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
 use serde::Deserialize;
-use tavolo_schema::{Movement, PlaceCategory, capacity::Counts, contract_name, id::FacilityId};
+use tavolo_schema::{Movement, PlaceCategory, capacity::Counts, id::FacilityId};
 
 use crate::{
     Store, StoreError,
-    document::{Document, Excerpt, Unreadable, binary, date_time, id},
+    document::{Document, Excerpt, Unreadable, binary, date_time, id, stored},
     ledger::LedgerDoc,
 };
 
@@ -76,7 +76,7 @@ impl Store {
     pub async fn movements(&self, known: &[Known]) -> Result<Vec<Numbered>, StoreError> {
         let unknown = |pool: &Known| {
             let after = doc! { "$gt": pool.revision };
-            doc! { "facility": binary(pool.facility), "category": contract_name(pool.category), "revision": after }
+            doc! { "facility": binary(pool.facility), "category": stored(pool.category), "revision": after }
         };
         let filter = match known {
             [] => return Ok(Vec::new()),

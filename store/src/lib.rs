@@ -12,10 +12,10 @@
 //!
 //! # Adding the next noun
 //!
-//! 1. A file with its name: the `*Doc` with its conversions (`document::Document`), the readers
-//!    on [`Store`], [`Perform`] for the input of each act.
-//! 2. A numbered migration in `migrations` that creates the collection with its validator and the
-//!    index each reader needs.
+//! 1. A file with its name: its document (`document::document!`: each field once, and the index each reader needs), the
+//!    readers on [`Store`], [`Perform`] for the input of each act.
+//! 2. A step at the end of `migrations::STEPS` that gives the collection its shape, and its line in
+//!    `migrations::shapes`.
 //! 3. If it belongs on the board: write it by insert and replace only (so that change events carry
 //!    the whole document), and add it to [`changes`].
 //! 4. If it is personal: never on the board; a reader that takes many keys, for a loader.

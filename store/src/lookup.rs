@@ -2,79 +2,60 @@
 
 mod taking;
 
-use mongodb::bson::{self, Document as Filter, Uuid as Binary, doc};
-use serde::{Deserialize, Serialize};
+use mongodb::{
+    IndexModel,
+    bson::{Document as Filter, doc},
+};
 use tavolo_schema::{
-    Act, Actor, Code, DataClass, Lookup, Party, Role, Standing,
+    Act, Actor, DataClass, DateTime, Lookup, Party, Standing,
     id::{GuestId, LookupId, OrganisationId},
     lookup::LookedAt,
 };
 
 use crate::{
     Store, StoreError,
-    document::{self, Document, Unreadable, binary, date_time, instant},
+    document::{Document, Fields, Found, Stored, Unreadable, binary, embedded, shape::plain},
     page::KeyPage,
 };
 
-#[derive(Serialize, Deserialize)]
-struct FileDoc {
-    guest: Binary,
-    keeper: Binary,
-    found: Vec<Code>,
-    told: Vec<Binary>,
-}
+embedded! { LookedAt { guest, keeper, found, told } }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LookupDoc {
-    #[serde(rename = "_id")]
-    id: Binary,
-    act: Act,
-    subject: Option<String>,
-    role: Option<Role>,
-    organisation: Option<Binary>,
-    at: bson::DateTime,
-    found: Vec<Code>,
-    files: Vec<FileDoc>,
-}
+pub(crate) struct LookupDoc;
 
 impl Document for LookupDoc {
     const COLLECTION: &'static str = "lookups";
     type Noun = Lookup;
 
-    fn store(noun: &Lookup) -> Self {
-        let file = |file: &LookedAt| FileDoc {
-            guest: binary(file.guest),
-            keeper: binary(file.keeper),
-            found: file.found.clone(),
-            told: file.told.iter().map(|organisation| binary(*organisation)).collect(),
-        };
-        Self {
-            id: binary(noun.id),
-            act: noun.act,
-            subject: noun.actor.subject.clone(),
-            role: noun.actor.role,
-            organisation: noun.actor.organisation.map(binary),
-            at: instant(noun.at),
-            found: noun.found.clone(),
-            files: noun.files.iter().map(file).collect(),
-        }
+    fn demanded() -> Vec<(&'static str, Option<&'static str>)> {
+        vec![("act", Act::KIND), ("at", DateTime::KIND), ("found", Some("array")), ("files", Some("array"))]
     }
 
-    fn read(self) -> Result<Lookup, Unreadable> {
-        let file = |file: FileDoc| LookedAt {
-            guest: document::id(file.guest),
-            keeper: document::id(file.keeper),
-            found: file.found,
-            told: file.told.into_iter().map(document::id).collect(),
-        };
+    fn indexes() -> Vec<IndexModel> {
+        vec![plain(doc! { "files.told": 1, "_id": 1 }), plain(doc! { "files.guest": 1, "_id": 1 })]
+    }
+
+    fn store(noun: &Lookup) -> Filter {
+        let mut fields = Fields::default();
+        fields.put("_id", &noun.id);
+        fields.put("act", &noun.act);
+        fields.put("subject", &noun.actor.subject);
+        fields.put("role", &noun.actor.role);
+        fields.put("organisation", &noun.actor.organisation);
+        fields.put("at", &noun.at);
+        fields.put("found", &noun.found);
+        fields.put("files", &noun.files);
+        fields.into_document()
+    }
+
+    fn read(found: Found<'_>) -> Result<Lookup, Unreadable> {
+        let (subject, role) = (found.take("subject")?, found.take("role")?);
         Ok(Lookup {
-            id: document::id(self.id),
-            act: self.act,
-            actor: Actor { subject: self.subject, role: self.role, organisation: self.organisation.map(document::id) },
-            at: date_time("at", self.at)?,
-            found: self.found,
-            files: self.files.into_iter().map(file).collect(),
+            id: found.take("_id")?,
+            act: found.take("act")?,
+            actor: Actor { subject, role, organisation: found.take("organisation")? },
+            at: found.take("at")?,
+            found: found.take("found")?,
+            files: found.take("files")?,
         })
     }
 }

@@ -1,34 +1,15 @@
 //! Members: the roster of who may sit at the table, and as what.
 
-use mongodb::bson::{Uuid as Binary, doc};
-use serde::{Deserialize, Serialize};
-use tavolo_schema::{Member, Role};
+use mongodb::bson::doc;
+use tavolo_schema::Member;
 
 use crate::{
     Store, StoreError,
-    document::{self, Document, Unreadable, binary, collection},
+    document::{collection, document},
 };
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct MemberDoc {
-    #[serde(rename = "_id")]
-    subject: String,
-    role: Role,
-    organisation: Binary,
-}
-
-impl Document for MemberDoc {
-    const COLLECTION: &'static str = "members";
-    type Noun = Member;
-
-    fn store(noun: &Member) -> Self {
-        Self { subject: noun.subject.clone(), role: noun.role, organisation: binary(noun.organisation) }
-    }
-
-    fn read(self) -> Result<Member, Unreadable> {
-        Ok(Member { subject: self.subject, role: self.role, organisation: document::id(self.organisation) })
-    }
+document! {
+    pub(crate) MemberDoc of Member in "members" { subject as "_id", role, organisation }
 }
 
 impl Store {

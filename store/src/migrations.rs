@@ -14,14 +14,28 @@ use std::{
 
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
-    Collection, Database, IndexModel,
+    Collection, Database,
     bson::{Bson, DateTime, Document as Filter, Uuid, doc},
-    options::{CommitQuorum, IndexOptions, ReturnDocument},
+    options::ReturnDocument,
 };
 
 use crate::{
-    StoreError,
+    Settings, Store, StoreError,
+    accreditation::AccreditationDoc,
+    act::ActDoc,
+    capacity::PoolDoc,
+    document::shape::{create_indexes, plain, shape},
     error::{DUPLICATE_KEY, INDEX_NOT_FOUND, command_code, write_code},
+    facility::FacilityDoc,
+    guest::GuestDoc,
+    ledger::LedgerDoc,
+    lookup::LookupDoc,
+    member::MemberDoc,
+    municipality::MunicipalityDoc,
+    organisation::OrganisationDoc,
+    publication::PublicationDoc,
+    statistics_table::StatisticsTableDoc,
+    stay::StayDoc,
 };
 
 /// A migration. It can be run again from any point at which it was interrupted.
@@ -33,7 +47,7 @@ struct Step {
 
 /// Every migration, in order.
 const STEPS: &[Step] = &[
-    Step { what: "collections, their validators and indexes", run: |database| foundation(database).boxed() },
+    Step { what: "collections, their validators and indexes", run: |database| shapes(database).boxed() },
     Step { what: "indexes by time, for exports and statistics", run: |database| time(database).boxed() },
     Step { what: "who sees a file, and the looks at files", run: |database| custody::run(database).boxed() },
     Step { what: "fingerprints of inputs, with a key", run: |database| fingerprints::run(database).boxed() },
@@ -41,10 +55,58 @@ const STEPS: &[Step] = &[
     Step { what: "published totals, and what a day began with", run: |database| publications(database).boxed() },
     Step { what: "the order of entries of one instant", run: |database| order_within_an_instant(database).boxed() },
     Step { what: "protected places published apart", run: |database| protected_apart::run(database).boxed() },
+    Step { what: "validators that demand every field", run: |database| shapes(database).boxed() },
 ];
 
 /// The version this binary brings a database to.
 pub const SCHEMA_VERSION: i32 = STEPS.len() as i32;
+
+impl Store {
+    /// Connects, demands a replica set, and brings the database to the schema this binary knows.
+    ///
+    /// # Errors
+    ///
+    /// One line for each thing that can be wrong: the address, the server, its credentials, no
+    /// replica set, a database of a newer version.
+    pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let store = Self::connect(settings).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Brings the database to the schema this binary knows.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or another process is migrating it and does not finish.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.gate().to_the_end(|database| async move { run(&database).await }).await
+    }
+
+    /// Connects to a database that a hub works on, and changes nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::connect`]; [`StoreError::NotTavolo`] when it is none, [`StoreError::OlderSchema`] when it has not been
+    /// migrated.
+    pub async fn open_existing(settings: &Settings) -> Result<Self, StoreError> {
+        let store = Self::connect(settings).await?;
+        match store.version().await? {
+            SCHEMA_VERSION => Ok(store),
+            0 => Err(StoreError::NotTavolo(settings.database.clone())),
+            found => Err(StoreError::OlderSchema { database: settings.database.clone(), found, known: SCHEMA_VERSION }),
+        }
+    }
+
+    /// The schema of the database; 0 when it is none of Tavolo.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NewerSchema`] when this binary does not know it; otherwise faults of the database.
+    pub async fn version(&self) -> Result<i32, StoreError> {
+        self.gate().command(|database| async move { version(&database).await }).await
+    }
+}
 
 /// A process that has not renewed its lock for so long is taken for dead.
 const LEASE: Duration = Duration::from_secs(60);
@@ -133,128 +195,29 @@ async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
     }
 }
 
-/// The collections of the foundation, with their validators and the index each reader needs.
-async fn foundation(database: &Database) -> Result<(), StoreError> {
-    let collections = [
-        ("municipalities", FieldsOf(&[("name", "string"), ("postalCode", "string"), ("province", "string")]), vec![]),
-        (
-            "organisations",
-            FieldsOf(&[("name", "string"), ("kind", "string"), ("revision", "long")]),
-            vec![present("taxCode")],
-        ),
-        ("members", FieldsOf(&[("role", "string"), ("organisation", "binData")]), vec![]),
-        (
-            "facilities",
-            FieldsOf(&[
-                ("code", "string"),
-                ("name", "string"),
-                ("municipality", "string"),
-                ("address", "object"),
-                ("operator", "binData"),
-                ("holder", "binData"),
-                ("rooms", "array"),
-                ("revision", "long"),
-            ]),
-            vec![
-                unique(doc! { "code": 1 }),
-                plain(doc! { "municipality": 1, "address.street": 1, "address.number": 1 }),
-            ],
-        ),
-        (
-            "pools",
-            FieldsOf(&[
-                ("installed", "int"),
-                ("occupied", "int"),
-                ("reserved", "int"),
-                ("blocks", "array"),
-                ("grants", "array"),
-                ("ledgered", "object"),
-                ("revision", "long"),
-            ]),
-            vec![
-                plain(doc! { "_id.facility": 1, "_id.category": 1 }),
-                plain(doc! { "nextChange": 1 }),
-                plain(doc! { "blocks.id": 1 }),
-            ],
-        ),
-        (
-            "accreditations",
-            FieldsOf(&[("facility", "binData"), ("status", "string"), ("requested", "array"), ("granted", "array")]),
-            vec![plain(doc! { "facility": 1 }), plain(doc! { "status": 1, "validUntil": 1 })],
-        ),
-        (
-            "ledger",
-            FieldsOf(&[
-                ("act", "binData"),
-                ("facility", "binData"),
-                ("category", "string"),
-                ("revision", "long"),
-                ("cause", "string"),
-                ("deltas", "object"),
-                ("after", "object"),
-                ("occurredAt", "date"),
-                ("registeredAt", "date"),
-            ]),
-            vec![unique(doc! { "facility": 1, "category": 1, "revision": 1 })],
-        ),
-        (
-            "guests",
-            FieldsOf(&[
-                ("surname", "string"),
-                ("givenNames", "string"),
-                ("birthDate", "string"),
-                ("citizenships", "array"),
-                ("legalStatus", "string"),
-                ("household", "binData"),
-                ("custodian", "binData"),
-            ]),
-            vec![
-                present("taxCode"),
-                present("cuiCode"),
-                present("vestanetCode"),
-                plain(doc! { "likeness": 1 }),
-                plain(doc! { "household": 1 }),
-                plain(doc! { "custodian": 1, "_id": 1 }),
-                plain(doc! { "facility": 1, "_id": 1 }),
-                plain(doc! { "surname": 1 }),
-            ],
-        ),
-        (
-            "stays",
-            FieldsOf(&[
-                ("guest", "binData"),
-                ("facility", "binData"),
-                ("category", "string"),
-                ("status", "string"),
-                ("entryAt", "date"),
-                ("operator", "binData"),
-            ]),
-            vec![
-                only_open_stay(),
-                plain(doc! { "guest": 1, "_id": -1 }),
-                plain(doc! { "facility": 1, "_id": -1 }),
-                plain(doc! { "facility": 1, "status": 1, "_id": -1 }),
-                plain(doc! { "status": 1 }),
-            ],
-        ),
-        (
-            "acts",
-            FieldsOf(&[("act", "string"), ("registeredAt", "date"), ("answer", "string")]),
-            vec![one_answer_per_key()],
-        ),
-        ("counters", FieldsOf(&[("last", "int")]), vec![]),
-    ];
-    let existing = database.list_collection_names().await?;
-    for (name, fields, indexes) in collections {
-        let validator = fields.validator();
-        if existing.iter().any(|existing| existing == name) {
-            database.run_command(doc! { "collMod": name, "validator": validator }).await?;
-        } else {
-            database.create_collection(name).validator(validator).await?;
-        }
-        if !indexes.is_empty() {
-            create_indexes(database, name, indexes).await?;
-        }
+/// Every collection with its shape, as the documents say.
+async fn shapes(database: &Database) -> Result<(), StoreError> {
+    shape::<MunicipalityDoc>(database).await?;
+    shape::<OrganisationDoc>(database).await?;
+    shape::<MemberDoc>(database).await?;
+    shape::<FacilityDoc>(database).await?;
+    shape::<PoolDoc>(database).await?;
+    shape::<AccreditationDoc>(database).await?;
+    shape::<LedgerDoc>(database).await?;
+    shape::<GuestDoc>(database).await?;
+    shape::<StayDoc>(database).await?;
+    shape::<ActDoc>(database).await?;
+    shape::<LookupDoc>(database).await?;
+    shape::<PublicationDoc>(database).await?;
+    shape::<StatisticsTableDoc>(database).await?;
+    counters(database).await
+}
+
+/// Numbers of named series, which are no nouns.
+async fn counters(database: &Database) -> Result<(), StoreError> {
+    if !database.list_collection_names().await?.iter().any(|existing| existing == "counters") {
+        let validator = FieldsOf(&[("last", "int")]).validator();
+        database.create_collection("counters").validator(validator).await?;
     }
     Ok(())
 }
@@ -294,18 +257,6 @@ async fn order_within_an_instant(database: &Database) -> Result<(), StoreError> 
     let order = plain(doc! { "occurredAt": 1, "facility": 1, "category": 1, "revision": 1 });
     create_indexes(database, "ledger", vec![order]).await?;
     drop_unused(&ledger, "occurredAt_1__id_1").await
-}
-
-/// Creates indexes, with a majority of the members: by itself the server would wait for each that votes, also for one
-/// that is down.
-async fn create_indexes(database: &Database, name: &str, indexes: Vec<IndexModel>) -> Result<(), StoreError> {
-    for index in &indexes {
-        let keys = index.keys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        tracing::info!(collection = name, keys, "creating an index");
-    }
-    let majority = CommitQuorum::Majority;
-    database.collection::<Filter>(name).create_indexes(indexes).commit_quorum(majority).await?;
-    Ok(())
 }
 
 /// Drops an index that nothing asks by any more, unless an interrupted run has dropped it already.
@@ -387,36 +338,4 @@ impl FieldsOf {
             self.0.iter().map(|(name, kind)| ((*name).to_owned(), doc! { "bsonType": *kind }.into())).collect();
         doc! { "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } }
     }
-}
-
-fn plain(keys: Filter) -> IndexModel {
-    IndexModel::builder().keys(keys).build()
-}
-
-fn plain_where(keys: Filter, filter: Filter) -> IndexModel {
-    IndexModel::builder().keys(keys).options(IndexOptions::builder().partial_filter_expression(filter).build()).build()
-}
-
-fn unique(keys: Filter) -> IndexModel {
-    IndexModel::builder().keys(keys).options(IndexOptions::builder().unique(true).build()).build()
-}
-
-fn unique_where(keys: Filter, filter: Filter) -> IndexModel {
-    let options = IndexOptions::builder().unique(true).partial_filter_expression(filter).build();
-    IndexModel::builder().keys(keys).options(options).build()
-}
-
-/// Unique among the documents that have the field.
-fn present(field: &str) -> IndexModel {
-    unique_where(doc! { field: 1 }, doc! { field: { "$exists": true } })
-}
-
-/// A person has one open stay, whatever two hubs do at the same time.
-fn only_open_stay() -> IndexModel {
-    unique_where(doc! { "guest": 1 }, doc! { "status": "OPEN" })
-}
-
-/// A member's idempotency key has one answer.
-fn one_answer_per_key() -> IndexModel {
-    unique_where(doc! { "subject": 1, "key": 1 }, doc! { "key": { "$exists": true } })
 }

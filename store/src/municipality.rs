@@ -1,50 +1,14 @@
 //! Municipalities: reference data, loaded from the file ISTAT's lists are kept in.
 
 use mongodb::bson::doc;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tavolo_schema::Municipality;
 
-use crate::{
-    Store, StoreError,
-    document::{Document, Unreadable},
-};
+use crate::{Store, StoreError, document::document};
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct MunicipalityDoc {
-    #[serde(rename = "_id")]
-    istat_code: String,
-    name: String,
-    cadastral_code: String,
-    postal_code: String,
-    population: i32,
-    province: String,
-}
-
-impl Document for MunicipalityDoc {
-    const COLLECTION: &'static str = "municipalities";
-    type Noun = Municipality;
-
-    fn store(noun: &Municipality) -> Self {
-        Self {
-            istat_code: noun.istat_code.clone(),
-            name: noun.name.clone(),
-            cadastral_code: noun.cadastral_code.clone(),
-            postal_code: noun.postal_code.clone(),
-            population: noun.population,
-            province: noun.province.clone(),
-        }
-    }
-
-    fn read(self) -> Result<Municipality, Unreadable> {
-        Ok(Municipality {
-            istat_code: self.istat_code,
-            name: self.name,
-            cadastral_code: self.cadastral_code,
-            postal_code: self.postal_code,
-            population: self.population,
-            province: self.province,
-        })
+document! {
+    pub(crate) MunicipalityDoc of Municipality in "municipalities" {
+        istat_code as "_id", name, cadastral_code, postal_code, population, province,
     }
 }
 

@@ -4,62 +4,26 @@ use std::collections::BTreeMap;
 
 use mongodb::{
     Database,
-    bson::{self, Bson, Document as Filter, RawBsonRef, RawDocumentBuf, doc},
+    bson::{Document as Filter, RawBsonRef, RawDocumentBuf, doc},
     error::Error,
 };
-use serde::{Deserialize, Serialize};
-use tavolo_schema::{DateTime, Headcount, PlaceCategory, Precision, Publication, contract_name, publication::Cell};
+use tavolo_schema::{DateTime, Publication, publication::Cell};
 
 use crate::{
     Store, StoreError,
-    document::{Document, Unreadable, collection, date_time, instant, read, write},
+    document::{Document, Stored, collection, document, embedded, instant, read, shape::plain, write},
     error::{DUPLICATE_KEY, write_code},
 };
 
-#[derive(Clone, Serialize, Deserialize)]
-struct CellDoc {
-    municipality: Option<String>,
-    category: PlaceCategory,
-}
+embedded! { Cell { municipality, category } }
 
-#[derive(Serialize, Deserialize)]
-struct PublicationKey {
-    cell: CellDoc,
-    number: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct PublicationDoc {
-    #[serde(rename = "_id")]
-    key: PublicationKey,
-    at: bson::DateTime,
-    people: Option<Headcount>,
-    precision: Precision,
-}
-
-impl Document for PublicationDoc {
-    const COLLECTION: &'static str = "publications";
-    type Noun = Publication;
-
-    fn store(noun: &Publication) -> Self {
-        let cell = CellDoc { municipality: noun.cell.municipality.clone(), category: noun.cell.category };
-        Self {
-            key: PublicationKey { cell, number: noun.number },
-            at: instant(noun.at),
-            people: noun.people,
-            precision: noun.precision,
-        }
+document! {
+    pub(crate) PublicationDoc of Publication in "publications" {
+        cell as "_id.cell", number as "_id.number", at, people, precision,
     }
-
-    fn read(self) -> Result<Publication, Unreadable> {
-        let CellDoc { municipality, category } = self.key.cell;
-        Ok(Publication {
-            cell: Cell { municipality, category },
-            number: self.key.number,
-            at: date_time("at", self.at)?,
-            people: self.people,
-            precision: self.precision,
-        })
+    indexes {
+        plain(doc! { "_id.cell": 1, "_id.number": -1 }),
+        plain(by_time()),
     }
 }
 
@@ -71,10 +35,6 @@ pub(crate) fn read_publication(raw: &RawDocumentBuf) -> Result<Option<Publicatio
     if of_all { Ok(None) } else { read::<PublicationDoc>(raw).map(Some) }
 }
 
-fn cell(cell: &Cell) -> Bson {
-    Bson::Document(doc! { "municipality": cell.municipality.clone(), "category": contract_name(cell.category) })
-}
-
 /// The index of a cell's publications by their time.
 pub(crate) fn by_time() -> Filter {
     doc! { "_id.cell": 1, "at": -1, "_id.number": -1 }
@@ -83,7 +43,7 @@ pub(crate) fn by_time() -> Filter {
 /// The last publication of a cell until an instant.
 fn last_until(of: &Cell, at: DateTime) -> [Filter; 3] {
     [
-        doc! { "$match": { "_id.cell": cell(of), "at": { "$lte": instant(at) } } },
+        doc! { "$match": { "_id.cell": of.store(), "at": { "$lte": instant(at) } } },
         doc! { "$sort": by_time() },
         doc! { "$limit": 1 },
     ]
@@ -160,7 +120,7 @@ impl Store {
         from: DateTime,
         to: DateTime,
     ) -> Result<Vec<Publication>, StoreError> {
-        let later = doc! { "_id.cell": cell(of), "at": { "$gt": instant(from), "$lte": instant(to) } };
+        let later = doc! { "_id.cell": of.store(), "at": { "$gt": instant(from), "$lte": instant(to) } };
         let later = and([doc! { "$match": later }]);
         let mut found = self.publications_of(last_until(of, from).into_iter().chain([later]).collect()).await?;
         found.sort_unstable_by_key(|publication| publication.number);

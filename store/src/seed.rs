@@ -6,7 +6,7 @@ use tavolo_schema::{Accreditation, Act, Actor, DateTime, Facility, Guest, Ledger
 use crate::{
     Store, StoreError,
     accreditation::AccreditationDoc,
-    act::ActRecord,
+    act::{ActDoc, ActRecord},
     capacity::PoolDoc,
     document::Document,
     facility::{FacilityDoc, facility_code},
@@ -52,7 +52,7 @@ impl Store {
         self.insert_all::<AccreditationDoc>(&batch.accreditations).await?;
         self.insert_all::<PoolDoc>(&batch.pools).await?;
         self.insert_all::<LedgerDoc>(&batch.ledger).await?;
-        self.insert_all::<ActRecord>(&[ActRecord::new(act, Act::KeepTime, &Actor::system(), now)]).await
+        self.insert_all::<ActDoc>(&[ActRecord::new(act, Act::KeepTime, &Actor::system(), now)]).await
     }
 
     /// Takes so many numbers of a series at once and tells the first.

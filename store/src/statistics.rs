@@ -6,7 +6,7 @@ use futures_util::{Stream, TryStreamExt};
 use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use serde::Deserialize;
 use tavolo_schema::{
-    DateTime, LedgerEntry, PlaceCategory, Stay, contract_name,
+    DateTime, LedgerEntry, PlaceCategory, Stay,
     guest::Sex,
     id::{FacilityId, GuestId},
     statistics::Portrait,
@@ -14,7 +14,7 @@ use tavolo_schema::{
 
 use crate::{
     Store, StoreError,
-    document::{Document, Excerpt, Unreadable, binary, day, id, instant},
+    document::{Document, Excerpt, Unreadable, binary, day, id, instant, stored},
     guest::GuestDoc,
     ledger::LedgerDoc,
     stay::StayDoc,
@@ -38,7 +38,7 @@ impl Scope {
         let facilities: Vec<Binary> = self.facilities.iter().map(|id| binary(*id)).collect();
         let mut filter = doc! { "facility": { "$in": facilities } };
         if let Some(category) = self.category {
-            filter.insert("category", contract_name(category));
+            filter.insert("category", stored(category));
         }
         filter
     }
@@ -66,7 +66,7 @@ impl Excerpt for PortraitDoc {
         let portrait = Portrait {
             sex: self.sex,
             birth_date: day("birthDate", &self.birth_date)?,
-            citizenship: self.citizenships.into_iter().next().ok_or(Unreadable("citizenships"))?,
+            citizenship: self.citizenships.into_iter().next().ok_or_else(|| Unreadable("citizenships".into()))?,
         };
         Ok((id(self.id), portrait))
     }

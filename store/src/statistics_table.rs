@@ -2,115 +2,100 @@
 
 use std::collections::BTreeMap;
 
-use mongodb::Database;
-use mongodb::bson::{self, Bson, doc};
-use serde::{Deserialize, Serialize};
+use mongodb::{
+    Database,
+    bson::{Bson, RawBsonRef, doc},
+};
 use tavolo_schema::{
-    PlaceCategory,
     period::HalfYear,
     statistics_table::{Group, PublishedTable, Rows, Totals},
 };
 
 use crate::{
     Store, StoreError,
-    document::{Document, Unreadable, collection, date_time, instant, write},
+    document::{Fields, Found, Stored, Unreadable, collection, document, embedded, write},
     error::{DUPLICATE_KEY, write_code},
 };
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StatisticsTableDoc {
-    #[serde(rename = "_id")]
-    half: String,
-    made_at: bson::DateTime,
-    groups: Vec<GroupDoc>,
-    rows: RowsDoc,
+document! {
+    pub(crate) StatisticsTableDoc of PublishedTable in "statisticsTables" { half as "_id", made_at, groups, rows }
 }
 
-/// Totals; of the whole when neither category nor municipality is named.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GroupDoc {
-    category: Option<PlaceCategory>,
-    municipality: Option<String>,
-    hosted: i32,
-    person_days: i32,
-    entries: i32,
-    exits: i32,
-    monthly_entries: [i32; 6],
-    monthly_exits: [i32; 6],
+embedded! { Rows { reasons, lengths, citizenships, sexes, ages } }
+
+impl Stored for HalfYear {
+    const KIND: Option<&'static str> = Some("string");
+
+    fn store(&self) -> Bson {
+        self.to_string().into()
+    }
+
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+        stored.as_str().and_then(|name| name.parse().ok()).ok_or_else(|| Unreadable(String::new()))
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RowsDoc {
-    reasons: Vec<i32>,
-    lengths: Vec<i32>,
-    citizenships: Vec<i32>,
-    sexes: Vec<i32>,
-    ages: Vec<i32>,
+/// A list: totals with what they are of, of the whole when neither category nor municipality is named.
+impl Stored for BTreeMap<Group, Totals> {
+    const KIND: Option<&'static str> = Some("array");
+
+    fn store(&self) -> Bson {
+        self.iter().map(OfGroup::from).map(|own| own.store()).collect::<Vec<_>>().into()
+    }
+
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+        Ok(Vec::<OfGroup>::read(stored)?.into_iter().map(|OfGroup(group, totals)| (group, totals)).collect())
+    }
 }
 
-impl GroupDoc {
-    fn store((group, totals): (&Group, &Totals)) -> Self {
+/// Totals of a group.
+struct OfGroup(Group, Totals);
+
+impl From<(&Group, &Totals)> for OfGroup {
+    fn from((group, totals): (&Group, &Totals)) -> Self {
+        Self(group.clone(), totals.clone())
+    }
+}
+
+impl Stored for OfGroup {
+    const KIND: Option<&'static str> = Some("object");
+
+    fn store(&self) -> Bson {
+        let Self(group, totals) = self;
         let (category, municipality) = match group {
             Group::Whole => (None, None),
             Group::Category(category) => (Some(*category), None),
             Group::Municipality(code) => (None, Some(code.clone())),
         };
-        Self {
-            category,
-            municipality,
-            hosted: totals.hosted,
-            person_days: totals.person_days,
-            entries: totals.entries,
-            exits: totals.exits,
-            monthly_entries: totals.monthly_entries,
-            monthly_exits: totals.monthly_exits,
-        }
+        let mut fields = Fields::default();
+        fields.put("category", &category);
+        fields.put("municipality", &municipality);
+        fields.put("hosted", &totals.hosted);
+        fields.put("personDays", &totals.person_days);
+        fields.put("entries", &totals.entries);
+        fields.put("exits", &totals.exits);
+        fields.put("monthlyEntries", &totals.monthly_entries);
+        fields.put("monthlyExits", &totals.monthly_exits);
+        fields.into_document().into()
     }
 
-    fn read(self) -> Result<(Group, Totals), Unreadable> {
-        let group = match (self.category, self.municipality) {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+        let found = Found::embedded(stored)?;
+        let group = match (found.take("category")?, found.take("municipality")?) {
             (None, None) => Group::Whole,
             (Some(category), None) => Group::Category(category),
             (None, Some(code)) => Group::Municipality(code),
-            _ => return Err(Unreadable("groups")),
+            (Some(_), Some(_)) => return Err(Unreadable("municipality".into())),
         };
         let totals = Totals {
-            hosted: self.hosted,
-            person_days: self.person_days,
-            entries: self.entries,
-            exits: self.exits,
-            monthly_entries: self.monthly_entries,
-            monthly_exits: self.monthly_exits,
+            hosted: found.take("hosted")?,
+            person_days: found.take("personDays")?,
+            entries: found.take("entries")?,
+            exits: found.take("exits")?,
+            monthly_entries: found.take("monthlyEntries")?,
+            monthly_exits: found.take("monthlyExits")?,
         };
-        Ok((group, totals))
-    }
-}
-
-impl Document for StatisticsTableDoc {
-    const COLLECTION: &'static str = "statisticsTables";
-    type Noun = PublishedTable;
-
-    fn store(noun: &PublishedTable) -> Self {
-        let Rows { reasons, lengths, citizenships, sexes, ages } = noun.rows.clone();
-        Self {
-            half: noun.half.to_string(),
-            made_at: instant(noun.made_at),
-            groups: noun.groups.iter().map(GroupDoc::store).collect(),
-            rows: RowsDoc { reasons, lengths, citizenships, sexes, ages },
-        }
-    }
-
-    fn read(self) -> Result<PublishedTable, Unreadable> {
-        let RowsDoc { reasons, lengths, citizenships, sexes, ages } = self.rows;
-        Ok(PublishedTable {
-            half: self.half.parse().map_err(|()| Unreadable("_id"))?,
-            made_at: date_time("madeAt", self.made_at)?,
-            groups: self.groups.into_iter().map(GroupDoc::read).collect::<Result<_, _>>()?,
-            rows: Rows { reasons, lengths, citizenships, sexes, ages },
-        })
+        Ok(Self(group, totals))
     }
 }
 

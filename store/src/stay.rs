@@ -3,11 +3,10 @@
 mod admission;
 mod readers;
 
-use mongodb::bson::{self, Uuid as Binary, doc};
-use serde::{Deserialize, Serialize};
+use mongodb::bson::doc;
 use tavolo_schema::{
-    Code, ExitReason, OccupancyCause, PlaceCategory, Stay, StayStatus,
-    id::{OrganisationId, StayId},
+    Code, OccupancyCause, Stay, StayStatus,
+    id::StayId,
     ledger::Change,
     stay::{self, DischargeGuestInput},
 };
@@ -15,59 +14,29 @@ use tavolo_schema::{
 pub use self::readers::{StayPage, Within};
 use crate::{
     Perform, Stopped,
-    document::{self, Document, Unreadable, binary, date_time, instant},
+    document::{
+        binary, document,
+        shape::{plain, unique_where},
+        stored,
+    },
     guest::GuestDoc,
     transaction::Transaction,
 };
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StayDoc {
-    #[serde(rename = "_id")]
-    id: Binary,
-    guest: Binary,
-    facility: Binary,
-    category: PlaceCategory,
-    status: StayStatus,
-    entry_at: bson::DateTime,
-    exit_at: Option<bson::DateTime>,
-    exit_reason: Option<ExitReason>,
-    registered_at: bson::DateTime,
-    operator: Binary,
-}
-
-impl Document for StayDoc {
-    const COLLECTION: &'static str = "stays";
-    type Noun = Stay;
-
-    fn store(noun: &Stay) -> Self {
-        Self {
-            id: binary(noun.id),
-            guest: binary(noun.guest),
-            facility: binary(noun.facility),
-            category: noun.category,
-            status: noun.status,
-            entry_at: instant(noun.entry_at),
-            exit_at: noun.exit_at.map(instant),
-            exit_reason: noun.exit_reason,
-            registered_at: instant(noun.registered_at),
-            operator: binary(noun.operator),
-        }
+document! {
+    pub(crate) StayDoc of Stay in "stays" {
+        id as "_id", guest, facility, category, status, entry_at, exit_at, exit_reason, registered_at, operator,
     }
-
-    fn read(self) -> Result<Stay, Unreadable> {
-        Ok(Stay {
-            id: document::id(self.id),
-            guest: document::id(self.guest),
-            facility: document::id(self.facility),
-            category: self.category,
-            status: self.status,
-            entry_at: date_time("entryAt", self.entry_at)?,
-            exit_at: self.exit_at.map(|at| date_time("exitAt", at)).transpose()?,
-            exit_reason: self.exit_reason,
-            registered_at: date_time("registeredAt", self.registered_at)?,
-            operator: document::id::<OrganisationId>(self.operator),
-        })
+    indexes {
+        // A person has one open stay, whatever two hubs do at the same time.
+        unique_where(doc! { "guest": 1 }, doc! { "status": stored(StayStatus::Open) }),
+        plain(doc! { "guest": 1, "_id": -1 }),
+        plain(doc! { "facility": 1, "_id": -1 }),
+        plain(doc! { "facility": 1, "status": 1, "_id": -1 }),
+        plain(doc! { "facility": 1, "guest": 1, "_id": -1 }),
+        plain(doc! { "status": 1 }),
+        plain(doc! { "entryAt": 1, "_id": 1 }),
+        plain(doc! { "operator": 1, "_id": 1 }),
     }
 }
 

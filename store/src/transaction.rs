@@ -38,7 +38,7 @@ use tokio::time::Instant;
 
 use crate::{
     LookupLimits, Order, OrderedBy, Outcome, Store, StoreError,
-    act::ActRecord,
+    act::{ActDoc, ActRecord},
     document::{binary, collection},
     gate::Conversation,
     guest::scope::GuestScope,
@@ -185,7 +185,7 @@ impl Store {
         let record = ActRecord::new(transaction.id, transaction.ordered, &transaction.actor, transaction.now);
         let key = transaction.order.idempotency_key.clone();
         let record = record.answering(&answer, &irregularities, key, fingerprint)?;
-        transaction.insert::<ActRecord>(&record).await?;
+        transaction.insert::<ActDoc>(&record).await?;
         let (act, until) = (transaction.id, transaction.until);
         match transaction.commit().await {
             Err(StoreError::OutcomeUnknown) if self.was_written(act, until).await => {}
@@ -207,7 +207,7 @@ impl Store {
     /// Whether an act is in the books after all. That it is not there yet proves nothing.
     async fn was_written(&self, act: ActId, until: Instant) -> bool {
         let looked = self.gate().command_until(until.max(Instant::now() + LAST_WORD), |database| async move {
-            Ok(collection::<ActRecord>(&database).find_one(doc! { "_id": binary(act) }).await?)
+            Ok(collection::<ActDoc>(&database).find_one(doc! { "_id": binary(act) }).await?)
         });
         looked.await.is_ok_and(|found| found.is_some())
     }
@@ -236,7 +236,7 @@ impl Transaction {
             return Ok(None);
         };
         let same_key = doc! { "subject": subject, "key": key };
-        let record = self.find_one::<ActRecord>(same_key).await?;
+        let record = self.find_one::<ActDoc>(same_key).await?;
         Ok(record.map(|record| record.answer_to(self.ordered, fingerprint)))
     }
 

@@ -23,6 +23,7 @@ mod cost;
 mod costs_tell_nothing;
 mod custody;
 mod database;
+mod database_schema;
 mod deployment;
 mod disclosure;
 mod doctor;

@@ -4,13 +4,17 @@ use std::collections::HashMap;
 
 use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use tavolo_schema::{
-    Guest, contract_name,
+    Guest,
     guest::LegalStatus,
     id::{FacilityId, GuestId, HouseholdId},
 };
 
 use super::{GuestDoc, scope::GuestScope};
-use crate::{Store, StoreError, document::binary, page::KeyPage};
+use crate::{
+    Store, StoreError,
+    document::{binary, stored},
+    page::KeyPage,
+};
 
 /// Which guests a list is about.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +50,7 @@ impl GuestFilter {
             doc! { "$and": places }
         });
         if let Some(status) = self.legal_status {
-            filter.insert("legalStatus", contract_name(status));
+            filter.insert("legalStatus", stored(status));
         }
         if let Some(citizenship) = &self.citizenship {
             filter.insert("citizenships", citizenship);

@@ -1,9 +1,21 @@
 //! Whose files a viewer sees.
 
 use mongodb::bson::{Document as Filter, doc};
+use serde::{Deserialize, Serialize};
 use tavolo_schema::{DataClass, Guest, Party, Standing, id::OrganisationId};
 
-use crate::document::binary;
+use crate::document::{binary, stored, stored_by_serde};
+
+/// Why an organisation sees a file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(super) enum Sees {
+    Keeper,
+    Holder,
+    Former,
+}
+
+stored_by_serde! { "string": Sees }
 
 /// Whose files a viewer may see at all. It is part of every query, and the query's index begins with it: neither counts
 /// and pages nor the time an answer takes betray what they leave out.
@@ -46,7 +58,7 @@ impl GuestScope {
         let Self::Kept { organisation, holds } = self else { return more };
         more.insert("by", binary(organisation));
         if !holds {
-            more.insert("as", doc! { "$ne": "HOLDER" });
+            more.insert("as", doc! { "$ne": stored(Sees::Holder) });
         }
         doc! { "sight": { "$elemMatch": more } }
     }

@@ -7,8 +7,11 @@ use mongodb::{
     bson::{Bson, Document as Filter, Uuid, doc},
 };
 
-use super::{FieldsOf, also_require, create_indexes, drop_unused, plain};
-use crate::StoreError;
+use super::{FieldsOf, also_require, drop_unused};
+use crate::{
+    StoreError,
+    document::shape::{create_indexes, plain},
+};
 
 /// Files named in one command.
 const AT_ONCE: usize = 1_000;

@@ -5,8 +5,10 @@ use mongodb::{
     bson::{Document as Filter, doc},
 };
 
-use super::{create_indexes, plain_where};
-use crate::StoreError;
+use crate::{
+    StoreError,
+    document::shape::{create_indexes, plain_where},
+};
 
 /// Takes away the fingerprints that inputs could be guessed from, and lets those whose time is over be found.
 pub(super) async fn run(database: &Database) -> Result<(), StoreError> {

@@ -12,11 +12,15 @@ use mongodb::{
 };
 use tavolo_schema::{PlaceCategory, contract_name, disclosure::OTHERS};
 
-use crate::{StoreError, publication::by_time};
+use crate::{
+    StoreError,
+    document::shape::{create_indexes, plain},
+    publication::by_time,
+};
 
 pub(super) async fn run(database: &Database) -> Result<(), StoreError> {
     let publications = database.collection::<Filter>("publications");
-    super::create_indexes(database, "publications", vec![super::plain(by_time())]).await?;
+    create_indexes(database, "publications", vec![plain(by_time())]).await?;
     publications.delete_many(doc! { "_id.cell.category": null }).await?;
     let tables: Collection<Filter> = database.collection("statisticsTables");
     let mut kept = tables.find(doc! {}).await?;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 use mongodb::bson::{Document as Filter, RawDocumentBuf, Uuid as Binary, doc};
 use serde::Deserialize;
 use tavolo_schema::{
-    Stay, StayStatus, contract_name,
+    Stay, StayStatus,
     id::{FacilityId, GuestId, StayId},
 };
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::StayDoc;
 use crate::{
     Store, StoreError,
-    document::{self, Document, binary, read},
+    document::{self, Document, binary, read, stored},
     facility::FacilityDoc,
     guest::GuestDoc,
 };
@@ -151,7 +151,7 @@ impl StayPage {
         let mut wanted = doc! {};
         self.within.narrow(&mut wanted);
         if let Some(status) = self.status {
-            wanted.insert("status", contract_name(status));
+            wanted.insert("status", stored(status));
         }
         if let Some(before) = self.before {
             wanted.insert("_id", doc! { "$lt": binary(before) });
