@@ -8,7 +8,7 @@ use std::{
 
 use async_graphql::{Request, ServerError, parser::types::ExecutableDocument};
 
-use crate::{guard, scan};
+use crate::{field_order::FieldOrders, guard, scan};
 
 /// Documents that have been read lately: a client sends the same few again and again.
 #[derive(Clone, Default)]
@@ -17,8 +17,23 @@ pub(crate) struct Documents(Arc<RwLock<Generations>>);
 /// Those that came lately and those before them: what is not asked for again goes with its generation.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<String, ExecutableDocument>,
-    old: HashMap<String, ExecutableDocument>,
+    young: HashMap<String, Kept>,
+    old: HashMap<String, Kept>,
+}
+
+/// A document, with the order of the answers to its operations.
+#[derive(Clone)]
+struct Kept {
+    document: ExecutableDocument,
+    orders: Arc<FieldOrders>,
+}
+
+/// What has been read.
+pub(crate) struct Read {
+    /// The order of the answers, when it is known already.
+    pub(crate) orders: Option<Arc<FieldOrders>>,
+    /// Whether the document has to be kept.
+    pub(crate) keep: bool,
 }
 
 /// Documents of a generation at most.
@@ -27,34 +42,34 @@ const KEPT: usize = 250;
 const KEPT_BYTES: usize = 8 * 1024;
 
 impl Documents {
-    /// Reads the document of a request, unless it has been read lately, and tells whether it has to be kept.
-    pub(crate) fn read(&self, request: &mut Request) -> Result<bool, ServerError> {
+    /// Reads the document of a request, unless it has been read lately.
+    pub(crate) fn read(&self, request: &mut Request) -> Result<Read, ServerError> {
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let young = kept.young.get(&request.query);
         let (known, old) = (young.or_else(|| kept.old.get(&request.query)).cloned(), young.is_none());
         drop(kept);
         match known {
-            Some(document) => {
+            Some(Kept { document, orders }) => {
                 request.set_parsed_query(document);
-                Ok(old)
+                Ok(Read { orders: Some(orders), keep: old })
             }
             None => {
                 scan::check(&request.query, &guard::LIMITS)?;
                 request.parsed_query()?;
-                Ok(may_be_kept(&request.query))
+                Ok(Read { orders: None, keep: may_be_kept(&request.query) })
             }
         }
     }
 
     /// Keeps a document that has been read and measured.
-    pub(crate) fn keep(&self, query: String, document: ExecutableDocument) {
+    pub(crate) fn keep(&self, query: String, document: ExecutableDocument, orders: Arc<FieldOrders>) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut gone = HashMap::new();
         if kept.young.len() >= KEPT {
             let old = std::mem::take(&mut kept.young);
             gone = std::mem::replace(&mut kept.old, old);
         }
-        kept.young.insert(query, document);
+        kept.young.insert(query, Kept { document, orders });
         drop(kept);
         // Nobody waits while hundreds of documents are taken apart.
         drop(gone);
@@ -85,8 +100,10 @@ mod tests {
         let documents = Documents::default();
         let ask = |text: &str| {
             let mut request = Request::new(text);
-            if documents.read(&mut request).unwrap() {
-                documents.keep(text.into(), request.parsed_query().unwrap().clone());
+            if documents.read(&mut request).unwrap().keep {
+                let document = request.parsed_query().unwrap().clone();
+                let orders = Arc::new(FieldOrders::of(&document));
+                documents.keep(text.into(), document, orders);
             }
         };
         let knows = |text: &str| {

@@ -7,30 +7,41 @@
 use std::{cmp::Ordering, collections::HashMap};
 
 use async_graphql::{
-    Name, PathSegment, Positioned, Request, Response, Value,
+    Name, PathSegment, Positioned, Response, Value,
     indexmap::IndexMap,
-    parser::types::{FragmentDefinition, Selection, SelectionSet},
+    parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
 };
-
-use crate::request::operation;
 
 /// The fields that are selected of one object, in order, each with what is selected of its value.
 #[derive(Debug, Default)]
-pub(crate) struct FieldOrder(IndexMap<Name, Self>);
+struct FieldOrder(IndexMap<Name, Self>);
 
-impl FieldOrder {
-    /// The order of the answer to a request; none where it cannot be executed.
-    pub(crate) fn of(request: &mut Request) -> Self {
-        let mut order = Self::default();
-        let name = request.operation_name.clone();
-        if let Ok(document) = request.parsed_query()
-            && let Some(operation) = operation(document, name.as_deref())
-        {
-            order.add(&operation.selection_set.node, &document.fragments);
-        }
-        order
+/// The order of the answer to each operation of a document.
+#[derive(Debug, Default)]
+pub(crate) struct FieldOrders(Vec<(Option<Name>, FieldOrder)>);
+
+impl FieldOrders {
+    /// Those of a document.
+    pub(crate) fn of(document: &ExecutableDocument) -> Self {
+        let order = |(name, operation): (Option<&Name>, &Positioned<OperationDefinition>)| {
+            let mut order = FieldOrder::default();
+            order.add(&operation.node.selection_set.node, &document.fragments);
+            (name.cloned(), order)
+        };
+        Self(document.operations.iter().map(order).collect())
     }
 
+    /// Brings the answer to an operation into its order.
+    pub(crate) fn arrange(&self, operation: Option<&str>, response: &mut Response) {
+        let mut orders = self.0.iter();
+        let own = orders.find(|(name, _)| operation.is_none() || name.as_ref().map(Name::as_str) == operation);
+        if let Some((_, order)) = own {
+            order.arrange(response);
+        }
+    }
+}
+
+impl FieldOrder {
     /// Adds what is selected. The guard has refused fragments that spread themselves.
     fn add(&mut self, set: &SelectionSet, fragments: &HashMap<Name, Positioned<FragmentDefinition>>) {
         for item in &set.items {
@@ -50,7 +61,7 @@ impl FieldOrder {
     }
 
     /// Brings an answer into this order.
-    pub(crate) fn arrange(&self, response: &mut Response) {
+    fn arrange(&self, response: &mut Response) {
         self.arrange_value(&mut response.data);
         response.errors.sort_by(|one, other| self.compare(&one.path, &other.path));
     }
@@ -105,7 +116,7 @@ impl FieldOrder {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::{ServerError, value};
+    use async_graphql::{ServerError, parser::parse_query, value};
 
     use super::*;
 
@@ -113,7 +124,9 @@ mod tests {
         let mut response = Response::new(data);
         let errors = paths.iter().map(|path| ServerError { path: path.to_vec(), ..ServerError::new("", None) });
         response.errors = errors.collect();
-        FieldOrder::of(&mut Request::new(document)).arrange(&mut response);
+        let orders =
+            parse_query(document).map_or_else(|_| FieldOrders::default(), |document| FieldOrders::of(&document));
+        orders.arrange(None, &mut response);
         let paths = response.errors.into_iter().map(|error| error.path).collect();
         (response.data.to_string(), paths)
     }

@@ -18,9 +18,9 @@ use crate::{
     Hub, Seen, Viewer,
     contract::{self, Mutation, Query, Subscription},
     desk::Desk,
-    documents::Documents,
+    documents::{Documents, Read},
     error,
-    field_order::FieldOrder,
+    field_order::FieldOrders,
     guard,
     lists::CONTRACT,
     request::{Kind, Prepared, keep_declared, kind, operation, pools},
@@ -78,19 +78,29 @@ impl Graph {
     /// Executes a query or mutation that has been prepared.
     pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
         let desk = Arc::new(Desk::new(&self.hub, viewer, None));
-        let mut request = prepared.request.data(Arc::clone(&desk));
-        let order = FieldOrder::of(&mut request);
-        let executed = AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await;
-        complete(executed.unwrap_or_else(|_| error::panicked()), &order, &desk)
+        let Prepared { request, orders, .. } = prepared;
+        let operation = request.operation_name.clone();
+        let executed = self.schema.execute(request.data(Arc::clone(&desk)));
+        let mut response = AssertUnwindSafe(executed).catch_unwind().await.unwrap_or_else(|_| error::panicked());
+        orders.arrange(operation.as_deref(), &mut response);
+        complete(response, &desk)
     }
 
     /// Plays the part of a subscription that a desk is laid out for, and ends with it.
-    pub(crate) fn play(&self, mut request: Request, desk: &Arc<Desk>) -> BoxStream<'static, Response> {
-        let desk = Arc::clone(desk);
-        let order = FieldOrder::of(&mut request);
+    pub(crate) fn play(
+        &self,
+        request: Request,
+        orders: Arc<FieldOrders>,
+        desk: &Arc<Desk>,
+    ) -> BoxStream<'static, Response> {
+        let (desk, operation) = (Arc::clone(desk), request.operation_name.clone());
         let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
-        let executed = AssertUnwindSafe(executed).catch_unwind();
-        executed.map(move |response| complete(response.unwrap_or_else(|_| error::panicked()), &order, &desk)).boxed()
+        let answered = move |response: Result<Response, _>| {
+            let mut response = response.unwrap_or_else(|_| error::panicked());
+            orders.arrange(operation.as_deref(), &mut response);
+            complete(response, &desk)
+        };
+        AssertUnwindSafe(executed).catch_unwind().map(answered).boxed()
     }
 
     /// Tells what is wrong with a document, whatever its variables will be.
@@ -148,13 +158,14 @@ impl Graph {
         let board = self.hub.table.board();
         let standing = standing(&board, viewer);
         let seen = Seen::new(&board, &standing);
-        let keep = self.documents.read(&mut request)?;
+        let Read { orders, keep } = self.documents.read(&mut request)?;
         let name = request.operation_name.clone();
         let (query, mut variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
         let document = request.parsed_query()?;
         let cost = guard::check(document, &variables, &guard::LIMITS, seen)?;
+        let orders = orders.unwrap_or_else(|| Arc::new(FieldOrders::of(document)));
         if keep {
-            self.documents.keep(query.clone(), document.clone());
+            self.documents.keep(query.clone(), document.clone(), Arc::clone(&orders));
         }
         let kind = kind(document, name.as_deref());
         let mut messages = 1;
@@ -166,13 +177,12 @@ impl Graph {
         }
         request.query = query;
         request.variables = variables;
-        Ok(Prepared { request, kind, cost, messages })
+        Ok(Prepared { request, orders, kind, cost, messages })
     }
 }
 
-fn complete(mut response: Response, order: &FieldOrder, desk: &Desk) -> Response {
+fn complete(mut response: Response, desk: &Desk) -> Response {
     let correlation = desk.viewer.correlation.as_deref();
-    order.arrange(&mut response);
     error::cut(&mut response.errors);
     response.errors.iter_mut().for_each(|fault| error::complete(fault, correlation));
     match desk.redactions.take() {

@@ -13,7 +13,7 @@ use crate::{
     Seen,
     connection::LONGEST_PAGE,
     error::{self, ErrorCode},
-    lists::{CONTRACT, Lists, Told},
+    lists::{CONTRACT, Edge, Lists, Told},
     price::{self, ACT, Sizes, Work},
     weight::{Given, Inputs, Weight},
 };
@@ -271,16 +271,17 @@ impl<'d> Gauge<'d> {
     }
 
     fn field(&mut self, field: &'d Field, on: &'d str, level: u64) -> Result<Measure, ServerError> {
-        let name = field.name.node.as_str();
-        let below = self.selection(&field.selection_set.node, CONTRACT.leads_to(on, name), level + 1)?;
+        let edge = CONTRACT.edge(on, field.name.node.as_str());
+        let below = self.selection(&field.selection_set.node, edge.map_or("", |edge| &edge.to), level + 1)?;
+        let length = self.length(field, edge);
         let handed = field.arguments.iter().map(|(_, value)| self.inputs.weigh(&value.node));
         let handed = handed.fold(Weight::default(), Weight::and);
         let itself = Measure {
             depth: below.depth.saturating_add(1),
             width: 1,
             fields: 1,
-            cost: self.cost(field, on, below.cost, handed),
-            work: self.work(field, on, below.work),
+            cost: cost(field, edge, on, (length, below.cost), handed),
+            work: self.work(field, edge, length, below.work),
             aliases: u64::from(field.alias.is_some()),
             weight: handed,
             directives: 0,
@@ -314,36 +315,26 @@ impl<'d> Gauge<'d> {
         Measure { directives: directives.len() as u64, weight, ..Measure::default() }
     }
 
-    /// What a field costs with what is below it.
-    fn cost(&self, field: &Field, on: &str, below: Cost, handed: Weight) -> Cost {
-        let (name, price) = (field.name.node.as_str(), price(field).saturating_add(handed.price()));
-        let times = |length: u64| below.one.saturating_mul(length).saturating_add(price);
-        match CONTRACT.told(on, name) {
-            Some(Told::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),
-            Some(Told::Part { most, all }) => Cost { one: times(most), each: price, rest: below.of_all(all) },
-            Some(Told::Links(most)) => Cost::of(times(most)),
-            // An entry is irregular in as many ways as it has values.
-            None if on == root(OperationType::Mutation) => Cost::of(times(1 + handed.values / LONGEST_PAGE)),
-            None => Cost::of(times(self.length(field, on))),
-        }
-    }
-
     /// What a field asks of the database with what is below it.
-    fn work(&self, field: &Field, on: &str, below: Work) -> Work {
+    fn work(&self, field: &Field, edge: Option<&Edge>, length: u64, below: Work) -> Work {
         // The introspection asks nothing, and neither does what is below it.
-        let length = self.length(field, on);
+        let below = below.times(length);
+        let Some(asks) = edge.and_then(|edge| edge.asks) else { return below };
         let filtered = field.get_argument("filter").is_some();
         let sizes = Sizes { facilities: self.lists.facilities(), entries: &|| self.lists.entries() };
-        below.times(length).and(price::work(on, field.name.node.as_str(), filtered, length, sizes))
+        below.and(price::work(asks, filtered, length, sizes))
     }
 
     /// How often what is below a field may come.
-    fn length(&self, field: &Field, on: &str) -> u64 {
+    fn length(&self, field: &Field, edge: Option<&Edge>) -> u64 {
+        let usual = || self.lists.length(edge);
+        if field.arguments.is_empty() {
+            return usual().max(1);
+        }
         let argument = |name: &str| field.get_argument(name).map(|value| &value.node);
         let pages = ["first", "last"].into_iter().filter_map(argument).filter_map(|value| self.page(value)).max();
         let ids = || argument("ids").map(|value| self.items(value));
         let groups = || argument("groupBy").map(|value| self.groups(value));
-        let usual = || self.lists.length(on, field.name.node.as_str());
         pages.or_else(ids).or_else(groups).unwrap_or_else(usual).max(1)
     }
 
@@ -372,6 +363,20 @@ impl<'d> Gauge<'d> {
         let given = self.inputs.given(value).into_iter();
         let by = given.map(|given| if let Given::Word(by) = given { Some(by) } else { None });
         by.map(|by| self.lists.groups(by)).max().unwrap_or_else(|| self.lists.groups(None))
+    }
+}
+
+/// What a field costs with what is below it, which comes so often.
+fn cost(field: &Field, edge: Option<&Edge>, on: &str, (length, below): (u64, Cost), handed: Weight) -> Cost {
+    let price = price(field).saturating_add(handed.price());
+    let times = |length: u64| below.one.saturating_mul(length).saturating_add(price);
+    match edge.and_then(|edge| edge.told) {
+        Some(Told::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),
+        Some(Told::Part { most, all }) => Cost { one: times(most), each: price, rest: below.of_all(all) },
+        Some(Told::Links(most)) => Cost::of(times(most)),
+        // An entry is irregular in as many ways as it has values.
+        None if on == root(OperationType::Mutation) => Cost::of(times(1 + handed.values / LONGEST_PAGE)),
+        None => Cost::of(times(length)),
     }
 }
 

@@ -8,7 +8,13 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{Seen, connection::LONGEST_PAGE, contract, statistics};
+use crate::{
+    Seen,
+    connection::LONGEST_PAGE,
+    contract,
+    price::{self, Asks},
+    statistics,
+};
 use async_graphql::from_value;
 use serde::Deserialize;
 use tavolo_schema::{
@@ -60,14 +66,42 @@ pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(crate) struct Contract {
     types: HashMap<String, HashMap<String, Edge>>,
-    told: [(&'static str, &'static str, Told); 9],
 }
 
-/// Where a field leads to.
+/// What is known of a field of the contract.
 #[derive(Debug)]
-struct Edge {
-    to: String,
+pub(crate) struct Edge {
+    /// The type that it leads to.
+    pub(crate) to: String,
+    /// Whether that is in a list.
     list: bool,
+    /// How often what is below it comes when its arguments do not say it.
+    usual: Usual,
+    /// How long its list is, for a field of the introspection.
+    pub(crate) told: Option<Told>,
+    /// What it asks of the database or of the board.
+    pub(crate) asks: Option<Asks>,
+}
+
+/// How often what is below a field usually comes.
+#[derive(Clone, Copy, Debug)]
+enum Usual {
+    Times(u64),
+    OfEachMunicipality,
+}
+
+impl Usual {
+    fn of(on: &str, field: &str, to: &str, list: bool) -> Self {
+        if let Some((_, _, length)) = LISTS.iter().find(|(of, own, _)| (*of, *own) == (on, field)) {
+            return Self::Times(*length);
+        }
+        match (on, field) {
+            ("Query", "municipalities") => Self::OfEachMunicipality,
+            _ if to.ends_with(CONNECTION) => Self::Times(PAGE),
+            _ if list && !on.ends_with(CONNECTION) => Self::Times(LONGEST_PAGE),
+            _ => Self::Times(1),
+        }
+    }
 }
 
 /// How long a list of the introspection is.
@@ -96,21 +130,33 @@ impl Contract {
             ("__Type", "interfaces", links(types().map(|own| len(&own.interfaces)))),
             ("__Type", "possibleTypes", links(types().map(|own| len(&own.possible_types)))),
         ];
-        let types = schema.types.into_iter().map(|own| (own.name, edges(own.fields.unwrap_or_default())));
-        Self { types: types.collect(), told }
+        let edge = |on: &str, field: &str, to: String, list: bool| Edge {
+            usual: Usual::of(on, field, &to, list),
+            told: told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told),
+            asks: price::asks(on, field),
+            to,
+            list,
+        };
+        let edges = |own: AskedType| {
+            let fields = own.fields.unwrap_or_default().into_iter().map(|field| {
+                let (to, list) = field.kind.leads_to(false);
+                let edge = edge(&own.name, &field.name, to, list);
+                (field.name, edge)
+            });
+            let mut fields: HashMap<String, Edge> = fields.collect();
+            if own.name == "Query" {
+                // What every query has, and no type tells.
+                for (field, to) in [("__schema", "__Schema"), ("__type", "__Type")] {
+                    fields.insert(field.into(), edge("Query", field, to.into(), false));
+                }
+            }
+            (own.name, fields)
+        };
+        Self { types: schema.types.into_iter().map(edges).collect() }
     }
 
-    /// The type that a field leads to; none for a field that there is not.
-    pub(crate) fn leads_to(&self, on: &str, field: &str) -> &str {
-        match field {
-            // What every query has, and no type tells.
-            "__schema" => "__Schema",
-            "__type" => "__Type",
-            _ => self.edge(on, field).map_or("", |edge| &edge.to),
-        }
-    }
-
-    fn edge(&self, on: &str, field: &str) -> Option<&Edge> {
+    /// What is known of a field; `None` for one that there is not.
+    pub(crate) fn edge(&self, on: &str, field: &str) -> Option<&Edge> {
         self.types.get(on)?.get(field)
     }
 
@@ -120,11 +166,6 @@ impl Contract {
         self.types.iter().flat_map(|(on, fields)| {
             fields.iter().map(move |(field, edge)| (on.as_str(), field.as_str(), edge.to.as_str()))
         })
-    }
-
-    /// How long a list of the introspection is; `None` for any other field.
-    pub(crate) fn told(&self, on: &str, field: &str) -> Option<Told> {
-        self.told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told)
     }
 }
 
@@ -180,17 +221,11 @@ impl<'b> Lists<'b> {
     }
 
     /// How often what is below a field comes when its arguments do not say it.
-    pub(crate) fn length(&self, on: &str, field: &str) -> u64 {
-        if let Some((_, _, length)) = LISTS.iter().find(|(of, own, _)| (*of, *own) == (on, field)) {
-            return *length;
-        }
-        match (on, field) {
-            ("Query", "municipalities") => self.census().municipalities as u64,
-            _ => match CONTRACT.edge(on, field) {
-                Some(edge) if edge.to.ends_with(CONNECTION) => PAGE,
-                Some(edge) if edge.list && !on.ends_with(CONNECTION) => LONGEST_PAGE,
-                _ => 1,
-            },
+    pub(crate) fn length(&self, edge: Option<&Edge>) -> u64 {
+        match edge.map(|edge| edge.usual) {
+            Some(Usual::OfEachMunicipality) => self.census().municipalities as u64,
+            Some(Usual::Times(length)) => length,
+            None => 1,
         }
     }
 
@@ -219,10 +254,6 @@ fn links(lengths: impl Iterator<Item = usize>) -> Told {
 
 fn len<T>(list: &Option<Vec<T>>) -> usize {
     list.as_ref().map_or(0, Vec::len)
-}
-
-fn edges(fields: Vec<AskedField>) -> HashMap<String, Edge> {
-    fields.into_iter().map(|field| (field.name, field.kind.edge(false))).collect()
 }
 
 /// What the contract is asked.
@@ -281,11 +312,12 @@ struct AskedKind {
 }
 
 impl AskedKind {
-    fn edge(self, list: bool) -> Edge {
+    /// The type itself, and whether it is in a list.
+    fn leads_to(self, list: bool) -> (String, bool) {
         let list = list || self.kind == "LIST";
         match self.of_type {
-            Some(inner) => inner.edge(list),
-            None => Edge { to: self.name.unwrap_or_default(), list },
+            Some(inner) => inner.leads_to(list),
+            None => (self.name.unwrap_or_default(), list),
         }
     }
 }
@@ -317,24 +349,24 @@ mod tests {
             ("Facility", "name", 1),
             ("Query", "nothing", 1),
         ] {
-            assert_eq!(lists.length(on, field), length, "{on}.{field}");
+            assert_eq!(lists.length(CONTRACT.edge(on, field)), length, "{on}.{field}");
         }
     }
 
     #[test]
     fn the_contract_knows_what_the_introspection_has_to_tell() {
-        assert_eq!(CONTRACT.leads_to("Query", "__schema"), "__Schema");
-        for (on, field, _) in &CONTRACT.told {
-            assert!(CONTRACT.edge(on, field).is_some_and(|edge| edge.list), "{on}.{field}");
-        }
-        assert!(matches!(CONTRACT.told("__Schema", "types"), Some(Told::Whole(100..))));
-        assert!(matches!(CONTRACT.told("__Type", "fields"), Some(Told::Part { most: 15..=100, all: 250.. })));
-        assert!(matches!(CONTRACT.told("__Type", "possibleTypes"), Some(Told::Links(2..))));
+        assert_eq!(CONTRACT.edge("Query", "__schema").unwrap().to, "__Schema");
+        let told = |on: &str, field: &str| CONTRACT.edge(on, field).and_then(|edge| edge.told);
+        assert!(matches!(told("__Schema", "types"), Some(Told::Whole(100..))));
+        assert!(matches!(told("__Type", "fields"), Some(Told::Part { most: 15..=100, all: 250.. })));
+        assert!(matches!(told("__Type", "possibleTypes"), Some(Told::Links(2..))));
+        let told = CONTRACT.types.values().flat_map(HashMap::values).filter(|edge| edge.told.is_some());
+        assert!(told.clone().all(|edge| edge.list) && told.count() == 9);
         // Every list of the introspection that leads to something with fields is known.
         let ours = CONTRACT.types.iter().filter(|(on, _)| on.starts_with("__"));
         for (on, (field, edge)) in ours.flat_map(|(on, edges)| edges.iter().map(move |edge| (on, edge))) {
             let scalar = CONTRACT.types.get(&edge.to).is_none_or(HashMap::is_empty);
-            assert!(!edge.list || scalar || CONTRACT.told(on, field).is_some(), "{on}.{field}");
+            assert!(!edge.list || scalar || edge.told.is_some(), "{on}.{field}");
         }
     }
 }

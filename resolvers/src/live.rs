@@ -18,7 +18,7 @@ use std::{
     task::{self, Poll, ready},
 };
 
-use async_graphql::{Request, Response, Value as ConstValue};
+use async_graphql::{Response, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream, stream::BoxStream};
 use serde::Serialize;
 use tavolo_schema::{Standing, access, id::fresh, irregularity::Language};
@@ -92,7 +92,7 @@ impl Source for Programme {
         let mark = fresh(self.live.hub().clock.now()).to_string().into();
         let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
         let desk = Arc::new(Desk::new(self.live.hub(), viewer, Some(performance)));
-        let mut responses = self.live.graph.play(self.plea.request(), &desk).peekable();
+        let mut responses = self.live.graph.play(self.plea.request(), self.plea.orders(), &desk).peekable();
         // The resolver begins when it is first asked for an event.
         let first = Pin::new(&mut responses).peek();
         let mark = match futures_util::future::select(begun, first).await {
@@ -134,7 +134,7 @@ impl Live {
     pub fn watch(&self, subscription: Prepared, viewer: Viewer) -> impl Stream<Item = Answer> + Send + use<> {
         let live = self.clone();
         Watch::opening(async move {
-            let opened = Viewing::open(&live, subscription.request, viewer).await;
+            let opened = Viewing::open(&live, subscription, viewer).await;
             opened.map_or_else(Watch::refused, Watch::Open)
         })
     }
@@ -239,8 +239,8 @@ enum Sight {
 }
 
 impl Viewing {
-    async fn open(live: &Live, request: Request, viewer: Viewer) -> Result<Self, Response> {
-        let (plea, after) = Plea::read(request, &live.hub().store)
+    async fn open(live: &Live, subscription: Prepared, viewer: Viewer) -> Result<Self, Response> {
+        let (plea, after) = Plea::read(subscription, &live.hub().store)
             .map_err(|error| error::refusal(error, viewer.correlation.as_deref()))?;
         let board = live.hub().table.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));

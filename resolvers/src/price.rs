@@ -59,7 +59,7 @@ impl Work {
 
 /// What a field of the vault asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asks {
+pub(crate) enum Asks {
     /// Things by their ids, of so many kinds.
     Things(u64),
     /// A page of a list, through all of which a filter looks.
@@ -96,11 +96,13 @@ const PRICED: [(&str, &str, Asks); 17] = [
     ("Subscription", "totalsChanged", Asks::Board(TOTALS)),
 ];
 
-/// What a field asks of the database or of the board by itself, with a list of this length, by what the viewer sees.
-pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, sizes: Sizes<'_>) -> Work {
-    let Some((_, _, asks)) = PRICED.iter().find(|(of, own, _)| (*of, *own) == (on, field)) else {
-        return Work::default();
-    };
+/// What a field of the contract asks for; `None` for most.
+pub(crate) fn asks(on: &str, field: &str) -> Option<Asks> {
+    PRICED.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, asks)| *asks)
+}
+
+/// What is asked of the database or of the board, with a list of this length, by what the viewer sees.
+pub(crate) fn work(asks: Asks, filtered: bool, length: u64, sizes: Sizes<'_>) -> Work {
     let records = RECORD.saturating_mul(length);
     match asks {
         Asks::Things(kinds) => Work { once: kinds * COMMAND, each: records },
@@ -111,7 +113,7 @@ pub(crate) fn work(on: &str, field: &str, filtered: bool, length: u64, sizes: Si
         Asks::Everything => {
             Work { once: (2 * COMMAND).saturating_add((sizes.entries)().saturating_mul(STAY)), each: 0 }
         }
-        Asks::Board(times) => Work { once: sizes.facilities.saturating_mul(*times) / FACILITIES, each: 0 },
+        Asks::Board(times) => Work { once: sizes.facilities.saturating_mul(times) / FACILITIES, each: 0 },
     }
 }
 
@@ -197,14 +199,17 @@ mod tests {
     #[test]
     fn a_command_is_paid_for_once_and_its_records_as_often_as_they_come() {
         let sizes = Sizes { facilities: 512, entries: &|| 4_096 };
-        assert_eq!(work("Query", "guests", false, 20, sizes), Work { once: 300, each: 400 });
-        assert_eq!(work("Query", "guests", true, 1, sizes), Work { once: 300 + 1_024, each: 20 });
-        assert_eq!(work("GuestConnection", "totalCount", false, 1, sizes).all(), 300 + 1_024);
-        assert_eq!(work("FacilityConnection", "totalCount", false, 1, sizes), Work::default());
-        assert_eq!(work("Query", "statistics", true, 1, sizes).all(), 600 + 12 * 4_096);
-        assert_eq!(work("Query", "occupancy", false, 9, sizes).all(), 128);
-        assert_eq!(work("Subscription", "totalsChanged", false, 9, sizes).all(), 300 * 128);
-        let stays = work("Facility", "stays", false, 5, sizes);
+        let work = |on: &str, field: &str, filtered: bool, length: u64| {
+            asks(on, field).map_or_else(Work::default, |asks| super::work(asks, filtered, length, sizes))
+        };
+        assert_eq!(work("Query", "guests", false, 20), Work { once: 300, each: 400 });
+        assert_eq!(work("Query", "guests", true, 1), Work { once: 300 + 1_024, each: 20 });
+        assert_eq!(work("GuestConnection", "totalCount", false, 1).all(), 300 + 1_024);
+        assert_eq!(work("FacilityConnection", "totalCount", false, 1), Work::default());
+        assert_eq!(work("Query", "statistics", true, 1).all(), 600 + 12 * 4_096);
+        assert_eq!(work("Query", "occupancy", false, 9).all(), 128);
+        assert_eq!(work("Subscription", "totalsChanged", false, 9).all(), 300 * 128);
+        let stays = work("Facility", "stays", false, 5);
         assert_eq!(stays.times(50).all(), 300 + 50 * (100 + 5 * 20));
     }
 }

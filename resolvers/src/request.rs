@@ -1,11 +1,13 @@
 //! A request as it is read: what it does, what it asks for, and what it costs.
 
+use std::sync::Arc;
+
 use async_graphql::{
     InputType, Name, Request, Value as ConstValue, Variables,
     parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection},
 };
 
-use crate::{Seen, occupancy::filter::OccupancyFilter, weight::Weight};
+use crate::{Seen, field_order::FieldOrders, occupancy::filter::OccupancyFilter, weight::Weight};
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub(crate) fn kind(document: &ExecutableDocument, name: Option<&str>) -> Kind {
 #[derive(Debug)]
 pub struct Prepared {
     pub(crate) request: Request,
+    pub(crate) orders: Arc<FieldOrders>,
     /// What it does.
     pub kind: Kind,
     /// What it costs, as the guard measures it.

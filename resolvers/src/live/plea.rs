@@ -1,5 +1,7 @@
 //! What a subscription asks for, as it is read from its document and its variables.
 
+use std::sync::Arc;
+
 use async_graphql::{
     Request, ServerError, Value as ConstValue, Variables,
     parser::types::{ExecutableDocument, OperationDefinition},
@@ -9,7 +11,8 @@ use tavolo_subscriptions::Cursor;
 
 use crate::{
     error::{self, ErrorCode},
-    request::{argument, operation},
+    field_order::FieldOrders,
+    request::{Prepared, argument, operation},
 };
 
 /// A request that can be executed again and again.
@@ -19,11 +22,13 @@ pub(super) struct Plea {
     document: ExecutableDocument,
     pub(super) operation: Option<String>,
     pub(super) variables: Variables,
+    orders: Arc<FieldOrders>,
 }
 
 impl Plea {
     /// What a request asks for, and where its client begins.
-    pub(super) fn read(mut request: Request, store: &Store) -> Result<(Self, Option<Cursor>), ServerError> {
+    pub(super) fn read(subscription: Prepared, store: &Store) -> Result<(Self, Option<Cursor>), ServerError> {
+        let Prepared { mut request, orders, .. } = subscription;
         let document = request.parsed_query()?.clone();
         let Request { query, operation_name, mut variables, .. } = request;
         let after = operation(&document, operation_name.as_deref())
@@ -31,7 +36,11 @@ impl Plea {
             .map(|text| Cursor::open(&text, store))
             .transpose()
             .map_err(|_| error::server_error(ErrorCode::BadRequest, "after is not a cursor of this hub"))?;
-        Ok((Self { query, document, operation: operation_name, variables }, after))
+        Ok((Self { query, document, operation: operation_name, variables, orders }, after))
+    }
+
+    pub(super) fn orders(&self) -> Arc<FieldOrders> {
+        Arc::clone(&self.orders)
     }
 
     pub(super) fn request(&self) -> Request {
