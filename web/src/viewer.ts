@@ -1,4 +1,4 @@
-import type { Texts } from "./dashboard/language";
+import type { Texts } from "./dashboard/texts/it";
 import { address, credentials } from "./socket";
 
 /**

@@ -2,10 +2,9 @@
 import type { Places, Precision } from "./graph/types";
 import { isCoarse } from "./precision";
 import { en } from "./texts/en";
-import { it } from "./texts/it";
+import { it, type Texts } from "./texts/it";
 
 export type Language = "it" | "en";
-export type Texts = typeof it;
 
 export const LANGUAGES: readonly Language[] = ["it", "en"];
 

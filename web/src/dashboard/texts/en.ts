@@ -1,4 +1,4 @@
-import type { Texts } from "../language";
+import type { Texts } from "./it";
 
 /** `n` with the word in the singular or the plural. */
 const count = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;

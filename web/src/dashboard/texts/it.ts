@@ -12,6 +12,9 @@ const PARTICIPLES: Record<Measure, [one: string, many: string]> = {
   accredited: ["accreditato", "accreditati"],
 };
 
+/** `Texts` is what every language must say: the same entries as the Italian ones. */
+export type Texts = typeof it;
+
 export const it = {
   title: "Tavolo · I posti dell’accoglienza nella provincia di Crotone",
   owner: "Accoglienza di rifugiati e richiedenti asilo · Provincia di Crotone",
