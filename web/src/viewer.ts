@@ -1,3 +1,5 @@
+import type { Role, ViewerQuery } from "./dashboard/graph/contract";
+import viewerDocument from "./dashboard/graph/viewer.graphql?raw";
 import type { Texts } from "./dashboard/texts/it";
 import { address, credentials } from "./socket";
 
@@ -15,7 +17,7 @@ export interface Viewer {
 
 /** For whom the hub takes the holder of a token. */
 export interface Body {
-  role: keyof Texts["roles"];
+  role: Role;
   organisation: string;
 }
 
@@ -53,10 +55,11 @@ export async function bodyOf(root: string, token: string): Promise<Body | undefi
     const response = await fetch(address(root, "graphql"), {
       method: "POST",
       headers: { "content-type": "application/json", ...credentials(token) },
-      body: JSON.stringify({ query: "{ viewer { role organisation { name } } }" }),
+      body: JSON.stringify({ query: viewerDocument }),
     });
-    const viewer = (await response.json()).data?.viewer;
-    return viewer?.organisation && { role: viewer.role, organisation: viewer.organisation.name };
+    const { data }: { data?: ViewerQuery | null } = await response.json();
+    const viewer = data?.viewer;
+    return viewer?.organisation ? { role: viewer.role, organisation: viewer.organisation.name } : undefined;
   } catch {
     return undefined;
   }

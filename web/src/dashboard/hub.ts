@@ -5,6 +5,7 @@
 import type { Client, SubscribePayload } from "graphql-ws";
 import { CloseCode } from "graphql-ws";
 import { openSocket, UNAUTHENTICATED } from "../socket";
+import type { Document } from "./graph/documents";
 
 export type Connection =
   | { phase: "connecting" }
@@ -18,12 +19,16 @@ export type Connection =
 
 export interface Hub {
   /** Asks once. After a lost connection it is asked again, until there is an answer; a refusal is an error. */
-  ask<T>(query: string, variables?: object): Promise<T>;
+  ask<Answer, Variables>(document: Document<Answer, Variables>, variables: Variables): Promise<Answer>;
   /**
    * Follows a subscription as long as the hub is open. After a lost connection it is asked again, with the
    * variables as they are by then: a getter for `after` goes on where the last message left off.
    */
-  follow<T>(query: string, variables: object, take: (data: T) => void): void;
+  follow<Answer, Variables>(
+    document: Document<Answer, Variables>,
+    variables: Variables,
+    take: (data: Answer) => void,
+  ): void;
   close(): void;
 }
 
@@ -33,8 +38,13 @@ export function openHub(root: string, token: string | undefined, tell: (connecti
   const notify = (connection: Connection) => open && tell(connection);
   watch(socket, notify);
 
-  function subscribe<T>(query: string, variables: object, take: (data: T) => void, fail: (reason: string) => void) {
-    return socket.subscribe<T>({ query, variables } as SubscribePayload, {
+  function subscribe<Answer, Variables>(
+    query: Document<Answer, Variables>,
+    variables: Variables,
+    take: (data: Answer) => void,
+    fail: (reason: string) => void,
+  ) {
+    return socket.subscribe<Answer>({ query, variables } as SubscribePayload, {
       next({ data, errors }) {
         if (data) take(data);
         else if (errors) fail(messages(errors));
@@ -46,10 +56,10 @@ export function openHub(root: string, token: string | undefined, tell: (connecti
   }
 
   return {
-    ask: (query, variables = {}) =>
-      new Promise((answer, refuse) => subscribe(query, variables, answer, (reason) => refuse(new Error(reason)))),
-    follow: (query, variables, take) =>
-      subscribe(query, variables, take, (reason) => notify({ phase: "failed", reason })),
+    ask: (document, variables) =>
+      new Promise((answer, refuse) => subscribe(document, variables, answer, (reason) => refuse(new Error(reason)))),
+    follow: (document, variables, take) =>
+      subscribe(document, variables, take, (reason) => notify({ phase: "failed", reason })),
     close() {
       open = false;
       void socket.dispose();

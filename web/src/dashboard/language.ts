@@ -1,5 +1,6 @@
 /** The language of the page: the one chosen before, else the browser's if it is spoken here, else Italian. */
-import type { Places, Precision } from "./graph/types";
+import type { NumbersPrecision } from "./graph/contract";
+import type { Places } from "./graph/types";
 import { isCoarse } from "./precision";
 import { en } from "./texts/en";
 import { it, type Texts } from "./texts/it";
@@ -20,7 +21,7 @@ export interface Speech {
   collator: Intl.Collator;
   number(value: number): string;
   /** A number of people as it is told: "about" where it is coarse, a dash where it is not told. */
-  people(value: number | null, precision: Precision): string;
+  people(value: number | null, precision: NumbersPrecision): string;
   /** The occupancy as a percentage, told like the people it is made of; a dash when there is none. */
   rate(places: Pick<Places, "occupancyRate" | "overCapacity" | "precision">): string;
   /** Hours, minutes and seconds of an instant. */
@@ -60,7 +61,7 @@ export function speak(language: Language): Speech {
   const t = language === "it" ? it : en;
   const numbers = new Intl.NumberFormat(locale);
   const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
-  const told = (value: number | null, precision: Precision, format: Intl.NumberFormat) => {
+  const told = (value: number | null, precision: NumbersPrecision, format: Intl.NumberFormat) => {
     if (value === null) return "–";
     return isCoarse(precision) ? t.about(format.format(value)) : format.format(value);
   };

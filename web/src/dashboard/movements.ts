@@ -1,5 +1,6 @@
 /** The last movements: as the hub tells them, or for whoever is told states only, as these differ. */
-import type { Category, Cause, FacilityMessage, Municipality, Places, PoolPlaces, Totals } from "./graph/types";
+import type { OccupancyCause, PlaceCategory } from "./graph/contract";
+import type { FacilityMessage, Municipality, Places, PoolPlaces, Totals } from "./graph/types";
 import { isCoarse } from "./precision";
 
 export type Movement = FacilityMovement | DayMovement | TotalsMovement;
@@ -11,8 +12,8 @@ export interface FacilityMovement {
   at: string;
   facility: { code: string; name: string };
   municipality: string | undefined;
-  category: Category;
-  cause: Cause;
+  category: PlaceCategory;
+  cause: OccupancyCause;
   /** The places after it. */
   places: PoolPlaces;
 }
@@ -50,16 +51,13 @@ const PLACES = ["blocked", "installed", "accredited"] as const;
 
 const KEPT = 8;
 
-export function facilityMovement({ occupancyChanged: event }: FacilityMessage): FacilityMovement | undefined {
+export function facilityMovement(event: FacilityMessage): FacilityMovement | undefined {
   if (!event.cause) return undefined;
   return { kind: "facility", key: event.cursor, cause: event.cause, ...about(event) };
 }
 
 /** What the last day has changed in a pool whose places were `before` as told the day before. */
-export function dayMovement(
-  { occupancyChanged: event }: FacilityMessage,
-  before: PoolPlaces | undefined,
-): DayMovement | undefined {
+export function dayMovement(event: FacilityMessage, before: PoolPlaces | undefined): DayMovement | undefined {
   if (event.kind !== "CHANGED" || event.cause || !before) return undefined;
   const differences = differencesOf(before, event.capacity);
   if (differences.length === 0) return undefined;
@@ -68,7 +66,7 @@ export function dayMovement(
   return { kind: "day", key, differences, ...about(event) };
 }
 
-function about({ occurredAt, facility, category, capacity }: FacilityMessage["occupancyChanged"]) {
+function about({ occurredAt, facility, category, capacity }: FacilityMessage) {
   const { code, name, municipality } = facility;
   return { at: occurredAt, facility: { code, name }, municipality: municipality?.name, category, places: capacity };
 }

@@ -4,15 +4,16 @@
  * Changes come as they come; drawing happens between two frames and at most five times a second, since nobody
  * reads faster. Rows and totals are replaced, never changed in place: whoever draws compares references.
  */
-import type { Category, Facility, PoolPlaces, Totals, ViewerAnswer } from "./graph/types";
+import type { PlaceCategory } from "./graph/contract";
+import type { Facility, PoolPlaces, Totals, Viewer } from "./graph/types";
 import type { Movement } from "./movements";
 
 export interface FacilityRow extends Facility {
-  pools: ReadonlyMap<Category, PoolPlaces>;
+  pools: ReadonlyMap<PlaceCategory, PoolPlaces>;
 }
 
 export interface Data {
-  viewer?: ViewerAnswer["viewer"];
+  viewer?: Viewer;
   /** When the data are from, by the hub's clock. */
   asOf?: string;
   province?: Totals;

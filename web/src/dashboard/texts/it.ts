@@ -1,3 +1,11 @@
+import type {
+  BlockReason,
+  FacilityType,
+  NumbersPrecision,
+  OccupancyCause,
+  PlaceCategory,
+  Role,
+} from "../graph/contract";
 import type { Measure } from "../movements";
 
 /** `n` with the word in the singular or the plural. */
@@ -46,7 +54,7 @@ export const it = {
     ROUNDED: "a passi di cinque",
     BANDED: "ieri, a passi di dieci",
     WITHHELD: "persone: non detto",
-  },
+  } satisfies Record<NumbersPrecision, string>,
   whyCoarse:
     "I posti sono quelli veri. Quante persone ci sono, a chi non è degli enti del tavolo si dice all’ingrosso: a passi " +
     "di cinque dove strutture e posti sono abbastanza, altrove com’era alla fine di ieri e a passi di dieci; delle " +
@@ -76,7 +84,7 @@ export const it = {
     CENTRAL_SERVICE: "Servizio centrale",
     ANALYST: "Analista",
     PUBLIC: "Pubblico",
-  },
+  } satisfies Record<Role, string>,
 
   province: "La provincia adesso",
   provinceYesterday: "La provincia ieri",
@@ -104,7 +112,7 @@ export const it = {
     ORDINARY: "Ordinari",
     UNACCOMPANIED_MINOR: "Minori stranieri non accompagnati",
     MENTAL_HEALTH_OR_DISABILITY: "Disagio mentale o disabilità",
-  },
+  } satisfies Record<PlaceCategory, string>,
 
   municipalities: "I comuni",
   municipality: "Comune",
@@ -161,7 +169,7 @@ export const it = {
     ADMISSION: "Arrivo",
     DISCHARGE: "Uscita",
     CORRECTION: "Registro corretto",
-  },
+  } satisfies Record<OccupancyCause, string>,
 
   facilities: "Le strutture",
   facilitiesHidden: "Le singole strutture le vede chi ha un gettone: si inserisce in alto, sotto «Chi guarda».",
@@ -226,7 +234,7 @@ export const it = {
     MORE_ROOM_NEEDED: "serve più spazio",
     STAFFING: "manca il personale",
     OTHER: "altro",
-  },
+  } satisfies Record<BlockReason, string>,
   irregularities: "Irregolarità",
   irregularitiesNone: "Nessuna.",
   types: {
@@ -236,7 +244,7 @@ export const it = {
     MINORS_SEMI_AUTONOMY: "Semi-autonomia per neomaggiorenni",
     HEALTH_COMMUNITY: "Comunità per disagio mentale o sanitario",
     FAMILY_HOME: "Casa-famiglia",
-  },
+  } satisfies Record<FacilityType, string>,
 
   footer: "Questa pagina è un partecipante come gli altri: chiede solo ciò che il grafo dà a chiunque ne abbia titolo.",
   footerLinks: {

@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { h, write } from "../dom";
-import type { Precision } from "../graph/types";
+import type { NumbersPrecision } from "../graph/contract";
 import type { Speech } from "../language";
 
 export interface Point {
@@ -11,7 +11,7 @@ export interface Point {
   /** Null where it was not told. */
   occupied: number | null;
   allocable: number;
-  precision: Precision;
+  precision: NumbersPrecision;
 }
 
 const HEIGHT = 260;

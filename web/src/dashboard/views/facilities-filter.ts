@@ -1,7 +1,7 @@
 /** What the reader looks for among the facilities. */
 import { standing, today } from "../accreditation";
 import { h } from "../dom";
-import type { Category } from "../graph/types";
+import type { PlaceCategory } from "../graph/contract";
 import type { Speech } from "../language";
 import type { FacilityRow } from "../store";
 
@@ -32,7 +32,7 @@ export function facilitiesFilter({ t, language }: Speech, onChange: () => void) 
       const text = search.value.trim().toLocaleLowerCase(language);
       return (
         CONDITIONS[condition.value as Condition](row) &&
-        (category.value === "" || row.pools.has(category.value as Category)) &&
+        (category.value === "" || row.pools.has(category.value as PlaceCategory)) &&
         `${row.name} ${row.code} ${row.municipality?.name}`.toLocaleLowerCase(language).includes(text)
       );
     },

@@ -1,7 +1,7 @@
 /** A facility's row. Over-capacity and a missing accreditation are told in words, and marked. */
 import { accreditationWords, standing, today } from "../accreditation";
 import { h, mark, write } from "../dom";
-import type { Category } from "../graph/types";
+import type { PlaceCategory } from "../graph/contract";
 import type { Speech } from "../language";
 import { facilityAddress } from "../route";
 import type { FacilityRow } from "../store";
@@ -35,6 +35,6 @@ export function drawFacility({ code }: FacilityRow, speech: Speech) {
   };
 }
 
-function categoryWords(categories: Iterable<Category>, { t }: Speech): string {
+function categoryWords(categories: Iterable<PlaceCategory>, { t }: Speech): string {
   return Array.from(categories, (category) => t.categories[category]).join(", ");
 }

@@ -1,8 +1,8 @@
 /** A facility's own page: all that the viewer may see of it. */
 import { accreditationWords, standing, statusWords, today } from "../accreditation";
 import { h, mark, write } from "../dom";
-import facilityDocument from "../graph/facility.graphql?raw";
-import type { FacilityAnswer, FacilityDetails } from "../graph/types";
+import { facilityDocument } from "../graph/documents";
+import type { FacilityDetails } from "../graph/types";
 import type { Speech } from "../language";
 import type { Data, FacilityRow } from "../store";
 import { HistoryView } from "./history";
@@ -19,8 +19,8 @@ export function facilityView(desk: Desk, code: string): View {
   let known: FacilityRow | undefined;
 
   function load(): void {
-    const variables = { code, language: language.toUpperCase() };
-    desk.hub.ask<FacilityAnswer>(facilityDocument, variables).then(
+    const variables = { code, language: language.toUpperCase() as Uppercase<typeof language> };
+    desk.hub.ask(facilityDocument, variables).then(
       ({ facility }) => (facility ? show(facility) : hide(t.facilityUnknown(code))),
       ({ message }: Error) => hide(t.unanswered(message)),
     );

@@ -1,8 +1,9 @@
 /** Occupancy over time, from the ledger, and going on as the numbers change. */
 import { today } from "../accreditation";
 import { arrange, h, Keyed, mark, write } from "../dom";
-import type { HistoryAnswer, HistoryStep, Places } from "../graph/types";
-import historyDocument from "../graph/history.graphql?raw";
+import type { HistoryStep, OccupancyFilter } from "../graph/contract";
+import { historyDocument } from "../graph/documents";
+import type { Places } from "../graph/types";
 import { isMember, type Data } from "../store";
 import { chart, type Point } from "./chart";
 import type { Desk, View } from "./view";
@@ -10,8 +11,7 @@ import type { Desk, View } from "./view";
 /** Whose places the history is of. */
 export interface Subject {
   name: string;
-  /** An `OccupancyFilter`. */
-  filter?: { municipality: string } | { facility: string };
+  filter?: OccupancyFilter;
   /** Its places as they are now. */
   now(data: Data): Places | undefined;
 }
@@ -126,7 +126,7 @@ async function readHistory({ hub, speech: { t } }: Desk, { filter }: Subject, pe
   const to = Date.now();
   try {
     const variables = { filter, from: iso(to - length), to: iso(to), every };
-    const { occupancyHistory } = await hub.ask<HistoryAnswer>(historyDocument, variables);
+    const { occupancyHistory } = await hub.ask(historyDocument, variables);
     const points = (occupancyHistory ?? []).map(({ at, capacity }): Point => ({ at: Date.parse(at), ...capacity }));
     return { points, words: points.length === 0 ? t.historyEmpty : "" };
   } catch (fault) {
