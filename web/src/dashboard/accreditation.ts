@@ -1,5 +1,5 @@
 /** What is honest to say of a facility's accreditation on a day. */
-import type { Accreditation } from "./graph/types";
+import type { Accreditation, Accreditations } from "./graph/types";
 import type { Speech } from "./language";
 
 export type Standing = "inForce" | "expiring" | "missing";
@@ -17,21 +17,19 @@ export function today(): string {
   return ROMAN_DAY.format(new Date());
 }
 
-export function standing(accreditations: readonly Accreditation[], day: string): Standing {
-  const current = accreditations.find((accreditation) => inForce(accreditation, day));
+export function standing({ accreditation: current }: Pick<Accreditations, "accreditation">, day: string): Standing {
   if (!current) return "missing";
   return current.validUntil && daysBetween(day, current.validUntil) <= EXPIRES_WITHIN_DAYS ? "expiring" : "inForce";
 }
 
-/** The same in words. `accreditations` has the latest first. */
-export function accreditationWords(accreditations: readonly Accreditation[], day: string, speech: Speech): string {
-  const { t } = speech;
-  const words = t.accreditation;
-  const current = accreditations.find((accreditation) => inForce(accreditation, day));
+/** The same in words. */
+export function accreditationWords(facility: Accreditations, day: string, speech: Speech): string {
+  const words = speech.t.accreditation;
+  const { accreditation: current, accreditations } = facility;
   if (current) {
     if (!current.validUntil) return words.openEnded;
     const until = speech.day(current.validUntil);
-    return standing([current], day) === "expiring" ? words.expiring(until) : words.inForce(until);
+    return standing(facility, day) === "expiring" ? words.expiring(until) : words.inForce(until);
   }
   const latest = accreditations[0];
   return latest ? statusWords(latest, day, speech) : words.none;
@@ -44,12 +42,8 @@ export function statusWords(accreditation: Accreditation, day: string, speech: S
   if (status !== "ACCREDITED" && status !== "EXPIRED") return words[status];
   if (validFrom && validFrom > day) return words.future(speech.day(validFrom));
   if (!validUntil) return words.openEnded;
-  const expired = status === "EXPIRED" || validUntil < day;
-  return expired ? words.expired(speech.day(validUntil)) : words.inForce(speech.day(validUntil));
-}
-
-function inForce({ status, validFrom, validUntil }: Accreditation, day: string): boolean {
-  return status === "ACCREDITED" && (!validFrom || validFrom <= day) && (!validUntil || validUntil >= day);
+  const until = speech.day(validUntil);
+  return status === "EXPIRED" ? words.expired(until) : words.inForce(until);
 }
 
 function daysBetween(from: string, until: string): number {

@@ -350,6 +350,7 @@ export type FacilitiesSubscription = {
         occupancyRate: number | null;
         precision: NumbersPrecision;
       };
+      accreditation: { validUntil: string | null } | null;
       accreditations: Array<{ status: AccreditationStatus; validFrom: string | null; validUntil: string | null }>;
     };
   };
@@ -401,6 +402,7 @@ export type FacilityQuery = {
       precision: NumbersPrecision;
       blocks: Array<{ places: number; reason: BlockReason; from: string; until: string | null }>;
     }>;
+    accreditation: { validUntil: string | null } | null;
     accreditations: Array<{
       status: AccreditationStatus;
       validFrom: string | null;

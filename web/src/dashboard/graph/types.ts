@@ -22,6 +22,8 @@ export type FacilityMessage = FacilitiesSubscription["occupancyChanged"];
 /** The places of one category in one facility. */
 export type PoolPlaces = FacilityMessage["capacity"];
 export type Facility = FacilityMessage["facility"];
+/** The one in force by the hub's word, if any, and all of them, the latest first. */
+export type Accreditations = Pick<Facility, "accreditation" | "accreditations">;
 /** Its days are such as `2026-11-23`. */
 export type Accreditation = Facility["accreditations"][number];
 

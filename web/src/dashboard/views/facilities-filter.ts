@@ -11,8 +11,8 @@ const CONDITIONS = {
   all: () => true,
   free: ({ occupancy }: FacilityRow) => (occupancy.free ?? 0) > 0,
   over: ({ occupancy }: FacilityRow) => (occupancy.overCapacity ?? 0) > 0,
-  accreditation: ({ accreditations }: FacilityRow) => standing(accreditations, today()) === "missing",
-  expiring: ({ accreditations }: FacilityRow) => standing(accreditations, today()) === "expiring",
+  accreditation: (row: FacilityRow) => standing(row, today()) === "missing",
+  expiring: (row: FacilityRow) => standing(row, today()) === "expiring",
 };
 
 export function facilitiesFilter({ t, language }: Speech, onChange: () => void) {

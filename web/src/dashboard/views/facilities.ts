@@ -137,7 +137,7 @@ function sortKey(row: FacilityRow, column: Column): string | number {
 }
 
 /** How much is wrong: over-capacity first, then what the accreditation lacks. */
-function gravity({ occupancy, accreditations }: FacilityRow): number {
-  const lacking = { missing: 2, expiring: 1, inForce: 0 }[standing(accreditations, today())];
-  return (occupancy.overCapacity ?? 0) * 10 + lacking;
+function gravity(row: FacilityRow): number {
+  const lacking = { missing: 2, expiring: 1, inForce: 0 }[standing(row, today())];
+  return (row.occupancy.overCapacity ?? 0) * 10 + lacking;
 }

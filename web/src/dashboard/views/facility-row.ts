@@ -29,8 +29,8 @@ export function drawFacility({ code }: FacilityRow, speech: Speech) {
       write(categories, `${row.code} · ${categoryWords(row.pools.keys(), speech)}`);
       write(municipality, row.municipality?.name ?? "");
       places.patch(row.occupancy);
-      write(state, accreditationWords(row.accreditations, day, speech));
-      mark(state, "class", `badge ${standing(row.accreditations, day)}`);
+      write(state, accreditationWords(row, day, speech));
+      mark(state, "class", `badge ${standing(row, day)}`);
     },
   };
 }

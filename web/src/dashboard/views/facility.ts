@@ -71,8 +71,8 @@ export function facilityView(desk: Desk, code: string): View {
 function details(facility: FacilityDetails, speech: Speech): HTMLElement[] {
   const { t } = speech;
   const day = today();
-  const badge = h("span", { class: "badge" }, accreditationWords(facility.accreditations, day, speech));
-  mark(badge, "class", `badge ${standing(facility.accreditations, day)}`);
+  const badge = h("span", { class: "badge" }, accreditationWords(facility, day, speech));
+  mark(badge, "class", `badge ${standing(facility, day)}`);
   return [
     h("p", {}, `${facility.code} · ${t.types[facility.type]} `, badge),
     card("places", t.placesHeading, placesTable(facility, speech)),
