@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { buildSchema, parse, TypeInfo, validate, visit, visitWithTypeInfo } from "graphql";
+import { parse, TypeInfo, validate, visit, visitWithTypeInfo } from "graphql";
+import { schema } from "./schema.mjs";
 
-const contract = new URL("../../schema/schema.graphql", import.meta.url);
-const schema = buildSchema(readFileSync(contract, "utf8"));
 /** Numbers that depend on how exactly people are told to whoever asks. */
 const PEOPLE = ["occupied", "reserved", "free", "overCapacity", "occupancyRate", "utilisationRate"];
 
-const folders = ["../src/examples/", "../src/dashboard/graph/", "../../examples/documents/"];
+const folders = ["../../src/examples/", "../../src/dashboard/graph/", "../../../examples/documents/"];
 for (const folder of folders.map((path) => new URL(path, import.meta.url))) {
   for (const name of readdirSync(folder).filter((file) => file.endsWith(".graphql"))) {
     const document = parse(readFileSync(new URL(name, folder), "utf8"));
