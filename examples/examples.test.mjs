@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { built } from "../tests/built.mjs";
 import { startHub } from "../tests/hub.mjs";
 
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
@@ -19,6 +20,7 @@ const { chromium } = createRequire(new URL("../web/package.json", import.meta.ur
 /** For a machine that is busy with other things: what is waited for comes much sooner. Reaching it is a failure. */
 const PATIENCE_MS = 90_000;
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+const SUBSCRIBER = built("examples/subscriber");
 
 describe("the examples", { timeout: 900_000 }, () => {
   let hub, tokens, folder, site, stranger;
@@ -176,7 +178,7 @@ describe("the examples", { timeout: 900_000 }, () => {
   test("rust: a subscriber misses nothing over a break, and repeats nothing", async (t) => {
     const line = await breakable(new URL(hub.url).port);
     t.after(() => line.stop());
-    const subscriber = start(t, path("../target/debug/examples/subscriber"), [], { url: line.url });
+    const subscriber = start(t, SUBSCRIBER, [], { url: line.url });
     const blocked = ({ code, free }) => new RegExp(` CHANGED PLACES_BLOCKED ${code} .+, ${free} free$`);
     await subscriber.says(/ CURRENT - KR-F-\d+ /);
     await subscriber.says(blocked(await act()));
@@ -193,7 +195,7 @@ describe("the examples", { timeout: 900_000 }, () => {
   });
 
   test("rust: a subscriber is told what an analyst is told", async (t) => {
-    const subscriber = start(t, path("../target/debug/examples/subscriber"), [], { as: "analyst" });
+    const subscriber = start(t, SUBSCRIBER, [], { as: "analyst" });
     await subscriber.says(/ CURRENT - KR-F-\d+ ORDINARY: \d+ occupied, \d+ free at the end of the day before$/);
     await subscriber.says(/ CURRENT - KR-F-\d+ UNACCOMPANIED_MINOR: \? occupied, \? free, not told$/);
   });

@@ -6,9 +6,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { built } from "./built.mjs";
 
-const BINARY = process.env.TAVOLO_BIN ?? fileURLToPath(new URL("../target/debug/tavolo", import.meta.url));
 const START_LIMIT_MS = 240_000;
 const STOP_LIMIT_MS = 30_000;
 
@@ -41,7 +40,10 @@ async function run(data, listen) {
   // The key of its database is beside the data, and not in the home of whoever runs the tests.
   const env = { ...process.env, XDG_STATE_HOME: data };
   const stdio = ["ignore", "pipe", "inherit"];
-  const demo = spawn(BINARY, ["demo", "--listen", listen, "--data", data], { env, stdio });
+  const demo = spawn(process.env.TAVOLO_BIN ?? built("tavolo"), ["demo", "--listen", listen, "--data", data], {
+    env,
+    stdio,
+  });
   // A binary that cannot be started never ends: the error of its start does for it.
   const ended = once(demo, "exit").catch(() => {});
   // Whatever ends the tests, the hub and its database must not outlive them.
