@@ -50,9 +50,10 @@ foreign: mongod npm tests/foreign/node_modules/.installed ## Clients that nobody
 	cd tests/foreign && npm test
 
 .PHONY: examples
-examples: mongod web/node_modules/.installed ## Every example client against a hub, R where it is installed
+examples: mongod web/node_modules/.installed ## Every example client against a hub
 	@scripts/need-chromium
 	@command -v curl >/dev/null || scripts/apt-install curl
+	@scripts/need-r || echo 'The example in R is left out.'
 	cargo build --bins --example subscriber
 	python=$$(scripts/python-venv examples/python/requirements.txt) && \
 	TAVOLO_PYTHON=$$python node --test examples/examples.test.mjs
