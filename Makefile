@@ -43,6 +43,13 @@ test: ## Every check, on a real MongoDB, with foreign clients and in a real brow
 	$(call title,Licences and advisories and sources)
 	@if command -v cargo-deny >/dev/null; then cargo deny check --hide-inclusion-graph; else echo 'Left out: cargo-deny is not installed.'; fi
 
+.PHONY: check
+check: web/node_modules/.installed ## What is quick: format, clippy, unit tests, and the types and unit tests of the web
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --lib
+	cd web && npm run check && npm run unit
+
 .PHONY: foreign
 foreign: mongod npm tests/foreign/node_modules/.installed ## Clients that nobody here wrote, on the debug binary
 	@test -n "$$TAVOLO_BIN" || cargo build
