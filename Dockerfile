@@ -7,6 +7,8 @@ WORKDIR /web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY web ./
+# The map of the dashboard is drawn from these.
+COPY examples/data /examples/data
 RUN npm run build
 
 FROM rust:1.95.0-slim-bookworm AS hub
