@@ -74,6 +74,7 @@ pub(crate) struct Edge {
     /// The type that it leads to.
     pub(crate) to: String,
     /// Whether that is in a list.
+    #[cfg(test)]
     list: bool,
     /// How often what is below it comes when its arguments do not say it.
     usual: Usual,
@@ -135,6 +136,7 @@ impl Contract {
             told: told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told),
             asks: price::asks(on, field),
             to,
+            #[cfg(test)]
             list,
         };
         let edges = |own: AskedType| {
