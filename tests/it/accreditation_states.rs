@@ -114,7 +114,6 @@ async fn each_state_allows_its_own_acts_and_no_other() {
         assert_eq!(payload["accreditation"]["status"], to, "{act} when {from}");
     }
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 /// What an accreditation says, and the places accredited today by category.
@@ -174,7 +173,6 @@ async fn what_is_reinstated_undoes_nothing_that_was_decided_since() {
     let begun = standing(&hub, &renewal).await;
     assert_eq!(begun, (json!("ACCREDITED"), renewed_until, json!([7, 4])));
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -192,7 +190,6 @@ async fn an_accreditation_without_a_place_left_is_over() {
     granted(&hub, &facility, &[(MINORS, 3)], "2026-11-23").await;
     let (status, until, places) = standing(&hub, &both).await;
     assert_eq!((status, until, places), (json!("EXPIRED"), json!("2026-11-22"), json!([8, 3])));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -256,7 +253,6 @@ async fn a_decision_is_checked_for_places_validity_and_reason() {
     assert_eq!(payload["accreditation"]["status"], "SUBMITTED");
     assert_eq!(payload["irregularities"][0]["code"], "MORE_PLACES_THAN_INSTALLED");
     assert_eq!(payload["irregularities"][0]["severity"], "WARN");
-    world.end().await;
 }
 
 fn world_unknown() -> Value {

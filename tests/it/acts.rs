@@ -36,7 +36,6 @@ async fn an_admission_is_seen_by_the_next_query_of_the_same_hub() {
     let document = "query($id: ID!) { facility(by: { id: $id }) { capacity { occupied free } } }";
     let data = hub.data("operator", document, json!({ "id": facility })).await;
     assert_eq!(data["facility"]["capacity"], json!([{ "occupied": 1, "free": 1 }]));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -157,7 +156,6 @@ async fn every_act_does_what_it_says_and_the_ledger_says_so() {
     assert_eq!(ledger[3].registered_at, hub.clock.now());
     assert_eq!(ledger[3].stay.map(|stay| stay.encode()), Some(stay));
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 /// Drafts, submits and decides; hands back the accreditation.
@@ -236,7 +234,6 @@ async fn checking_alone_writes_nothing_and_the_act_itself_does() {
         assert_ne!(books(&world).await, before, "{} was to be performed", order.mutation);
     }
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -252,7 +249,6 @@ async fn a_refused_act_leaves_no_gap_in_the_codes() {
     assert_eq!(refused["facility"], Value::Null);
     let accepted = hub.act("province", "registerFacility", "facility { code }", input).await;
     assert_eq!(accepted["facility"]["code"], "KR-F-0002");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -288,7 +284,6 @@ async fn an_order_with_the_same_key_is_performed_once_and_a_different_one_refuse
         assert_eq!(books(&world).await, after, "{}: a reused key writes nothing", order.mutation);
     }
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 impl Client {
@@ -328,7 +323,6 @@ async fn a_key_belongs_to_its_member_and_is_not_used_up_by_a_refusal() {
     let longest = hub.guest_order("operator", &"k".repeat(200)).await;
     assert!(longest["data"]["registerGuest"]["guest"]["id"].is_string(), "{longest:#}");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -358,7 +352,6 @@ async fn a_message_speaks_the_language_that_is_asked_for() {
         }]);
         assert_eq!(answer["data"]["registerGuest"]["irregularities"], expected, "{accepted:?}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -404,5 +397,4 @@ async fn guests_stay_when_the_accreditation_is_suspended_and_are_not_hidden() {
     assert_eq!(codes(&refused), ["BELOW_OCCUPIED"]);
     perform(&hub, "operator", "installPlaces", "facility { id }", installed(1)).await;
     assert_books_agree(&world).await;
-    world.end().await;
 }

@@ -89,7 +89,6 @@ async fn no_act_is_entered_on_a_pool_whose_books_do_not_agree() {
     let payload = hub.act("operator", "admitGuest", "stay { id }", admission).await;
     assert_eq!(blocking(&payload), Vec::<String>::new());
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +112,6 @@ async fn a_damaged_counter_is_repaired_without_an_entry() {
     assert_eq!(said(&world, &["check"]).await.0, Some(0));
     let (code, out, _) = said(&world, &["repair", "--write"]).await;
     assert_eq!((code, out.lines().count()), (Some(0), 1), "there is nothing left: {out}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +143,6 @@ async fn a_ledger_that_is_wrong_gets_an_entry_of_correction_that_everybody_is_sh
     let entries = world.store.ledger_of(id, PlaceCategory::Ordinary).await.unwrap();
     assert_eq!(entries.last().unwrap().cause, OccupancyCause::Correction);
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +170,6 @@ async fn a_lost_entry_and_a_lost_pool_are_made_up() {
     let payload = hub.admit("operator", &guest, &facility).await;
     assert_eq!(blocking(&payload), Vec::<String>::new(), "the grant is there again");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -208,5 +204,4 @@ async fn a_database_that_is_not_there_is_not_checked_and_not_made() {
     }
     let schema = meta.find_one(doc! { "_id": "schema" }).await.unwrap().unwrap();
     assert_eq!(schema.get_i32("version").unwrap(), 1);
-    world.end().await;
 }

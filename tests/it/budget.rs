@@ -31,7 +31,6 @@ async fn an_answer_tells_its_cost_and_what_is_left() {
     assert!((858..900).contains(&remaining), "{remaining}");
     let refused = hub.send("operator", "{ nothing }", Value::Null).await;
     assert_eq!(refused["extensions"]["cost"], Value::Null, "nothing was executed");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -50,7 +49,6 @@ async fn who_has_spent_a_budget_is_told_when_to_come_back_and_others_do_not_noti
     assert_eq!(status(ask(&hub, "province")).await, StatusCode::OK, "another member");
     assert_eq!(status(ask(&hub, "")).await, StatusCode::OK, "somebody without a token, at the same address");
     assert_eq!(status(ask(&hub, "")).await, StatusCode::TOO_MANY_REQUESTS, "and again");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -66,7 +64,6 @@ async fn an_address_is_taken_from_a_proxy_that_is_trusted_and_from_nobody_else()
     let alone = world.hub_with(settings).await;
     assert_eq!(from(&alone, "192.0.2.1").await, StatusCode::OK);
     assert_eq!(from(&alone, "192.0.2.2").await, StatusCode::TOO_MANY_REQUESTS, "the same peer");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -77,7 +74,6 @@ async fn what_costs_more_than_can_be_saved_up_is_too_costly() {
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["errors"][0]["extensions"]["code"], "TOO_COSTLY");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -107,5 +103,4 @@ async fn what_is_refused_is_paid_for_like_anything_else() {
             assert_ne!(send("province").await, StatusCode::TOO_MANY_REQUESTS, "others do not notice");
         }
     }
-    world.end().await;
 }

@@ -111,7 +111,6 @@ async fn a_block_announced_for_later_begins_and_ends_by_itself() {
         [OccupancyCause::BlockBegan, OccupancyCause::BlockEnded, OccupancyCause::Admission]
     );
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -133,7 +132,6 @@ async fn a_block_can_be_lifted_before_it_begins_and_not_after_it_has_ended() {
     let refused = hub.act("operator", "unblockPlaces", "facility { id }", json!({ "block": today })).await;
     assert_eq!(blocking(&refused), ["UNKNOWN_BLOCK"], "what has ended stays as it was");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -193,7 +191,6 @@ async fn an_accreditation_expires_after_its_last_day_and_nobody_is_evicted() {
     let payload = hub.act("operator", "admitGuest", "stay { status }", late).await;
     assert_eq!(payload["stay"]["status"], "OPEN", "{payload:#}");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -228,7 +225,6 @@ async fn an_accreditation_granted_for_later_comes_into_force_on_its_day() {
     assert_eq!(blocking(&refused), ["NO_ACCREDITATION_IN_FORCE"], "it was not in force on the day of the arrival");
     assert_eq!(try_to_admit(&hub, &guest, &facility).await, Vec::<String>::new());
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -250,7 +246,6 @@ async fn who_arrived_before_a_suspension_can_still_be_registered_and_who_came_af
     let payload = hub.act("operator", "admitGuest", "stay { status }", arrival(&other, &before)).await;
     assert_eq!(payload["stay"]["status"], "OPEN", "{payload:#}");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -274,7 +269,6 @@ async fn who_is_registered_late_needs_a_place_that_was_free_ever_since() {
     let payload = hub.act("operator", "admitGuest", "stay { status }", arrival(&second, &since)).await;
     assert_eq!(payload["stay"]["status"], "OPEN", "{payload:#}");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -298,7 +292,6 @@ async fn a_lifted_block_held_until_it_was_lifted() {
     assert_eq!(blocking(&refused), ["NO_FREE_PLACE"]);
     assert_eq!(try_to_admit(&hub, &guest, &facility).await, Vec::<String>::new());
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -328,7 +321,6 @@ async fn what_nobody_noticed_in_time_is_entered_for_its_own_days() {
     let data = hub.data("operator", document, json!({ "facility": facility })).await;
     assert_eq!(data["occupancy"][0]["capacity"], json!({ "blocked": 1, "free": 1 }));
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -356,7 +348,6 @@ async fn a_damaged_record_does_not_stop_the_clock_for_others() {
             causes(&world, facility).await.into_iter().filter(|cause| *cause == OccupancyCause::BlockBegan).count();
     }
     assert_eq!(begun, 2);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -380,5 +371,4 @@ async fn one_hub_at_a_time_keeps_time() {
     assert_eq!(keep(other).await, 1);
     assert_eq!(causes(&world, &facility).await[2..], [OccupancyCause::BlockBegan, OccupancyCause::BlockBegan]);
     assert_books_agree(&world).await;
-    world.end().await;
 }

@@ -9,7 +9,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::harness::{SIGNER, World, database_key_file, database_name, key_file, mongodb_uri};
+use crate::harness::{OwnDatabase, SIGNER, World, database_key_file, key_file, mongodb_uri};
 
 /// The binary with these arguments and no variable of its own from outside.
 pub fn tavolo(arguments: &[&str]) -> Command {
@@ -42,14 +42,14 @@ async fn complaint(arguments: &[&str]) -> String {
     line.strip_prefix("tavolo: ").unwrap_or_else(|| panic!("{arguments:?}: {error:?}")).to_owned()
 }
 
-/// A database for commands, removed at the end.
+/// A database for commands.
 struct Target {
-    database: String,
+    database: OwnDatabase,
 }
 
 impl Target {
     fn new() -> Self {
-        Self { database: database_name() }
+        Self { database: OwnDatabase::new() }
     }
 
     /// One that has been migrated: no other command makes a database.
@@ -61,7 +61,7 @@ impl Target {
 
     fn arguments<'a>(&'a self, command: &[&'a str]) -> Vec<&'a str> {
         let uri: &'static str = Box::leak(mongodb_uri().into_boxed_str());
-        [command, &["--mongodb-uri", uri, "--database", &self.database]].concat()
+        [command, &["--mongodb-uri", uri, "--database", self.database.name()]].concat()
     }
 
     async fn prints(&self, command: &[&str]) -> String {
@@ -70,11 +70,6 @@ impl Target {
 
     async fn complaint(&self, command: &[&str]) -> String {
         complaint(&self.arguments(command)).await
-    }
-
-    async fn drop_database(self) {
-        let client = mongodb::Client::with_uri_str(mongodb_uri()).await.unwrap();
-        client.database(&self.database).drop().await.unwrap();
     }
 }
 
@@ -135,7 +130,6 @@ async fn members_are_added_listed_and_removed() {
     let unknown = ["member", "add", "--subject", "x", "--role", "operator", "--organisation", "00000000000"];
     let line = target.complaint(&unknown).await;
     assert_eq!(line, "there is no organisation with tax code 00000000000");
-    target.drop_database().await;
 }
 
 #[tokio::test]
@@ -162,7 +156,6 @@ async fn an_organisation_is_registered_once_and_with_a_valid_tax_code() {
     ];
     let line = target.complaint(&nowhere).await;
     assert!(line.contains("999999"), "{line}");
-    target.drop_database().await;
 }
 
 #[tokio::test]
@@ -172,7 +165,7 @@ async fn a_seeded_database_passes_the_check_and_a_falsified_one_does_not() {
     assert_eq!(printed, "done\n");
     let printed = target.prints(&["check"]).await;
     assert!(printed.starts_with("12 pools, ") && printed.ends_with(" open stays\n"), "{printed}");
-    let driver = mongodb::Client::with_uri_str(mongodb_uri()).await.unwrap().database(&target.database);
+    let driver = mongodb::Client::with_uri_str(mongodb_uri()).await.unwrap().database(target.database.name());
     use mongodb::bson::{Document, doc};
     let pools = driver.collection::<Document>("pools");
     pools.update_one(doc! {}, doc! { "$inc": { "occupied": 1 } }).await.unwrap();
@@ -191,7 +184,6 @@ async fn a_seeded_database_passes_the_check_and_a_falsified_one_does_not() {
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.lines().next().unwrap().contains(": accredited: "), "{printed}");
     assert_eq!(String::from_utf8(output.stderr).unwrap(), line);
-    target.drop_database().await;
 }
 
 #[tokio::test]
@@ -213,7 +205,6 @@ async fn migrate_brings_the_schema_and_the_municipalities_of_a_file() {
     let missing = folder.path().join("missing.csv");
     let line = target.complaint(&["migrate", "--municipalities", missing.to_str().unwrap()]).await;
     assert!(line.contains("missing.csv"), "{line}");
-    target.drop_database().await;
 }
 
 #[tokio::test]
@@ -255,7 +246,6 @@ async fn what_is_typed_wrong_is_answered_with_one_line_or_the_usage() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let line = target.complaint(&["serve", "--listen", "127.0.0.1:0", "--keys", manifest.to_str().unwrap()]).await;
     assert!(line.contains("neither a JWKS nor a public key"), "{line}");
-    target.drop_database().await;
 }
 
 /// A hub in a process of its own.
@@ -316,7 +306,6 @@ async fn serve_checks_tokens_with_the_keys_of_a_file() {
     assert_eq!(hub.role(Some(&token_now("prefecture"))).await, "PREFECTURE");
     assert_eq!(hub.role(Some(&token_now("stranger"))).await, Value::Null);
     hub.stop().await;
-    world.end().await;
 }
 
 /// An identity provider: answers every request with the harness's keys.
@@ -352,7 +341,6 @@ async fn serve_checks_tokens_with_the_keys_of_an_address_and_demands_what_it_was
     assert_eq!(strict.role(Some(&token_now("operator"))).await, Value::Null, "the token names no issuer");
     assert_eq!(strict.role(None).await, "PUBLIC");
     strict.stop().await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -381,7 +369,6 @@ async fn two_processes_show_the_change_that_one_of_them_made() {
     .await;
     one.stop().await;
     other.stop().await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -427,5 +414,4 @@ async fn the_demonstration_has_a_year_behind_it_and_its_books_agree() {
     assert!(reasons.iter().filter(|reason| reason["count"].as_i64() > Some(5)).count() >= 4, "{reasons:?}");
     demo.kill().await.unwrap();
     target.prints(&["check"]).await;
-    target.drop_database().await;
 }

@@ -155,7 +155,6 @@ async fn the_contract_is_served_as_it_is() {
     let address = format!("http://{}/graphql/schema.graphql", hub.address);
     let served = hub.http.get(address).send().await.unwrap().text().await.unwrap();
     assert_eq!(served, Graph::sdl());
-    world.end().await;
 }
 
 /// The operations that measurements from outside are made with, word by word.
@@ -224,7 +223,6 @@ async fn the_operations_others_rely_on_are_answered() {
     );
     assert_eq!(node["accreditation"]["status"], "ACCREDITED");
     assert_eq!(node["accreditation"]["validUntil"], "2029-11-22");
-    world.end().await;
 }
 
 #[test]

@@ -116,7 +116,6 @@ async fn everything_on_the_board_costs_no_database_command() {
         assert_eq!((data, cost), (json!({ "guest": null, "node": null, "guests": null }), 0), "{subject}");
     }
     drop(hub);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +136,6 @@ async fn fifty_stays_with_guest_and_facility_cost_as_many_commands_as_five() {
     // Stays, guests, households: one command for each edge into the vault.
     assert_eq!(costs, [3, 3]);
     drop(hub);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,7 +156,6 @@ async fn twenty_facilities_with_stays_with_guests_cost_as_many_commands_as_two()
     }
     assert_eq!(costs, [3, 3]);
     drop(hub);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +173,6 @@ async fn a_hundred_nodes_of_the_vault_cost_one_command_for_each_kind() {
     assert_eq!(found, ids);
     assert_eq!(cost, 2);
     drop(hub);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +195,6 @@ async fn what_an_operator_may_not_see_is_left_out_at_the_same_cost() {
     }
     assert_eq!(costs, [2, 0, 0]);
     drop(hub);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +227,6 @@ async fn the_ledger_is_read_once_and_then_what_is_new() {
         assert_eq!(hub.ask("", question, json!({})).await.1, 1, "what the public was told is looked up");
     }
     drop(hub);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,7 +251,6 @@ async fn statistics_read_stays_and_particulars_and_no_name() {
         let (data, cost) = hub.ask("", statistics, half).await;
         assert_eq!((data, cost), (json!({ "statistics": null }), 0));
         drop(hub);
-        world.end().await;
     }
     // One command for the stays and one for the people; before and after them, whether there is a table, and keeping it.
     assert_eq!(costs, [2, 6, 1, 2, 6, 1]);

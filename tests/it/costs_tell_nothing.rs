@@ -60,7 +60,6 @@ async fn a_subscription_is_charged_for_the_pools_that_its_viewer_sees() {
     for (subject, filter, paid) in [("", of(own), 5), ("operator", of(own), 1), ("province", of(other), 1)] {
         assert_eq!(subscriptions_in_a_budget(&world, subject, &filter).await, paid, "{subject}");
     }
-    world.end().await;
 }
 
 async fn costs(hub: &Client, subject: &str) -> Vec<u64> {
@@ -107,7 +106,6 @@ async fn what_another_keeps_raises_nobodys_cost() {
     let latest = found["facility"]["accreditations"].as_array().unwrap();
     assert_eq!(latest.len(), 100);
     assert_eq!(text(&latest[0]["id"]), text(&found["accreditations"]["nodes"][0]["id"]), "the latest first");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -129,7 +127,6 @@ async fn a_document_that_is_wrong_in_many_ways_is_told_ten_of_them() {
     }
     let few = hub.send("", "{ viewer { x1 x2 } }", Value::Null).await;
     assert_eq!(few["errors"].as_array().map(Vec::len), Some(2));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -144,7 +141,6 @@ async fn what_is_asked_of_the_database_is_paid_for() {
     assert!(paged >= 40 * 300 && paged < counted, "{paged}");
     let board = asked("{ facilities(first: 20) { nodes { name } } }").await;
     assert_eq!(board, 1 + 1 + 40, "the board asks nothing of it");
-    world.end().await;
 }
 
 /// The time of an answer tells how many commands it took.
@@ -171,5 +167,4 @@ async fn the_past_takes_as_many_commands_whether_somebody_has_moved_since_or_not
         hub.admit("operator", &guest, &facility).await;
         assert_eq!(commands(subject).await, quiet, "{subject:?}: somebody has moved");
     }
-    world.end().await;
 }

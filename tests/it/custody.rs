@@ -120,5 +120,4 @@ async fn who_kept_a_file_is_worked_out_of_stays_and_acts() {
     assert_eq!(files(&driver).await, before);
     let payload = hub.act("operator", "registerGuest", "guest { id }", person()).await;
     assert_eq!(codes(&payload), Vec::<String>::new());
-    world.end().await;
 }

@@ -27,7 +27,7 @@ use tavolo_store::{GuestScope, SCHEMA_VERSION, Settings, Store, StoreError};
 use tokio::process::{Child, Command};
 
 use crate::{
-    harness::{Client, World, blocking, database_name, mongodb_uri, person, text, until},
+    harness::{Client, OwnDatabase, World, blocking, database_name, mongodb_uri, person, text, until},
     stage::assert_books_agree,
 };
 
@@ -125,7 +125,6 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     assert!(line.contains(&world.settings.database), "{line}");
     let meta = driver.collection::<Document>("meta").find_one(doc! { "_id": "schema" }).await.unwrap().unwrap();
     assert_eq!(meta.get_i32("version").unwrap(), 99);
-    world.end().await;
 }
 
 /// Everything the server did in a database since it was told to write it down.
@@ -144,7 +143,8 @@ pub async fn stop_writing_down(database: &Database) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn migrations_asked_for_by_five_hubs_at_once_run_once() {
-    let settings = Settings::new(mongodb_uri(), database_name());
+    let own = OwnDatabase::new();
+    let settings = Settings::new(mongodb_uri(), own.name());
     let driver = mongodb::Client::with_uri_str(&settings.uri).await.unwrap().database(&settings.database);
     write_everything_down(&driver).await;
     let stores = join_all((0..5).map(|_| open_store(&settings))).await;
@@ -162,7 +162,6 @@ async fn migrations_asked_for_by_five_hubs_at_once_run_once() {
     assert_eq!(versions, (1..=SCHEMA_VERSION).collect::<Vec<_>>());
     let meta = driver.collection::<Document>("meta").find_one(doc! { "_id": "schema" }).await.unwrap().unwrap();
     assert_eq!(meta, doc! { "_id": "schema", "version": SCHEMA_VERSION }, "the lock is free again");
-    driver.drop().await.unwrap();
 }
 
 const COLLECTIONS: [&str; 14] = [
@@ -196,7 +195,6 @@ async fn no_collection_takes_a_document_without_its_fields() {
             ref other => panic!("{name}: {other}"),
         }
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,7 +229,6 @@ async fn a_snapshot_knows_its_time_and_never_shows_half_of_an_act() {
         () = suspending_and_reinstating => {}
         () = looking => {}
     }
-    world.end().await;
 }
 
 /// Performs every act and reads the vault along every path, so that the server has seen each query of the hub.
@@ -324,7 +321,6 @@ async fn no_act_and_no_reader_of_the_vault_looks_through_a_whole_collection() {
     }
     assert!(seen > 150, "the server wrote down only {seen} operations");
     assert_eq!(scans, BTreeSet::new(), "each of these needs an index");
-    world.end().await;
 }
 
 /// What an audit of the books reads.
@@ -374,7 +370,6 @@ async fn a_page_of_stays_is_read_along_an_index_and_not_beyond_its_end() {
         assert_eq!(number("collectionScans"), 0, "{owners}");
         assert!(number("totalDocsExamined") <= 2 * 6, "{owners}: {} documents", number("totalDocsExamined"));
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -413,7 +408,7 @@ async fn every_write_is_acknowledged_by_the_majority() {
     }
     assert!(commits >= 15, "{commits} commits");
     assert!(alone >= 3, "{alone} writes outside of acts");
-    world.end().await;
+    drop(world);
     mongod.stop().await;
 }
 
@@ -443,7 +438,6 @@ async fn a_damaged_document_of_the_board_is_named_with_collection_id_and_field()
         fill(&world.store, &world.clock.clock(), &Scale { facilities: 3, guests: 3, seed: 3 }, |_| ()).await.unwrap();
         let id = damage(&world.driver().await, "facilities", field, value).await;
         assert_names(&world.store.snapshot().await.unwrap_err(), "facilities", id, field);
-        world.end().await;
     }
 }
 
@@ -455,7 +449,6 @@ async fn a_damaged_document_of_the_vault_is_named_and_its_content_is_not() {
     let error = world.store.guests_by_ids(&[GuestId::from(id)], GuestScope::All).await.unwrap_err();
     assert_names(&error, "guests", id, "birthDate");
     assert!(!error.to_string().contains("1996"), "what is written about a person stays out of the log: {error}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -487,5 +480,4 @@ async fn a_database_filled_at_scale_has_clean_books_that_acts_can_go_on_with() {
     let payload = hub.admit("province", &guest, &pool.facility.encode()).await;
     assert_eq!(blocking(&payload), Vec::<String>::new());
     assert_books_agree(&world).await;
-    world.end().await;
 }

@@ -84,5 +84,4 @@ async fn a_service_manager_hears_that_the_hub_is_ready_and_alive_and_stopping() 
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     assert_eq!(manager.hears().await, "STOPPING=1\n");
     assert!(hub.wait().await.unwrap().success());
-    world.end().await;
 }

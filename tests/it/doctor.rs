@@ -78,7 +78,6 @@ async fn nothing_fails_where_a_hub_can_run() {
     }
     let meta = world.driver().await.collection::<Document>("meta");
     assert_eq!(meta.count_documents(doc! { "checkup": true }).await.unwrap(), 0, "the write was taken back");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -93,7 +92,6 @@ async fn the_text_names_what_failed_and_what_to_do() {
     assert!(printed.contains("→ name a readable file with a JWKS"), "{printed}");
     assert_eq!(String::from_utf8(stderr).unwrap(), "tavolo: 1 check failed\n");
     assert_eq!(status.code(), Some(1));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -150,7 +148,6 @@ async fn a_database_of_a_newer_hub_fails() {
     meta.update_one(doc! { "_id": "schema" }, doc! { "$set": { "version": 1_000 } }).await.unwrap();
     let report = Report::of_world(&world, &ANYWHERE).await;
     assert_eq!(report.failed(), ["schema"]);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -172,7 +169,6 @@ async fn a_port_is_taken_by_a_hub_or_by_a_stranger() {
     assert_eq!(report.failed(), ["address"]);
     let report = Report::of_world(&world, &["--listen", "192.0.2.1:80"]).await;
     assert_eq!(report.failed(), ["address"], "an address of no machine");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -186,5 +182,4 @@ async fn keys_are_read_as_the_hub_would_read_them() {
         let report = Report::of_world(&world, &arguments).await;
         assert_eq!(report.verdict("keys"), verdict, "{content}");
     }
-    world.end().await;
 }

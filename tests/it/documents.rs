@@ -95,7 +95,6 @@ async fn a_document_is_answered_by_its_name_and_by_its_hash() {
     assert_eq!(code(&body), "PERSISTED_QUERY_NOT_FOUND");
     let (status, body) = answer(by_post(&hub, &json!({ "documentId": "who-am-i", "query": WHO }))).await;
     assert_eq!((status, code(&body)), (StatusCode::BAD_REQUEST, &json!("BAD_REQUEST")));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -133,7 +132,6 @@ async fn by_get_a_document_is_sent_again_only_when_the_answer_has_changed() {
     let free = by_get(&hub, "/graphql", &[("query", WHO)]).send().await.unwrap();
     assert_eq!(free.headers()[header::CACHE_CONTROL], "no-store");
     assert!(!free.headers().contains_key(header::ETAG));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -160,7 +158,6 @@ async fn no_mutation_comes_by_get_on_any_path_and_by_any_id() {
     let body = json!({ "documentId": "register", "variables": { "input": crate::harness::person() } });
     let (_, body) = answer(by_post(&hub, &body).bearer_auth(hub.token("operator"))).await;
     assert!(body["data"]["registerGuest"]["guest"]["id"].is_string(), "{body}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -179,7 +176,6 @@ async fn sockets_and_streams_take_documents_by_id() {
     let stream = by_get(&hub, "/graphql/stream", &[("documentId", "who-am-i")]).send().await.unwrap();
     let events = stream.text().await.unwrap();
     assert!(events.contains("event: next") && events.contains(r#""role":"PUBLIC""#), "{events}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -208,7 +204,6 @@ async fn where_only_documents_of_the_hub_are_trusted_free_text_needs_its_scope()
         (&refused["type"], &refused["payload"][0]["extensions"]["code"]),
         (&json!("error"), &json!("FORBIDDEN"))
     );
-    world.end().await;
 }
 
 #[tokio::test]

@@ -62,7 +62,6 @@ async fn only_json_is_taken() {
     let typed = request(&hub, Method::POST, "/graphql").header(header::CONTENT_TYPE, "Application/JSON; charset=utf-8");
     let (status, body) = answer(typed.body(WHO)).await;
     assert_eq!((status, &body["data"]["viewer"]["role"]), (StatusCode::OK, &json!("PUBLIC")));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -77,7 +76,6 @@ async fn a_request_has_64_kib_at_most() {
         (status, &body["errors"][0]["extensions"]["code"]),
         (StatusCode::PAYLOAD_TOO_LARGE, &json!("BAD_REQUEST"))
     );
-    world.end().await;
 }
 
 #[tokio::test]
@@ -104,7 +102,6 @@ async fn what_is_no_graphql_request_is_a_bad_request() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{body}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -131,7 +128,6 @@ async fn the_media_type_follows_accept_and_the_status_follows_the_media_type() {
         let (status, body) = answer(post(&hub, WHO).header(header::ACCEPT, accept)).await;
         assert_eq!((status, code(&body)), (StatusCode::NOT_ACCEPTABLE, "BAD_REQUEST"), "{accept}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -157,7 +153,6 @@ async fn what_the_graph_never_sees_is_refused_with_a_code_too() {
     }
     let put = request(&hub, Method::PUT, "/graphql").send().await.unwrap();
     assert_eq!(put.headers()[header::ALLOW], "POST,GET,HEAD");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -173,7 +168,6 @@ async fn a_body_that_breaks_off_is_not_one_that_is_too_long() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"BAD_REQUEST\""), "{answer}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -201,7 +195,6 @@ async fn a_token_that_is_not_valid_is_refused_and_never_taken_for_nobody() {
     assert_eq!((status, &body["errors"][0]["extensions"]["code"]), (StatusCode::FORBIDDEN, &json!("FORBIDDEN")));
     let (status, body) = answer(post(&hub, WHO).bearer_auth(hub.token("operator"))).await;
     assert_eq!((status, &body["data"]["viewer"]["role"]), (StatusCode::OK, &json!("OPERATOR")));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -215,7 +208,6 @@ async fn a_response_has_its_keys_in_the_order_of_the_query() {
     assert!(text.contains(r#""z":{"role":"PUBLIC","subject":null}"#), "{text}");
     assert!(text.contains(r#""m":{"subject":null,"role":"PUBLIC"}"#), "{text}");
     assert!(at("\"name\"") < at("\"istatCode\""), "{text}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -230,7 +222,6 @@ async fn a_long_answer_is_compressed_for_whoever_takes_gzip() {
     let (zipped, plain) = (zipped.bytes().await.unwrap(), plain.bytes().await.unwrap());
     assert_eq!(zipped[..2], [0x1f, 0x8b]);
     assert!(zipped.len() * 2 < plain.len(), "{} of {}", zipped.len(), plain.len());
-    world.end().await;
 }
 
 #[tokio::test]
@@ -263,7 +254,6 @@ async fn by_get_a_browser_is_led_to_graphiql_queries_are_answered_and_mutations_
         let response = request(&hub, method, "/graphql").body(WHO).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -285,7 +275,6 @@ async fn a_page_from_elsewhere_may_not_open_a_socket() {
     let mut socket = hub.socket_with(&[PROTOCOL, ("origin", &own)]).await.unwrap();
     socket.send(json!({ "type": "connection_init" })).await;
     assert_eq!(socket.next().await["type"], "connection_ack");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -324,7 +313,6 @@ async fn every_error_has_a_code_of_the_closed_set_and_no_internals() {
         let (_, body) = answer(request).await;
         assert_eq!(body["errors"][0]["extensions"]["code"], code, "{body}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -353,7 +341,6 @@ async fn the_pages_say_what_they_may_load_and_who_may_frame_them() {
     }
     let missing = request(&hub, Method::GET, "/graphiql/../Cargo.toml").send().await.unwrap();
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -372,7 +359,6 @@ async fn the_addresses_beside_the_graph_answer() {
         StatusCode::NO_CONTENT,
         "only a demonstration has tokens"
     );
-    world.end().await;
 }
 
 #[tokio::test]
@@ -394,7 +380,6 @@ async fn nothing_that_moves_with_acts_is_told_elsewhere() {
     let metrics_listen = Some("127.0.0.1:0".parse().unwrap());
     let apart = world.hub_with(Settings { metrics_listen, ..Settings::default() }).await;
     assert_eq!(ready(&apart, &[]).await, json!({ "database": "following" }));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -421,5 +406,4 @@ async fn the_contract_is_packed_once_sent_to_whoever_does_not_have_it_and_paid_f
     assert_eq!(spent.status(), StatusCode::TOO_MANY_REQUESTS);
     let body: Value = spent.json().await.unwrap();
     assert_eq!(body["errors"][0]["extensions"]["code"], "BUDGET_EXHAUSTED");
-    world.end().await;
 }

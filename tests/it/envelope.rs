@@ -52,7 +52,6 @@ async fn every_response_forbids_a_browser_what_it_does_not_need() {
         assert_eq!(policy.starts_with("default-src 'none'"), !is_page, "{path}: {policy}");
         assert!(!header(MARK).is_empty(), "{path}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -78,7 +77,6 @@ async fn the_errors_of_a_request_have_its_mark() {
         let odd = ask(&hub, "{").header("x-request-id", words).send().await.unwrap();
         assert_eq!(odd.headers()[MARK].len(), 36, "{words} would be in the log");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -100,7 +98,6 @@ async fn a_panic_is_answered_masked_and_the_hub_goes_on() {
         assert_eq!(body, masked);
     }
     hub.data("operator", LIST, Value::Null).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -136,5 +133,4 @@ async fn pages_of_listed_origins_may_ask_and_no_others() {
     assert_eq!(asked.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://pages.example");
     let exposed = asked.headers()[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap().to_lowercase();
     assert_eq!(exposed, "etag,retry-after,x-correlation-id");
-    world.end().await;
 }

@@ -80,7 +80,7 @@ async fn staged() -> (World, Client, Stage) {
 
 #[tokio::test]
 async fn no_export_shows_more_than_the_graph() {
-    let (world, hub, stage) = staged().await;
+    let (_world, hub, stage) = staged().await;
     let mut shown = 0;
     for (subject, role, relation) in VIEWERS {
         let sight = sees(role, relation);
@@ -115,12 +115,11 @@ async fn no_export_shows_more_than_the_graph() {
         }
     }
     assert!(shown > 10, "only {shown} secrets are shown to anybody");
-    world.end().await;
 }
 
 #[tokio::test]
 async fn a_table_says_what_the_graph_says() {
-    let (world, hub, stage) = staged().await;
+    let (_world, hub, stage) = staged().await;
     let rows = records(&hub, "province", "facilities.csv?category=ORDINARY").await;
     let column = |name: &str| rows[0].iter().position(|column| column == name).unwrap();
     let document =
@@ -146,12 +145,11 @@ async fn a_table_says_what_the_graph_says() {
     assert_eq!(reasons, ["CUSTODY", "", ""]);
     let without = records(&hub, "prefecture", "stays.csv").await;
     assert!(without[1..].iter().all(|row| row[6].is_empty()), "why they left is for those who may know who it was");
-    world.end().await;
 }
 
 #[tokio::test]
 async fn italian_excel_gets_its_own_dialect() {
-    let (world, hub, _) = staged().await;
+    let (_world, hub, _) = staged().await;
     let answer = get(&hub, "province", "facilities.csv?dialect=excel-it").await;
     assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/csv; charset=utf-8; header=present");
     let disposition = "attachment; filename=\"tavolo-facilities-2026-11-23.csv\"";
@@ -163,7 +161,6 @@ async fn italian_excel_gets_its_own_dialect() {
     assert!(text.contains(";22/11/2029;") && text.contains(";VERO;") && text.contains(";0,5;EXACT\r\n"), "{text}");
     let ledger = get(&hub, "province", "ledger.csv?dialect=excel-it").await.text().await.unwrap();
     assert!(ledger.contains("\r\n23/11/2026 09:00:00;23/11/2026 09:00:00;"), "by the clock in Rome: {ledger}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -182,12 +179,11 @@ async fn a_name_that_looks_like_a_formula_stays_a_name() {
     let spreadsheet = get(&hub, "province", "facilities.xlsx").await.bytes().await.unwrap();
     let sheet = part(&spreadsheet, "xl/worksheets/sheet1.xml");
     assert!(sheet.contains("=HYPERLINK(") && !sheet.contains("<f>"), "{sheet}");
-    world.end().await;
 }
 
 #[tokio::test]
 async fn a_spreadsheet_has_types_and_tells_its_source() {
-    let (world, hub, _) = staged().await;
+    let (_world, hub, _) = staged().await;
     let answer = get(&hub, "province", "ledger.xlsx?category=ORDINARY").await;
     assert_eq!(answer.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"tavolo-ledger-2026-11-23.xlsx\"");
     let spreadsheet = answer.bytes().await.unwrap();
@@ -206,7 +202,6 @@ async fn a_spreadsheet_has_types_and_tells_its_source() {
         assert_eq!(answer.status(), StatusCode::OK, "{table}");
         assert!(answer.bytes().await.unwrap().starts_with(b"PK"), "{table}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -235,7 +230,6 @@ async fn what_is_wrong_is_said_before_the_first_byte() {
     for path in ["guests.csv", "ledger.pdf", "ledger"] {
         assert_eq!(get(&hub, "province", path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
-    world.end().await;
 }
 
 /// A hub with more stays than all the buffers between it and a client hold.
@@ -272,7 +266,7 @@ async fn slowly(hub: &Client, subject: &str, path: &str) -> (String, TcpStream) 
 
 #[tokio::test]
 async fn one_member_has_two_exports_at_once_and_takes_none_from_others() {
-    let (world, hub) = with_many_stays(Settings::default()).await;
+    let (_world, hub) = with_many_stays(Settings::default()).await;
     let held = [slowly(&hub, "operator", "stays.csv").await, slowly(&hub, "operator", "stays.csv").await];
     assert!(held.iter().all(|(head, _)| head.starts_with("HTTP/1.1 200 ")), "{held:?}");
     let third = get(&hub, "operator", "facilities.csv").await;
@@ -295,12 +289,11 @@ async fn one_member_has_two_exports_at_once_and_takes_none_from_others() {
     let (head, _packed) = slowly(&hub, "operator", "stays.xlsx").await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert_eq!(get(&hub, "operator", "facilities.csv").await.status(), StatusCode::OK, "what is packed takes no place");
-    world.end().await;
 }
 
 #[tokio::test]
 async fn an_export_that_is_taken_too_slowly_is_cut_off() {
-    let (world, hub) =
+    let (_world, hub) =
         with_many_stays(Settings { export_within: Duration::from_millis(500), ..Settings::default() }).await;
     let mut held = [slowly(&hub, "operator", "stays.csv").await, slowly(&hub, "operator", "stays.csv").await];
     until("whoever is too slow leaves a place", || async {
@@ -311,5 +304,4 @@ async fn an_export_that_is_taken_too_slowly_is_cut_off() {
     // The connection is cut, in order or not, before the end of the last piece.
     let _ = held[0].1.read_to_end(&mut rest).await;
     assert!(!rest.is_empty() && !rest.ends_with(b"\r\n0\r\n\r\n"), "it looks whole");
-    world.end().await;
 }

@@ -74,7 +74,6 @@ async fn an_admission_needs_an_accreditation_in_force_for_the_category() {
     accepted(&hub, "decideAccreditation", "accreditation", rejection).await;
     refused(&world, &hub, "operator", "admitGuest", ordinary, expected).await;
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -95,7 +94,6 @@ async fn the_last_place_is_given_once_and_a_blocked_one_not_at_all() {
     refused(&world, &hub, "operator", "admitGuest", third, &["NO_FREE_PLACE"]).await;
     refused(&world, &hub, "operator", "unblockPlaces", json!({ "block": block }), &["UNKNOWN_BLOCK"]).await;
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 /// A facility with places of every category.
@@ -170,7 +168,6 @@ async fn a_person_takes_a_place_of_the_right_category_only() {
     accepted(&hub, "admitGuest", "stay", admission(&child, &facility, "ORDINARY")).await;
     expect("with the parent in the house", "a sibling", &sibling, [true, false, false]).await;
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -189,7 +186,6 @@ async fn a_brother_under_age_is_no_adult_of_the_household() {
     refused(&world, &hub, "operator", "admitGuest", wanted.clone(), &["WRONG_CATEGORY"]).await;
     world.clock.advance_days(1);
     accepted(&hub, "admitGuest", "stay", wanted).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -218,7 +214,6 @@ async fn a_former_minor_may_keep_to_a_minors_place_for_six_months() {
         }
         assert_eq!((may("ORDINARY").await, may("UNACCOMPANIED_MINOR").await), (ordinary, minors), "on {today}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -263,7 +258,6 @@ async fn times_are_in_order_and_not_in_the_future() {
     let unknown = exit(&StayId::fresh(world.clock.now()).encode(), &hours_ago(&hub, 0));
     refused(&world, &hub, "operator", "dischargeGuest", unknown, &["UNKNOWN_STAY"]).await;
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -292,7 +286,6 @@ async fn a_late_registration_is_accepted_and_marked() {
     assert_eq!(codes(&payload), ["LATE_REGISTRATION"]);
     assert_eq!(payload["stay"]["status"], "CLOSED");
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -400,7 +393,6 @@ async fn a_facility_is_checked_as_a_whole_and_every_problem_told_at_once() {
     ];
     assert_eq!(findings(&payload), pairs(&expected));
     assert!(payload["facility"]["id"].is_string());
-    world.end().await;
 }
 
 #[tokio::test]
@@ -457,7 +449,6 @@ async fn places_are_checked_against_beds_guests_and_blocks() {
     assert_eq!(codes(&payload), ["ABOVE_FACILITY_CAP"]);
     assert_eq!(payload["facility"]["occupancy"]["installed"], 51);
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -483,7 +474,6 @@ async fn every_tax_code_vector_is_judged_at_the_door() {
     let mut input = person();
     input["taxCode"] = json!(" kfrcnd96c12z335w ");
     refused(&world, &hub, "operator", "registerGuest", input, &["DUPLICATE_PERSON"]).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -551,7 +541,6 @@ async fn a_guest_is_checked_as_a_whole_and_every_problem_told_at_once() {
     let mismatch = changed(json!({ "taxCode": "HSSMNA01M65Z345L" }));
     let payload = hub.act("operator", "registerGuest", "guest { id }", mismatch).await;
     assert_eq!(codes(&payload), ["TAX_CODE_MISMATCH"; 3], "date, sex and country");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -585,5 +574,4 @@ async fn an_admission_tells_everything_that_is_wrong_at_once() {
     let nowhere = FacilityId::fresh(TestClock::new().now()).encode();
     let unknown = admission(&guest, &nowhere, "ORDINARY");
     refused(&world, &hub, "operator", "admitGuest", unknown, &["UNKNOWN_FACILITY"]).await;
-    world.end().await;
 }

@@ -8,7 +8,7 @@ use tavolo_schema::id::FacilityId;
 use tavolo_store::changes::{BoardChange, News, Start};
 
 use crate::{
-    harness::{Client, Socket, World, text, until},
+    harness::{Client, OwnDatabase, Socket, World, text, until},
     proxy::{Fate, Proxy},
 };
 
@@ -79,7 +79,6 @@ async fn who_comes_back_is_told_every_change_however_many_and_whoever_else_is_th
     told(&mut back, 1_502..=2_000).await;
     enter(&world, &facility, 1).await;
     assert_eq!(told(&mut back, 1..=1).await, told(&mut stays, 1..=1).await);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +98,6 @@ async fn who_never_left_is_told_every_change_when_the_feed_catches_up() {
     let [one, another] = &mut sockets;
     let (one, another) = tokio::join!(told(one, 1..=2_000), told(another, 1..=2_000));
     assert_eq!(one, another);
-    world.end().await;
 }
 
 /// What `/readyz` says.
@@ -162,14 +160,14 @@ async fn a_feed_that_falls_silent_is_noticed_and_nothing_is_missed() {
     let answer = hub.send("operator", ADMIT, order).await;
     let stay = &answer["data"]["admitGuest"]["stay"];
     assert_eq!(stay["facility"]["capacity"][0]["occupied"], 1, "{answer}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_a_feed_can_be_resumed_moves_on_although_nothing_happens_at_the_table() {
     let world = World::new().await;
     let driver = world.driver().await;
-    let neighbour = driver.client().database(&format!("{}_neighbour", driver.name())).collection::<Document>("things");
+    let beside = OwnDatabase::new();
+    let neighbour = driver.client().database(beside.name()).collection::<Document>("things");
     let mut feed = world.store.follow(Start::SecondsBack(0)).await.unwrap();
     let mut checkpoints = Vec::new();
     for number in 0..3 {
@@ -185,6 +183,4 @@ async fn where_a_feed_can_be_resumed_moves_on_although_nothing_happens_at_the_ta
         panic!("what came after the checkpoint comes first")
     };
     assert!(matches!(&group.changes[..], [BoardChange::MemberRemoved(subject)] if subject == "analyst"));
-    neighbour.drop().await.unwrap();
-    world.end().await;
 }

@@ -227,7 +227,6 @@ async fn a_former_keeper_cannot_tell_what_has_come_after() {
     // Who only opened the file sees it as it was until somebody took the guest in.
     let case = Case::new(&hub, "operator", &theirs, 3).await;
     follows(&hub, "operator", &Case { facility: json!(own), ..case }, &elsewhere).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -269,5 +268,4 @@ async fn a_guest_who_comes_back_is_an_ordinary_guest_again() {
     assert_eq!(codes(&hub.admit("operator", &guest, &own).await), ["UNKNOWN_GUEST"]);
     let look = crate::lookups::looks(&hub, "province").await.pop().unwrap();
     assert_eq!((&look["act"], &look["guests"]), (&json!("ADMIT_GUEST"), &json!([{ "id": guest }])));
-    world.end().await;
 }

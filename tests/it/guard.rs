@@ -84,7 +84,6 @@ async fn each_hostile_document_is_refused_with_a_code() {
         let answer = hub.send("province", list, variables).await;
         assert_eq!(answer["errors"][0]["extensions"]["code"] == "TOO_COSTLY", refused, "{answer}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -110,5 +109,4 @@ async fn others_are_answered_while_bombs_come() {
     }
     attack.await.unwrap();
     assert!(answered >= 10, "the board was answered {answered} times");
-    world.end().await;
 }

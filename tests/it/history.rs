@@ -158,7 +158,6 @@ async fn history_is_what_a_replay_of_the_ledger_says() {
         }
     }
     assert!(different > 100, "both bases tell the same of all but {different} points");
-    winter.world.end().await;
 }
 
 #[tokio::test]
@@ -186,7 +185,6 @@ async fn occupancy_of_an_instant_is_the_point_of_the_history() {
     let past = winter.hub.data("province", document, json!({ "at": now, "basis": "OCCURRED" })).await;
     let board = winter.hub.data("province", document, json!({ "at": null, "basis": "OCCURRED" })).await;
     assert_eq!(past, board);
-    winter.world.end().await;
 }
 
 #[tokio::test]
@@ -224,7 +222,6 @@ async fn a_closer_look_counts_only_what_the_viewer_sees() {
             }
         }
     }
-    winter.world.end().await;
 }
 
 #[tokio::test]
@@ -249,7 +246,6 @@ async fn a_history_that_cannot_be_is_refused() {
     assert_eq!(data["occupancyHistory"][0]["at"], json!(now.to_string()), "the future is cut off");
     let data = hub.data("", HISTORY, variables).await;
     assert_eq!(data["occupancyHistory"], json!([]), "today is not over");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,5 +273,4 @@ async fn what_is_registered_at_the_end_of_a_day_is_told_to_whoever_asks_at_the_b
     until("the board has it", async || hub.pool(&facility).await["occupied"] == 1).await;
     world.clock.advance(Duration::from_secs(18));
     assert_eq!(yesterday("analyst").await, 1);
-    world.end().await;
 }

@@ -145,7 +145,6 @@ async fn nothing_is_told(name: &'static str, difference: fn(&Cast, DateTime) -> 
     let mut trial = Trial { name, difference: &difference, cast, pair: &pair, maker, failures: Vec::new() };
     trial.run(cases.div_ceil(PAIRS)).await;
     let (failures, selected) = (trial.failures, trial.maker.selected);
-    pair.end().await;
     let missing = covered(&contract, selected.into_keys());
     report(name, seed, &failures);
     assert_eq!(missing, None, "what was not asked for");

@@ -136,7 +136,6 @@ async fn what_is_out_of_sight_costs_the_database_what_is_not_there_costs() {
         compared += of_hidden.len();
     }
     assert!(compared > 30, "only {compared} commands were compared");
-    world.end().await;
 }
 
 fn of_block(id: &str) -> Value {
@@ -191,5 +190,4 @@ async fn whom_a_guest_has_left_is_answered_at_the_same_cost_wherever_the_guest_i
     assert_eq!(all().await, nowhere);
     accepted(&hub, "dischargeGuest", "stay", json!({ "stay": stay, "reason": "OTHER" })).await;
     assert_eq!(all().await, nowhere);
-    world.end().await;
 }

@@ -79,7 +79,6 @@ async fn nobody_can_try_guesses_of_an_input_on_the_record_of_an_act() {
             }
         }
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -92,7 +91,6 @@ async fn a_database_is_opened_with_its_own_key_alone() {
     let meta = world.driver().await.collection::<Document>("meta").find_one(doc! { "_id": "key" }).await.unwrap();
     let fields: Vec<String> = meta.unwrap().keys().cloned().collect();
     assert_eq!(fields, ["_id", "database", "check"]);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +102,6 @@ async fn of_hubs_that_open_a_new_database_with_keys_of_their_own_one_is_let() {
     let [one, other] = stores;
     let (one, other) = tokio::join!(one.with_key(database_key()), other.with_key(other_key()));
     assert_eq!(u8::from(one.is_ok()) + u8::from(other.is_ok()), 1);
-    world.end().await;
 }
 
 /// What a command says to standard output, and its one line of error.
@@ -139,7 +136,6 @@ async fn a_hub_without_the_key_of_its_database_says_so_in_one_line_and_does_not_
     let again = tavolo(&["key", "make", "--key-file", file.to_str().unwrap()]).output().await.unwrap();
     assert_eq!(again.status.code(), Some(1), "it is there");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -154,7 +150,6 @@ async fn the_first_start_of_a_new_database_makes_the_key() {
     assert!(file.exists());
     assert_eq!(said(&world, &seed, &file).await.0, Some(0), "and the second finds it");
     assert!(keyless(&world).await.with_key(database_key()).await.is_err(), "it is the file's now");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -187,7 +182,6 @@ async fn the_doctor_looks_for_the_key_of_the_database() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(finding().await["verdict"], "OK", "a hub will make it");
     assert!(!file.exists());
-    world.end().await;
 }
 
 #[tokio::test]
@@ -218,7 +212,6 @@ async fn a_lost_key_is_replaced_and_orders_of_before_are_answered_from_their_rec
     let hub = world.hub().await;
     assert_eq!(register(&hub, &input, "k").await, guest);
     assert_eq!(register(&hub, &person(), "k").await, guest, "whatever the input");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -234,7 +227,6 @@ async fn fingerprints_of_an_older_version_are_taken_away() {
     let hub = world.hub().await;
     assert_eq!(record(&world, "k").await.get_str("fingerprint").unwrap(), "");
     assert_eq!(register(&hub, &person(), "k").await, guest, "it is answered from its record");
-    world.end().await;
 }
 
 /// Keeps time as a hub of its own.
@@ -281,7 +273,6 @@ async fn a_key_is_remembered_for_a_month_and_then_forgotten_without_a_word_to_su
     hub.act("operator", "blockPlaces", "block { id }", block).await;
     assert_eq!(next().await, json!({ "kind": "CHANGED", "cause": "PLACES_BLOCKED" }), "the board did not begin anew");
     assert_ne!(register(&hub, &input, "k").await, guest, "the key is free again");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -301,5 +292,4 @@ async fn however_many_keys_there_are_they_are_forgotten_a_batch_at_a_time() {
     let left: Vec<Document> = acts.find(doc! {}).await.unwrap().try_collect().await.unwrap();
     assert_eq!(left.len(), 2_500);
     assert!(left.iter().all(|act| !act.contains_key("key") && !act.contains_key("fingerprint")));
-    world.end().await;
 }

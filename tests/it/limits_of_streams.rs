@@ -76,7 +76,6 @@ async fn a_member_has_so_many_streams_and_the_hub_so_many_in_all() {
     assert_eq!(asked("analyst").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
     drop((streaming, held));
     until("there is room again", async || a_member_gets_in(&hub).await).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,7 +90,6 @@ async fn the_addresses_of_one_ipv6_network_share_their_streams() {
     let mut socket = handshake(&hub, "2001:db8:0:1::3").await.unwrap();
     socket.send(init(&hub, "")).await;
     assert_eq!(socket.close_code().await, 4429);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +107,6 @@ async fn who_has_not_said_who_it_is_has_a_share_as_well() {
     }
     elsewhere.send(init(&hub, "operator")).await;
     assert_eq!(elsewhere.close_code().await, 4429, "a member has two");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +138,6 @@ async fn those_who_say_nothing_lock_no_member_out() {
         assert_eq!(socket.next().await["type"], "connection_ack", "by the handshake");
     }
     assert_eq!(silent[0].close_code().await, 4408);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +153,6 @@ async fn the_last_tenth_of_the_hub_is_for_members() {
     anybody.send(init(&hub, "")).await;
     assert_eq!(anybody.close_code().await, 1013, "clients come back after this");
     until("a member has the last place", async || a_member_gets_in(&hub).await).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,7 +167,6 @@ async fn those_who_say_nothing_from_many_networks_lock_no_member_out() {
     }
     until("a member gets in", async || a_member_gets_in(&hub).await).await;
     assert_eq!(silent[0].close_code().await, 4408, "who has said nothing for longest makes room");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +188,6 @@ async fn a_member_runs_so_many_operations_on_all_its_streams_together() {
     assert_eq!(one.next().await["id"], "again", "one has ended");
     other.send(subscribe("more", TOTALS, json!({}))).await;
     assert_eq!(other.close_code().await, 4429);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +204,6 @@ async fn an_operation_counts_by_what_it_keeps_and_what_it_does_not_declare_is_no
         "subscription($facility: ID) { totalsChanged(filter: { facility: $facility }, groupBy: PROVINCE) { kind } }";
     socket.send(subscribe("3", declared, json!({ "facility": "x".repeat(2_000) }))).await;
     assert_eq!(socket.close_code().await, 4429);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,7 +232,6 @@ async fn a_state_costs_as_much_as_there_is_of_it() {
     let mut socket = poor.socket("operator").await;
     socket.send(subscribe("one", CHANGES, json!({ "facility": facility }))).await;
     assert_eq!(socket.next().await["payload"]["data"]["occupancyChanged"]["kind"], "CURRENT");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +247,6 @@ async fn what_is_asked_on_a_stream_is_paid_for() {
     assert!(refused["payload"][0]["extensions"]["correlationId"].is_string());
     socket.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ viewer { role } }" } })).await;
     assert_eq!(socket.next().await["payload"]["data"]["viewer"]["role"], "OPERATOR");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,5 +270,4 @@ async fn what_is_watched_is_paid_for_again_and_ends_when_it_cannot_be() {
     let told: Vec<&str> = text.split("\n\n").filter(|event| event.starts_with("event")).collect();
     assert_eq!(told.len(), 3, "{text}");
     assert!(told[1].contains("BUDGET_EXHAUSTED") && told[2].starts_with("event: complete"), "{text}");
-    world.end().await;
 }

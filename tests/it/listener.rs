@@ -38,7 +38,6 @@ async fn a_head_that_does_not_come_ends_its_connection() {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     let received = until_the_end(&mut stream).await;
     assert!(!received.contains(" 200 "), "{received}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -61,7 +60,6 @@ async fn a_head_has_32_kib_at_most_though_it_come_in_one_piece() {
         timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
         assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{} bytes", head.len());
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -74,7 +72,6 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut answer = [0; 12];
     timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("an answer").unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -89,7 +86,6 @@ async fn a_body_is_as_long_as_the_settings_say() {
     };
     assert_eq!(ask(1_024).await.unwrap().status(), StatusCode::OK);
     assert_eq!(ask(1_025).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -104,7 +100,6 @@ async fn a_client_that_takes_nothing_is_cut_and_one_that_is_idle_is_not() {
     timeout(PATIENCE, cut).await.expect("the hub cuts the connection");
     idle.send(json!({ "type": "ping" })).await;
     assert_eq!(idle.next().await["type"], "pong");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -131,7 +126,6 @@ async fn who_finds_no_place_waits_for_one() {
     drop(socket);
     timeout(PATIENCE, third.read_exact(&mut answer)).await.expect("a place").unwrap();
     drop(third);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -163,7 +157,6 @@ async fn an_operation_that_takes_too_long_is_given_up_and_an_act_goes_on() {
     assert!(data["registerGuest"]["guest"]["id"].is_string(), "{data}");
     let counted = patient.data("operator", "{ guests { totalCount } }", Value::Null).await;
     assert_eq!(counted["guests"]["totalCount"], 1);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -189,7 +182,6 @@ async fn a_hub_to_which_the_system_gives_no_more_sockets_goes_on_when_it_does_ag
     let answer = reqwest::get(format!("http://{address}/healthz")).await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "ok\n");
     child.kill().await.unwrap();
-    world.end().await;
 }
 
 /// The fields of the next line of a log that says this.

@@ -106,7 +106,6 @@ async fn a_list_read_in_pages_is_the_whole_list_in_either_direction() {
     assert_eq!(between["facilities"]["pageInfo"], page_info);
     let reversed = hub.data("operator", document, json!({ "after": cursor(2), "before": cursor(0) })).await;
     assert_eq!(reversed["facilities"]["nodes"], json!([]));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -141,7 +140,6 @@ async fn the_stays_of_a_facility_come_in_pages_the_latest_first() {
     assert_eq!(closed["facility"]["stays"]["nodes"], json!([{ "id": stays[1] }]));
     let open = hub.data("operator", document, json!({ "id": facility, "status": "OPEN" })).await;
     assert_eq!(open["facility"]["stays"]["nodes"].as_array().unwrap().len(), 4);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -182,7 +180,6 @@ async fn a_page_has_one_to_a_hundred_nodes_and_a_cursor_of_its_own_list() {
             refused(list, &format!("after: \"{foreign}\"")).await;
         }
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -225,7 +222,6 @@ async fn facilities_are_ordered_by_what_is_asked_and_by_code_where_that_is_equal
             }
         }
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -296,5 +292,4 @@ async fn facilities_are_found_by_each_filter_and_by_all_together() {
     assert_eq!(accreditations(json!({ "facility": third })).await, Some(1));
     assert_eq!(accreditations(json!({ "expiresUntil": "2029-11-21" })).await, Some(0));
     assert_eq!(accreditations(json!({ "expiresUntil": "2029-11-22" })).await, Some(2), "of those in force");
-    world.end().await;
 }

@@ -88,7 +88,6 @@ async fn the_state_comes_first_then_every_change_with_its_cause_and_numbers() {
     let change = socket.event().await;
     assert_eq!((&change["kind"], &change["cause"]), (&json!("CHANGED"), &json!("DISCHARGE")));
     assert_eq!(change["capacity"], json!({ "installed": 3, "occupied": 0, "free": 3 }));
-    world.end().await;
 }
 
 /// Registers a facility in another municipality and equips it.
@@ -141,7 +140,6 @@ async fn a_filter_chooses_by_facility_municipality_operator_and_category() {
         let input = json!({ "facility": facility, "category": category, "installed": 8 });
         hub.act("province", "installPlaces", "facility { id }", input).await;
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +166,6 @@ async fn what_the_filter_or_the_role_leaves_out_is_never_delivered() {
             );
         }
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +186,6 @@ async fn both_hubs_deliver_the_change_that_one_of_them_made_under_the_same_curso
         assert_eq!(one["cause"], "ADMISSION");
         assert_eq!(one, other);
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +221,6 @@ async fn who_comes_back_with_a_cursor_to_any_hub_gets_exactly_what_was_missed() 
         }
         missed.push(next);
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,7 +241,6 @@ async fn a_hub_started_anew_replays_what_happened_before_it_and_while_no_hub_ran
     assert_eq!(events(&mut back, 2).await, changes);
     arrival(&again, &facility).await;
     assert_eq!(back.event().await["capacity"]["occupied"], 3);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,7 +270,6 @@ async fn the_board_of_a_starting_hub_is_true_at_once_and_never_goes_back() {
     }
     stop.cancel();
     following.await.unwrap();
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,7 +291,6 @@ async fn a_cursor_from_the_middle_of_a_state_is_answered_by_resync() {
     for socket in [&mut socket, &mut middle, &mut end] {
         assert_eq!(socket.event().await["kind"], "CHANGED");
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -317,7 +309,6 @@ async fn a_cursor_does_not_tell_when_something_happened_elsewhere() {
     let bytes = URL_SAFE_NO_PAD.decode(&cursors[0]).unwrap();
     let seconds = one.position.seconds.to_be_bytes();
     assert!(!bytes.windows(4).any(|window| window == seconds), "the time of the last act is not in it");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -340,7 +331,6 @@ async fn a_cursor_from_before_the_buffer_is_answered_by_resync() {
         (&refused["type"], &refused["payload"][0]["extensions"]["code"]),
         (&json!("error"), &json!("BAD_REQUEST"))
     );
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -374,7 +364,6 @@ async fn what_cannot_be_executed_is_answered_by_an_error_message_and_the_socket_
     assert_eq!(socket.next().await, json!({ "type": "complete", "id": "a" }));
     socket.send(json!({ "type": "ping", "payload": { "at": 7 } })).await;
     assert_eq!(socket.next().await, json!({ "type": "pong", "payload": { "at": 7 } }));
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -397,7 +386,6 @@ async fn what_a_client_completes_is_not_sent_any_more() {
     // The id is free again.
     socket.send(json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ viewer { role } }" } })).await;
     assert_eq!(socket.next().await["payload"]["data"]["viewer"]["role"], "OPERATOR");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -440,7 +428,6 @@ async fn whoever_breaks_the_protocol_is_sent_away_with_its_code() {
     assert_eq!(unprotocolled.close_code().await, 4406);
     let mut silent = hub.bare_socket().await;
     assert_eq!(silent.close_code().await, 4408);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -454,7 +441,6 @@ async fn a_list_is_no_message_even_if_it_holds_what_one_would_hold() {
     let payload = json!(["{ viewer { role } }", null, null, null]);
     socket.send(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
     assert_eq!(socket.close_code().await, 4400);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -473,7 +459,6 @@ async fn a_socket_has_a_hundred_operations_and_not_one_more() {
     }
     socket.send(subscribe(100)).await;
     assert_eq!(socket.close_code().await, 4429);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -493,7 +478,6 @@ async fn when_a_membership_ends_so_do_the_sockets_of_its_member_and_nobody_elses
     assert!(removed.elapsed() < Duration::from_secs(2), "after {:?}", removed.elapsed());
     arrival(&hub, &facility).await;
     assert_eq!(prefecture.event().await["kind"], "CHANGED");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -515,7 +499,6 @@ async fn a_member_in_another_role_is_sent_what_the_new_role_sees() {
     arrival(&hub, &facility).await;
     let own = house_in_carfizzi(&world, &hub, "ORDINARY").await;
     assert_eq!(socket.event().await["facility"]["id"], own);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -533,7 +516,6 @@ async fn a_socket_ends_with_its_token() {
     socket.send(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
     assert_eq!(socket.event().await["kind"], "CURRENT");
     assert_eq!(socket.close_code().await, 4401);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -549,7 +531,6 @@ async fn a_member_reads_its_own_writes_in_the_next_query() {
         departure(&hub, &text(&payload["stay"]["id"])).await;
         assert_eq!(hub.pool(&facility).await["occupied"], 0);
     }
-    world.end().await;
 }
 
 /// What `/readyz` says of the database.
@@ -649,7 +630,7 @@ async fn when_mongod_is_killed_and_comes_back_subscriptions_survive_and_miss_not
     }
     assert_books_agree(&world).await;
     assert!(refused_after < 5 * world.settings.patience, "an answer came after {refused_after:?}");
-    world.end().await;
+    drop(world);
     mongod.stop().await;
 }
 
@@ -678,7 +659,6 @@ async fn what_is_changed_by_hand_makes_the_hub_begin_anew_once() {
     assert_eq!((&resync["kind"], &resync["capacity"]["occupied"]), (&json!("RESYNC"), &json!(1)));
     arrival(&late, &facility).await;
     assert_eq!(back.event().await["kind"], "CHANGED");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -725,5 +705,4 @@ async fn a_damaged_document_stops_the_feed_until_it_is_repaired_and_no_longer() 
     assert_eq!(late.pool(&facility).await["occupied"], 1);
     arrival(&late, &facility).await;
     assert_eq!(late.pool(&facility).await["occupied"], 2);
-    world.end().await;
 }

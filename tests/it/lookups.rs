@@ -102,7 +102,6 @@ async fn the_check_of_an_admission_is_the_same_whatever_is_out_of_sight() {
         assert_eq!((&last["act"], &last["found"]), (&json!("ADMIT_GUEST"), &json!(found)));
         assert_eq!(last["guests"], json!([{ "id": guest }]));
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -134,7 +133,6 @@ async fn an_order_for_a_file_out_of_sight_is_a_look_whether_there_is_one_or_not(
         let answer = hub.send(subject, "{ guestLookups { totalCount } }", Value::Null).await;
         assert_eq!(answer["data"]["guestLookups"], Value::Null, "{subject:?}");
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -153,7 +151,6 @@ async fn a_file_that_was_opened_to_be_told_of_looks_tells_nothing() {
     assert_eq!(looks(&hub, "operator").await, Vec::<Value>::new());
     let last = looks(&hub, "province").await.into_iter().find(|look| look["subject"] == "other_operator").unwrap();
     assert_eq!(last["guests"], json!([{ "id": planted }]), "the Province is told of both");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -175,7 +172,6 @@ async fn whom_the_guest_has_left_is_not_told_where_somebody_asks() {
     assert_eq!(looks(&hub, "operator").await.len(), 1);
     let last = looks(&hub, "province").await.pop().unwrap();
     assert_eq!((&last["subject"], &last["guests"]), (&json!("other_operator"), &json!([{ "id": guest }])));
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,5 +220,4 @@ async fn of_forty_looks_at_once_as_many_are_taken_as_may_be() {
     assert_eq!(answers.into_iter().flatten().count(), 2);
     let answers = join_all((0..9_usize).map(|number| ask(number, "other_operator"))).await;
     assert_eq!(answers.into_iter().flatten().count(), 7, "two are left for the organisation");
-    world.end().await;
 }

@@ -17,6 +17,7 @@ mod acts;
 mod books;
 mod budget;
 mod by_the_clock;
+mod cleanup;
 mod commands;
 mod contract;
 mod cost;

@@ -57,7 +57,6 @@ async fn the_figures_tell_how_a_hub_fares() {
     assert!(value(&text, "tavolo_database_connections", &[r#"state="open""#]).unwrap() >= 1.0);
     assert!(value(&text, "tavolo_database_connections", &[r#"state="in_use""#]).unwrap() >= 0.0);
     assert!(value(&text, "tavolo_database_commands_total", &[]).unwrap() >= 1.0);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -76,7 +75,6 @@ async fn the_figures_are_for_this_machine_or_at_an_address_of_their_own() {
     assert!(figures(&apart, &address).await.contains("tavolo_board_following 1"));
     let graph = apart.http.post(format!("http://{address}/graphql")).send().await.unwrap();
     assert_eq!(graph.status(), StatusCode::NOT_FOUND, "nothing else is there");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -90,7 +88,6 @@ async fn the_connections_to_the_database_are_given_back() {
         now.open >= 1 && now.in_use == 0 && now.waiting == 0
     })
     .await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -150,5 +147,4 @@ async fn the_log_has_each_request_and_no_person() {
     assert_eq!(told(2).1, "BAD_REQUEST");
     assert!(answered.iter().all(|line| line["fields"]["ms"].is_number()));
     assert!(answered[..4].iter().all(|line| line["span"]["correlation"] == MARK));
-    world.end().await;
 }

@@ -67,7 +67,6 @@ async fn clients_that_hang_up_keep_nobody_from_the_database() {
         assert!(took < PROMPT, "an act after {given_up} abandoned requests took {took:?}");
         all_is_given_back(&hub).await;
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +101,6 @@ async fn a_member_has_few_reads_at_once_however_it_asks() {
     let before = store.commands();
     hub.data("province", &format!("{{ {past} }}"), Value::Null).await;
     assert!(store.commands() - before <= 4, "{} commands", store.commands() - before);
-    world.end().await;
 }
 
 async fn signal(mongod: &LocalMongod, signal: &str) {
@@ -159,6 +157,6 @@ async fn where_the_database_stands_still_nobody_waits_longer_than_the_patience()
         answer["data"]["admitGuest"]["stay"]["id"].is_string()
     };
     until("the guest is admitted", admitted).await;
-    world.end().await;
+    drop(world);
     mongod.stop().await;
 }

@@ -67,5 +67,4 @@ async fn totals_of_all_categories_are_not_told_any_more() {
     let both = json!([{ "facilities": 2 }]);
     until("the board goes on", async || hub.data("", province, Value::Null).await["occupancy"] == both).await;
     world.hub().await;
-    world.end().await;
 }

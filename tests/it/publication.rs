@@ -105,7 +105,6 @@ async fn the_public_is_told_steps_of_five_that_do_not_follow_every_arrival() {
     assert_eq!(told(&other, "prefecture", "PROVINCE", Value::Null).await, (json!(2), "EXACT".into()));
     discharge(&hub, &stays.remove(0)).await;
     until_told(&other, "", "PROVINCE", Value::Null, json!(0), "ROUNDED").await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +144,6 @@ async fn few_facilities_are_told_of_the_day_before_and_protected_places_of_the_p
     }
     assert_eq!(told(&hub, "municipality", "MUNICIPALITY", minor).await, (json!(7), "EXACT".into()));
     discharge(&hub, &stay).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +161,6 @@ async fn of_a_house_with_protected_places_alone_the_places_are_told_and_not_the_
     assert_eq!(told("analyst").await, of_analyst);
     let of_body = json!({ "installed": 8, "allocable": 8, "occupied": 1, "free": 7, "precision": "EXACT" });
     assert_eq!(told("prefecture").await, of_body);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +219,6 @@ async fn protected_people_do_not_follow_from_any_total() {
         }
     }
     assert_eq!(told(&hub, "prefecture", "PROVINCE", Value::Null).await, (json!(17), "EXACT".into()));
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +252,6 @@ async fn nobody_makes_the_house_of_another_told_live() {
         world.clock.advance_days(days);
         admit(&hub, &house, "ORDINARY").await;
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,7 +289,6 @@ async fn hubs_whose_clocks_differ_do_not_take_turns_at_midnight() {
     for pair in order.windows(2).filter(|pair| of_cell(&&pair[0]) == of_cell(&&pair[1])) {
         assert!(pair[0].get_datetime("at").unwrap() <= pair[1].get_datetime("at").unwrap(), "{pair:?}");
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,7 +321,6 @@ async fn the_past_of_a_cell_is_published_as_a_whole_or_not_at_all() {
     let looked_at = entries.iter().filter(|entry| entry.get_str("ns").is_ok_and(|ns| ns.ends_with(".publications")));
     let looked_at: Vec<i32> = looked_at.map(|entry| entry.get_i32("docsExamined").unwrap()).collect();
     assert!(looked_at.len() >= 2 && looked_at.iter().sum::<i32>() <= 30, "no more is read than is told: {looked_at:?}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -365,7 +358,6 @@ async fn the_past_is_what_was_told_and_has_no_hours() {
         assert_eq!(days.len(), 1, "the day that is over: {days:?}");
         assert_eq!(days[0]["capacity"], json!({ "installed": 30, "occupied": 5, "precision": "ROUNDED" }));
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -427,7 +419,6 @@ async fn analysts_are_told_facilities_by_the_day() {
         assert_eq!(told, expected, "{table}");
     }
     assert!(!rows[0].iter().any(|column| column.ends_with("At") || *column == "cause"), "{table}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -460,5 +451,4 @@ async fn a_hub_that_finds_no_publications_makes_those_of_the_past() {
         };
         assert_eq!(told().await, [0, 5, 5, 5]);
     }
-    world.end().await;
 }

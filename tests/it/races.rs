@@ -79,7 +79,6 @@ async fn of_200_admissions_at_once_for_one_last_place_one_is_admitted() {
     assert_eq!(admitted(&payloads), 1);
     assert_eq!(refused(&payloads), BTreeMap::from([("NO_FREE_PLACE".to_owned(), 199)]));
     assert_books_agree(&world, &hubs, &facility, 1).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +91,6 @@ async fn of_40_admissions_at_once_for_15_places_15_are_admitted() {
     assert_eq!(admitted(&payloads), 15);
     assert_eq!(refused(&payloads), BTreeMap::from([("NO_FREE_PLACE".to_owned(), 25)]));
     assert_books_agree(&world, &hubs, &facility, 15).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +121,6 @@ async fn a_guest_admitted_in_two_facilities_at_once_is_in_one_of_them() {
         assert_eq!(stays[0]["facility"], data["guest"]["facility"]);
     }
     stage::assert_books_agree(&world).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +143,6 @@ async fn an_order_sent_20_times_at_once_under_one_key_is_performed_once() {
     let other_input = hubs[1].send("operator", document, order(&guests[1])).await;
     assert_eq!(other_input["errors"][0]["extensions"]["code"], "IDEMPOTENCY_KEY_REUSED");
     assert_books_agree(&world, &hubs, &facility, 1).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +159,6 @@ async fn of_two_discharges_at_once_one_ends_the_stay() {
         assert_eq!(refused(&payloads), BTreeMap::from([("STAY_ALREADY_CLOSED".to_owned(), 1)]));
     }
     assert_books_agree(&world, &hubs, &facility, 0).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +188,6 @@ async fn nobody_is_admitted_after_the_suspension_is_in_the_ledger() {
     let [guest] = &self::guests(&hubs[0], "operator", 1).await[..] else { unreachable!() };
     assert_eq!(blocking(&hubs[0].admit("operator", guest, &facility).await), ["NO_ACCREDITATION_IN_FORCE"]);
     assert_books_agree(&world, &hubs, &facility, inside).await;
-    world.end().await;
 }
 
 /// What somebody does next. Numbers choose among what is there.
@@ -476,7 +470,6 @@ fn whatever_is_done_in_whatever_order_the_board_shows_the_formula_and_the_books_
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    runtime.block_on(world.end());
 }
 
 /// A facility without places.

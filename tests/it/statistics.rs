@@ -96,7 +96,7 @@ pub async fn host(hub: &Client, facilities: &[String; 3], number: usize, guest: 
 async fn whoever_sees_the_persons_is_told_exact_numbers() {
     let left = |guest: Guest, day, reason| Guest { leaves: Some((day, reason)), ..guest };
     let child = Guest { birth: "1960-01-01", ..guest(1, "X", "AFG", "2026-10-20") };
-    let (world, hub, facilities) = autumn(vec![
+    let (_world, hub, facilities) = autumn(vec![
         left(guest(0, "F", "NGA", "2026-09-01"), "2026-10-11", "TERM_EXPIRED"),
         left(guest(0, "M", "NGA", "2026-09-11"), "2026-10-01", "CUSTODY"),
         left(guest(0, "M", "MLI", "2026-09-11"), "2026-10-11", "CUSTODY"),
@@ -142,7 +142,6 @@ async fn whoever_sees_the_persons_is_told_exact_numbers() {
     let others = ask(&hub, "other_operator", Value::Null, "2026-10-02", "2026-10-31").await;
     assert_eq!(others["hosted"]["count"], 1);
     assert_eq!(ask(&hub, "", Value::Null, "2026-10-02", "2026-10-31").await, Value::Null);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -155,5 +154,4 @@ async fn a_period_that_cannot_be_is_refused() {
         assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{answer}");
         assert_eq!(text(&answer["errors"][0]["path"][0]), "statistics");
     }
-    world.end().await;
 }

@@ -122,7 +122,6 @@ async fn whoever_does_not_see_the_persons_is_told_the_same_table() {
         assert!(!closer.to_string().contains("\"count\":6"), "{filter}");
     }
     assert_eq!(half(&hub, "", Value::Null).await, Value::Null);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -148,7 +147,6 @@ async fn a_table_stays_as_it_was_made_whatever_comes_after() {
     assert_eq!(year["madeAt"], world.clock.now().to_string(), "the later of the two");
     let months = year["movementsByMonth"].as_array().unwrap();
     assert_eq!((months.len(), &months[6..]), (12, &before["movementsByMonth"].as_array().unwrap()[..]));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -171,7 +169,6 @@ async fn what_is_kept_is_what_is_told_and_nothing_else() {
     }
     let numbers = numbers(&Bson::Document(kept[0].clone()));
     assert!(numbers.len() > 100 && numbers.iter().all(|number| number % 5 == 0), "{numbers:?}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -213,7 +210,6 @@ async fn another_period_is_refused_and_the_nearest_are_named() {
     assert!(refused("analyst", Value::Null, HALF.0, HALF.1).await.contains("is published from 2027-01-30 on"));
     world.clock.advance_days(1);
     assert_eq!(half(&hub, "analyst", Value::Null).await["hosted"]["count"], 60);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -224,7 +220,6 @@ async fn of_many_who_ask_at_once_all_are_told_the_same() {
     let told = join_all(asked).await;
     assert!(told.iter().all(|table| *table == told[0]), "{told:?}");
     assert_eq!(kept(&world).await.len(), 1);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -239,7 +234,6 @@ async fn of_tables_made_by_several_hubs_at_once_one_is_kept() {
     assert!(kept.len() == 1 && tables.contains(&kept[&half]), "{kept:?}");
     world.store.keep_statistics_table(&tables[0]).await.unwrap();
     assert_eq!(world.store.statistics_tables(&[half]).await.unwrap(), kept);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -254,12 +248,11 @@ async fn a_fault_half_way_leaves_nothing_and_the_table_is_made_later() {
     let mend = doc! { "$set": { "exitReason": "CUSTODY" } };
     stays.update_one(doc! { "_id": damaged.get("_id").unwrap() }, mend).await.unwrap();
     assert_eq!(half(&hub, "analyst", Value::Null).await["hosted"]["count"], 60);
-    world.end().await;
 }
 
 #[tokio::test]
 async fn a_municipality_is_told_exactly_of_what_it_holds_and_like_everybody_of_the_rest() {
-    let (world, hub, facilities) = february().await;
+    let (_world, hub, facilities) = february().await;
     let own = half(&hub, "municipality", json!({ "facility": facilities[2] })).await;
     assert_eq!((&own["roundedTo"], &own["madeAt"]), (&json!(1), &Value::Null));
     assert_eq!(own["hosted"], json!({ "count": 12, "suppressed": false }));
@@ -273,7 +266,6 @@ async fn a_municipality_is_told_exactly_of_what_it_holds_and_like_everybody_of_t
     }
     let there = half(&hub, "municipality", json!({ "facility": facilities[0] })).await;
     assert_eq!(there["hosted"], json!({ "count": null, "suppressed": true }));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -292,7 +284,6 @@ async fn a_row_is_withheld_where_one_body_knows_all_but_a_few() {
     assert_eq!(all["lengthOfStay"]["meanDays"], Value::Null);
     // Of those who have arrived, nineteen are with the other operator.
     close(&all["arrivalsBySex"], "sex", &[("M", 25), ("F", 19)]);
-    world.end().await;
 }
 
 #[tokio::test]
@@ -310,5 +301,4 @@ async fn mean_and_median_are_worked_out_from_what_is_told_of_the_lengths() {
     assert_eq!(stay["meanDays"], (sum / 30.0_f64).round(), "{stay}");
     // At least twenty-five are told of the first band, so half of all are within it.
     assert_eq!(stay["medianDays"], (183.0 * 15.0 / bands[0]).round(), "{stay}");
-    world.end().await;
 }

@@ -69,7 +69,6 @@ async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
         messages += 1;
     }
     assert!(messages < places, "what it did not read was not kept for it: {messages} of {places}");
-    world.end().await;
 }
 
 /// Changes that are far too many for what the system and a ring keep.
@@ -100,7 +99,6 @@ async fn who_is_slow_is_told_every_change_as_long_as_the_log_has_them() {
     }
     install(&hub, &facility, 9).await;
     assert_eq!(slow.event().await["capacity"]["installed"], 9);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +121,6 @@ async fn who_reads_too_late_for_the_log_is_told_that_something_is_missing() {
     let event = late.event().await;
     assert_eq!((&event["kind"], &event["capacity"]["installed"]), (&json!("CHANGED"), &json!(9)));
     assert!(figure(&hub, "tavolo_resyncs_total", "").await > before);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +138,6 @@ async fn who_sends_pings_and_takes_no_answer_is_dropped() {
         }
     }
     until("the flooding one is dropped", async || ended(&hub, "unread").await > before).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +149,6 @@ async fn the_close_of_a_client_is_answered() {
     let closed = socket.next_or_close().await.unwrap_err().expect("a close frame");
     assert_eq!(u16::from(closed.code), 1000);
     assert!(socket.ends_well().await);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,7 +161,6 @@ async fn whoever_is_sent_away_is_told_why_whatever_else_it_says() {
     socket.send_all(std::iter::once(wrong).chain(std::iter::repeat_n(ping, 100))).await;
     assert_eq!(socket.close_code().await, 4400);
     assert!(socket.ends_well().await);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +183,6 @@ async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
         () = answering => {}
         () = until("the silent one is dropped", async || ended(&hub, "silent").await > before) => {}
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +204,6 @@ async fn an_event_stream_ends_with_a_membership_and_says_nothing_more() {
     assert!(world.store.remove_member("analyst").await.unwrap());
     assert!(response.chunk().await.unwrap().is_none(), "no farewell that would keep a client from coming back");
     assert!(ended(&hub, "no member").await > before);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,5 +229,4 @@ async fn a_right_that_ends_is_not_waited_for_until_a_client_reads() {
         other.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
     })
     .await;
-    world.end().await;
 }

@@ -49,7 +49,6 @@ async fn totals_that_change_are_those_that_are_asked_for() {
     hub.accredit(&one, "UNACCOMPANIED_MINOR", 2).await;
     let groups = minors.event().await["groups"].take();
     assert_eq!((&groups[0]["category"], &groups[0]["facilities"]), (&json!("UNACCOMPANIED_MINOR"), &json!(1)));
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +64,6 @@ async fn a_group_that_did_not_change_is_not_sent() {
     let groups = socket.event().await["groups"].take();
     let categories: Vec<String> = groups.as_array().unwrap().iter().map(|group| text(&group["category"])).collect();
     assert_eq!(categories, ["ORDINARY"]);
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,5 +87,4 @@ async fn whatever_looks_closer_counts_what_the_viewer_sees() {
     // Had it been told of the other facility, it would have been before this.
     foreign.send(json!({ "type": "ping" })).await;
     assert_eq!(foreign.next().await["type"], "pong");
-    world.end().await;
 }

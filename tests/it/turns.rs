@@ -64,7 +64,7 @@ async fn lose_all(hub: &Client, proxy: &Proxy, subject: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_strangers_ask_members_are_answered() {
-    let (world, hub, _proxy) = behind_a_proxy(Duration::from_secs(20)).await;
+    let (_world, hub, _proxy) = behind_a_proxy(Duration::from_secs(20)).await;
     for network in 0..64 {
         let stranger = store(&hub, Behalf::Address(Ipv6Addr::from_bits(network << 64).into()));
         for _ in 0..4 {
@@ -80,7 +80,6 @@ async fn however_many_strangers_ask_members_are_answered() {
         let took = began.elapsed();
         assert!(took < PROMPT, "{subject} waited for {took:?}");
     }
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +107,6 @@ async fn who_watches_much_makes_no_other_organisation_wait() {
     assert_eq!((&event["a0"], &event["facility"]["stays"]["nodes"]), (&json!("CURRENT"), &json!([])));
     let took = began.elapsed();
     assert!(took < PROMPT, "it waited for {took:?}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,24 +124,22 @@ async fn what_is_published_on_a_dead_link_is_published_on_another() {
     proxy.decide_on(&insert, Fate::Pass);
     hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 3).await;
     until("it is published", async || published().await > before).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_whose_reads_were_lost_reads_again_soon() {
     let patience = Duration::from_secs(1);
-    let (world, hub, proxy) = behind_a_proxy(patience).await;
+    let (_world, hub, proxy) = behind_a_proxy(patience).await;
     let began = Instant::now();
     lose_all(&hub, &proxy, "operator").await;
     until("it is answered", async || hub.send("operator", GUESTS, Value::Null).await.get("errors").is_none()).await;
     let took = began.elapsed();
     assert!(took < 2 * patience + PROMPT, "after {took:?}");
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_its_own_turn_is_counted_and_not_told_that_the_database_is_silent() {
-    let (world, hub, proxy) = behind_a_proxy(Duration::from_secs(2)).await;
+    let (_world, hub, proxy) = behind_a_proxy(Duration::from_secs(2)).await;
     lose_all(&hub, &proxy, "operator").await;
     let asked = hub.send("operator", GUESTS, Value::Null);
     let connections = || hub.graph.hub().store.connections();
@@ -152,7 +148,6 @@ async fn who_waits_for_its_own_turn_is_counted_and_not_told_that_the_database_is
     assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{answer}");
     assert_eq!(error["message"], "too much is asked of the database at once; try again");
     hub.data("province", GUESTS, Value::Null).await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,5 +179,4 @@ async fn published_statistics_are_made_in_nobodys_turn() {
     assert_eq!(table["statistics"]["to"], "2026-12-31");
     let took = began.elapsed();
     assert!(took < PROMPT, "others waited for {took:?}");
-    world.end().await;
 }

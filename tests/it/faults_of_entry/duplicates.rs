@@ -88,7 +88,6 @@ async fn that_somebody_is_known_to_others_is_told_by_an_order_alone_and_is_on_re
     let look = look.unwrap();
     let fields: BTreeSet<&str> = look.keys().map(String::as_str).collect();
     assert_eq!(fields, BTreeSet::from(["_id", "act", "at", "files", "found", "organisation", "role", "subject"]));
-    world.end().await;
 }
 
 #[tokio::test]
@@ -104,5 +103,4 @@ async fn beyond_sight_is_not_looked_while_anything_else_keeps_an_order_from_bein
         assert_eq!(codes(&payload), ["UNKNOWN_LANGUAGE"], "{question}");
     }
     assert_eq!(looks(&hub, "province").await.len(), before);
-    world.end().await;
 }

@@ -50,7 +50,6 @@ async fn a_guest_with_a_place_gets_no_second_one_and_only_those_who_may_learn_wh
     leave(&hub, &guest).await;
     assert_eq!(refused(&world, &hub, "operator", "admitGuest", back, unknown).await, hosted);
     assert_books_agree(&world).await;
-    world.end().await;
 }
 
 /// Ends the open stay of a guest, by the Province.
@@ -82,7 +81,6 @@ async fn a_guest_of_a_public_body_waits_for_the_first_place_alone() {
     refused(&world, &hub, "operator", "admitGuest", wanted.clone(), &["UNKNOWN_GUEST"]).await;
     refused(&world, &hub, "operator", "admitGuest", long_ago, &["NO_ACCREDITATION_IN_FORCE"]).await;
     accepted(&hub, "admitGuest", "stay", wanted).await;
-    world.end().await;
 }
 
 #[tokio::test]
@@ -108,5 +106,4 @@ async fn whether_a_need_of_somebody_hosted_is_documented_is_told_to_those_alone_
         assert_eq!(told("province").await, ["GUEST_ALREADY_HOSTED"], "documented: {documented}");
         assert_eq!(told("operator").await, [&["GUEST_ALREADY_HOSTED"], missing].concat(), "its own guest");
     }
-    world.end().await;
 }

@@ -75,7 +75,6 @@ async fn every_act_is_for_those_the_table_names_and_for_nobody_else() {
         }
     }
     assert_eq!(books(&province.world).await, before, "nothing was written");
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -128,5 +127,4 @@ async fn every_act_answers_through_the_gate() {
     let known: BTreeSet<String> = BY_ACT.iter().skip(1).map(|name| (*name).to_owned()).collect();
     assert_eq!(payloads, known, "every payload was walked");
     assert_books_agree(&province.world).await;
-    province.world.end().await;
 }

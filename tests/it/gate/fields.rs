@@ -83,7 +83,6 @@ async fn every_field_is_shown_to_those_the_policy_names_and_to_nobody_else() {
     }
     assert_eq!(wrong, Vec::<String>::new());
     assert!(compared > 5_000, "only {compared} fields were compared");
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -124,7 +123,6 @@ async fn a_node_is_found_by_those_who_see_its_class_and_by_nobody_else() {
             }
         }
     }
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -167,7 +165,6 @@ async fn nothing_hidden_is_anywhere_in_what_lists_and_edges_answer() {
             }
         }
     }
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -183,7 +180,6 @@ async fn what_was_left_out_is_named_without_a_value() {
     assert_eq!(answer["extensions"]["redacted"], redacted);
     let answer = province.hub.send("operator", document, variables).await;
     assert!(answer["extensions"].get("redacted").is_none(), "{answer:#}");
-    province.world.end().await;
 }
 
 /// An id of a thing that does not exist, of the same kind as `like`.
@@ -341,7 +337,6 @@ async fn what_is_forbidden_answers_as_what_does_not_exist() {
         assert!(forbidden.1.contains("UNKNOWN_"), "{mutation}: {}", forbidden.1);
         assert_eq!(books(&province.world).await, before, "{mutation}");
     }
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -406,7 +401,6 @@ async fn filters_and_orders_tell_nothing_that_is_hidden() {
             assert_eq!(data["facilities"]["pageInfo"], alone, "{field} {direction}");
         }
     }
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -479,5 +473,4 @@ async fn totals_are_the_same_for_every_body_and_closer_looks_count_what_is_seen(
         assert_eq!(sum(&data["one"]), visible.iter().filter(|record| **record < 3).count() as u64, "{role:?}");
         assert_eq!(sum(&data["other"]), u64::from(visible.contains(&5)), "{role:?}");
     }
-    province.world.end().await;
 }

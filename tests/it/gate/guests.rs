@@ -34,5 +34,4 @@ async fn the_stays_of_somebody_by_name_are_those_that_tell_the_name_themselves()
     let document = "query($id: ID!) { node(id: $id) { id ... on Stay { guest { id } } } }";
     let data = hub.data("municipality", document, json!({ "id": earlier })).await;
     assert_eq!(data["node"], json!({ "id": earlier, "guest": null }));
-    province.world.end().await;
 }

@@ -45,7 +45,6 @@ async fn the_viewer_is_told_who_it_is_and_what_follows() {
         });
         assert_eq!(data["viewer"], expected);
     }
-    world.end().await;
 }
 
 #[tokio::test]
@@ -87,7 +86,6 @@ async fn a_membership_that_ends_or_changes_counts_from_the_next_request_on() {
     let (status, body) = raw(&hub, "operator", document, &variables).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
     assert!(!body.contains("data"), "{body}");
-    world.end().await;
 }
 
 #[tokio::test]
@@ -146,7 +144,6 @@ async fn a_token_that_is_not_good_lets_nobody_in() {
     world.clock.advance(std::time::Duration::from_secs(3_600 + 31));
     let (status, body) = raw_with(&hub, &good).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
-    world.end().await;
 }
 
 async fn raw_with(hub: &Client, token: &str) -> (StatusCode, String) {

@@ -89,7 +89,6 @@ async fn an_event_never_carries_a_facility_the_viewer_does_not_see() {
             }
         }
     }
-    province.world.end().await;
 }
 
 #[tokio::test]
@@ -169,5 +168,4 @@ async fn whoever_sees_nothing_hears_nothing_and_a_changed_membership_counts_at_o
     until("the board shows that the member has left", async || board().member("prefecture").is_none()).await;
     change(5).await;
     assert_eq!(heard(&mut prefecture).await, ["the end"]);
-    province.world.end().await;
 }

@@ -114,12 +114,6 @@ impl Pair {
         settle(&self.hubs[1]).await;
     }
 
-    pub(super) async fn end(self) {
-        for world in self.worlds {
-            world.end().await;
-        }
-    }
-
     /// Both texts with what is rightly different replaced, see [`Twins`].
     pub(super) fn alike(&self, left: &str, right: &str) -> [String; 2] {
         self.twins.lock().unwrap_or_else(PoisonError::into_inner).alike(left, right)

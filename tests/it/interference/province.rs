@@ -110,7 +110,6 @@ impl Province {
         let mut known = HashSet::new();
         collections.iter().flat_map(|(_, documents)| documents).for_each(|found| identifiers(found, &mut known));
         let (now, settings) = (world.clock.now(), world.settings.clone());
-        world.end().await;
         Self { cast, bodies, now, known, settings, collections }
     }
 
