@@ -1,5 +1,12 @@
 //! Acts: what they do, what checking alone does not do, and what an idempotency key is good for.
 
+mod accreditation;
+mod capacity;
+pub mod case;
+mod facility;
+mod guest;
+mod stay;
+
 use serde_json::{Value, json};
 use tavolo_schema::{OccupancyCause, PlaceCategory, Role, id::FacilityId};
 
@@ -218,20 +225,20 @@ async fn checking_alone_writes_nothing_and_the_act_itself_does() {
     let stage = Stage::set(&hub, Setting::in_crotone(1, world.bodies.operator, world.bodies.province)).await;
     for order in stage.orders() {
         let before = books(&world).await;
-        let selection = format!("{} {{ id }}", order.thing);
-        let only = json!({ "input": order.input, "only": true, "key": order.mutation });
-        let checked = hub.order("province", order.mutation, &selection, only).await;
-        let payload = &checked["data"][order.mutation];
-        assert_eq!(blocking(payload), Vec::<String>::new(), "{}", order.mutation);
-        assert_eq!(payload[order.thing], Value::Null, "{}", order.mutation);
-        assert_eq!(books(&world).await, before, "{} was only to be checked", order.mutation);
+        let selection = format!("{} {{ id }}", order.case.thing);
+        let only = json!({ "input": order.input, "only": true, "key": order.case.mutation });
+        let checked = hub.order("province", order.case.mutation, &selection, only).await;
+        let payload = &checked["data"][order.case.mutation];
+        assert_eq!(blocking(payload), Vec::<String>::new(), "{}", order.case.mutation);
+        assert_eq!(payload[order.case.thing], Value::Null, "{}", order.case.mutation);
+        assert_eq!(books(&world).await, before, "{} was only to be checked", order.case.mutation);
 
         // The same order, with the same key, is now performed: the check has not used up the key.
-        let performed = json!({ "input": order.input, "key": order.mutation });
-        let performed = hub.order("province", order.mutation, &selection, performed).await;
-        let payload = &performed["data"][order.mutation];
-        assert!(payload[order.thing]["id"].is_string(), "{performed:#}");
-        assert_ne!(books(&world).await, before, "{} was to be performed", order.mutation);
+        let performed = json!({ "input": order.input, "key": order.case.mutation });
+        let performed = hub.order("province", order.case.mutation, &selection, performed).await;
+        let payload = &performed["data"][order.case.mutation];
+        assert!(payload[order.case.thing]["id"].is_string(), "{performed:#}");
+        assert_ne!(books(&world).await, before, "{} was to be performed", order.case.mutation);
     }
     assert_books_agree(&world).await;
 }
@@ -257,31 +264,31 @@ async fn an_order_with_the_same_key_is_performed_once_and_a_different_one_refuse
     let hub = world.hub().await;
     let stage = Stage::set(&hub, Setting::in_crotone(1, world.bodies.operator, world.bodies.province)).await;
     for order in stage.orders() {
-        let selection = format!("{} {{ id }}", order.thing);
-        let key = format!("ordine {}", order.mutation);
+        let selection = format!("{} {{ id }}", order.case.thing);
+        let key = format!("ordine {}", order.case.mutation);
         let wanted = json!({ "input": order.input, "key": key });
-        let first = hub.order("province", order.mutation, &selection, wanted.clone()).await;
-        assert!(first["data"][order.mutation][order.thing]["id"].is_string(), "{first:#}");
+        let first = hub.order("province", order.case.mutation, &selection, wanted.clone()).await;
+        assert!(first["data"][order.case.mutation][order.case.thing]["id"].is_string(), "{first:#}");
         let after = books(&world).await;
 
-        let again = hub.order("province", order.mutation, &selection, wanted).await;
+        let again = hub.order("province", order.case.mutation, &selection, wanted).await;
         assert_eq!(again, first, "the answer is the first one");
-        assert_eq!(books(&world).await, after, "{} is performed once", order.mutation);
+        assert_eq!(books(&world).await, after, "{} is performed once", order.case.mutation);
 
         let different = json!({ "input": order.other, "key": key });
-        let refused = hub.order("province", order.mutation, &selection, different).await;
-        assert_eq!(refused["data"][order.mutation], Value::Null);
+        let refused = hub.order("province", order.case.mutation, &selection, different).await;
+        assert_eq!(refused["data"][order.case.mutation], Value::Null);
         assert_eq!(refused["errors"][0]["extensions"]["code"], "IDEMPOTENCY_KEY_REUSED", "{refused:#}");
 
         // A mere check is made afresh, whatever the key was used for.
         let check = json!({ "input": order.other, "key": key, "only": true });
-        let checked = hub.order("province", order.mutation, &selection, check).await;
+        let checked = hub.order("province", order.case.mutation, &selection, check).await;
         assert!(checked.get("errors").is_none(), "{checked:#}");
-        assert_eq!(checked["data"][order.mutation][order.thing], Value::Null);
+        assert_eq!(checked["data"][order.case.mutation][order.case.thing], Value::Null);
 
         let another_act = hub.guest_order("province", &key).await;
         assert_eq!(another_act["errors"][0]["extensions"]["code"], "IDEMPOTENCY_KEY_REUSED", "{another_act:#}");
-        assert_eq!(books(&world).await, after, "{}: a reused key writes nothing", order.mutation);
+        assert_eq!(books(&world).await, after, "{}: a reused key writes nothing", order.case.mutation);
     }
     assert_books_agree(&world).await;
 }

@@ -6,13 +6,13 @@ use tavolo_schema::{OccupancyCause, PlaceCategory, id::FacilityId};
 
 use crate::{
     commands::tavolo,
-    harness::{Client, World, blocking, mongodb_uri, text, until},
+    harness::{Client, World, blocking, mongodb_uri, mutation_document, text, until},
     stage::{assert_books_agree, books},
 };
 
 /// A facility with eight places and two guests, and one of the stays.
 async fn house(world: &World, hub: &Client) -> (String, String) {
-    let facility = hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 8).await;
+    let facility = world.house(hub, 8).await;
     let mut stay = String::new();
     for _ in 0..2 {
         let guest = hub.guest("operator").await;
@@ -72,11 +72,7 @@ async fn no_act_is_entered_on_a_pool_whose_books_do_not_agree() {
     ];
     for (subject, mutation, input) in acts {
         for validate_only in [true, false] {
-            let document = format!(
-                "mutation($input: {}Input!, $only: Boolean!) {{ {mutation}(input: $input, validateOnly: $only) {{
-                    irregularities {{ code severity path message(language: EN) }} }} }}",
-                mutation[..1].to_uppercase() + &mutation[1..]
-            );
+            let document = mutation_document(mutation, "irregularities { code severity path message(language: EN) }");
             let variables = json!({ "input": input, "only": validate_only });
             let payload = hub.data(subject, &document, variables).await[mutation].take();
             assert_eq!(blocking(&payload), ["BOOKS_DISAGREE"], "{mutation}: {payload}");

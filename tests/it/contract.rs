@@ -9,7 +9,8 @@ use tavolo_resolvers::Graph;
 use tavolo_schema::{Act, contract_name};
 
 use crate::{
-    harness::{World, person, text},
+    acts::case::in_capitals,
+    harness::{World, input_type, person, text},
     stage::hours_ago,
 };
 
@@ -111,9 +112,6 @@ fn every_act_is_one_mutation_with_the_same_terms() {
     let find = |name: &str| types.iter().find(|definition| definition.name.node == name).unwrap();
     let mutations = fields(find("Mutation"));
     let mut names: Vec<&str> = mutations.iter().map(|field| field.name.node.as_str()).collect();
-    let in_capitals = |name: &str| -> String {
-        name.chars().flat_map(|c| c.is_uppercase().then_some('_').into_iter().chain(c.to_uppercase())).collect()
-    };
     let mut acts: Vec<String> = Act::by_members().map(contract_name).collect();
     acts.sort();
     names.sort_unstable();
@@ -121,14 +119,13 @@ fn every_act_is_one_mutation_with_the_same_terms() {
 
     for field in mutations {
         let name = field.name.node.as_str();
-        let kind = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
         let arguments: Vec<(String, String)> = field
             .arguments
             .iter()
             .map(|argument| (argument.node.name.node.to_string(), argument.node.ty.node.to_string()))
             .collect();
         let expected = [
-            ("input".to_owned(), format!("{kind}Input!")),
+            ("input".to_owned(), format!("{}!", input_type(name))),
             ("idempotencyKey".to_owned(), "String".to_owned()),
             ("validateOnly".to_owned(), "Boolean!".to_owned()),
         ];

@@ -7,7 +7,7 @@ use tavolo_schema::id::OrganisationId;
 
 use crate::{
     gate::raw,
-    harness::{Client, World, codes, person, text},
+    harness::{Client, World, codes, mutation_document, person, text},
     stage::{accepted, provisional_tax_code},
 };
 
@@ -62,12 +62,8 @@ async fn everything(hub: &Client, subject: &str, of: &Case) -> Vec<(String, Stri
     }
     // A municipality performs no act.
     for (mutation, input, only) in of.orders().into_iter().filter(|_| subject == "operator") {
-        let kind = format!("{}{}", mutation[..1].to_uppercase(), &mutation[1..]);
-        let document = format!(
-            "mutation($input: {kind}Input!) {{ {mutation}(input: $input, validateOnly: {only}) {{
-            irregularities {{ code path message severity }} }} }}"
-        );
-        let (_, bytes) = raw(hub, subject, &document, &json!({ "input": input })).await;
+        let document = mutation_document(mutation, "irregularities { code path message severity }");
+        let (_, bytes) = raw(hub, subject, &document, &json!({ "input": input, "only": only })).await;
         answers.push((format!("{mutation} {input} {only}"), in_one_order(&bytes)));
     }
     for table in ["stays", "facilities", "ledger", "statistics"] {

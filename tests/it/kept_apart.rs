@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     database::{profile, stop_writing_down, write_everything_down},
     gate::raw,
-    harness::{Client, World, person, text},
+    harness::{Client, World, input_type, person, text},
     stage::{Setting, Stage, accepted},
 };
 
@@ -50,9 +50,9 @@ fn twin(id: &str) -> String {
 }
 
 fn check(mutation: &str) -> String {
-    let kind = format!("{}{}", mutation[..1].to_uppercase(), &mutation[1..]);
+    let kind = input_type(mutation);
     format!(
-        "mutation($input: {kind}Input!) {{ {mutation}(input: $input, validateOnly: true) {{ irregularities {{ code }} }} }}"
+        "mutation($input: {kind}!) {{ {mutation}(input: $input, validateOnly: true) {{ irregularities {{ code }} }} }}"
     )
 }
 

@@ -5,11 +5,14 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use tavolo_schema::{
     DataClass, DateTime, Position,
-    id::{BlockId, FacilityId, OrganisationId},
+    id::{FacilityId, OrganisationId},
 };
 use tavolo_store::{GuestFilter, GuestPage, GuestScope, StayPage, Within};
 
-use crate::harness::{Client, TestClock, World, blocking, person, text};
+use crate::{
+    acts::case::{CASES, Case},
+    harness::{Client, World, blocking, person, text},
+};
 
 /// Whose facility a stage is, and where. The number tells its names and codes from those of others.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +46,7 @@ pub struct Secret {
 /// An act that can be performed at a stage.
 #[derive(Debug)]
 pub struct Order {
-    pub mutation: &'static str,
-    /// The field of the payload that is null when the act was refused or only checked.
-    pub thing: &'static str,
+    pub case: &'static Case,
     pub input: Value,
     /// A different input that would be accepted as well, or at least understood.
     pub other: Value,
@@ -149,51 +150,13 @@ impl Stage {
 
     /// An order for each act. They can be performed one after the other, in this order.
     pub fn orders(&self) -> Vec<Order> {
-        let order = |mutation, thing, input: Value, (field, value): (&str, Value)| {
+        let order = |case: &'static Case| {
+            let input = (case.input)(self);
             let mut other = input.clone();
-            other[field] = value;
-            Order { mutation, thing, input, other }
+            (case.other)(&mut other);
+            Order { case, input, other }
         };
-        let facility = &self.facility;
-        let mut house = house_input(Setting { number: self.setting.number + 50, ..self.setting });
-        house["rooms"] = json!([]);
-        let installed = json!({ "facility": facility, "category": "UNACCOMPANIED_MINOR", "installed": 1 });
-        let block = json!({
-            "facility": facility, "category": "MENTAL_HEALTH_OR_DISABILITY", "places": 1, "reason": "WORKS",
-        });
-        let unknown_block = BlockId::fresh(TestClock::new().now()).encode();
-        let places = json!([{ "category": "ORDINARY", "places": 4 }]);
-        let decision = json!({ "accreditation": self.submitted, "outcome": "ACCREDITED", "actNumber": "Determina-2" });
-        let admission = json!({
-            "guest": self.waiting, "facility": facility, "category": "MENTAL_HEALTH_OR_DISABILITY",
-        });
-        let discharge = json!({ "stay": self.open, "reason": "TERM_EXPIRED" });
-        let stop = json!({ "accreditation": self.accreditation, "reason": "Verbale di ispezione" });
-        let why = ("reason", json!("Un'altra ragione"));
-        vec![
-            order("registerFacility", "facility", house, ("name", json!("Casa diversa"))),
-            order(
-                "reviseFacility",
-                "facility",
-                json!({ "facility": facility, "bathrooms": 3 }),
-                ("bathrooms", 4.into()),
-            ),
-            order("installPlaces", "facility", installed, ("installed", 2.into())),
-            order("blockPlaces", "block", block, ("reason", json!("HYGIENE"))),
-            order("unblockPlaces", "facility", json!({ "block": self.block }), ("block", json!(unknown_block))),
-            order(
-                "submitAccreditation",
-                "accreditation",
-                json!({ "facility": facility, "places": places }),
-                ("draft", json!(true)),
-            ),
-            order("decideAccreditation", "accreditation", decision, ("actNumber", json!("Determina-3"))),
-            order("registerGuest", "guest", person(), ("sex", json!("F"))),
-            order("admitGuest", "stay", admission, ("category", json!("ORDINARY"))),
-            order("dischargeGuest", "stay", discharge, ("reason", json!("OTHER"))),
-            order("suspendAccreditation", "accreditation", stop.clone(), why.clone()),
-            order("revokeAccreditation", "accreditation", stop, why),
-        ]
+        CASES.iter().map(order).collect()
     }
 }
 
@@ -216,7 +179,8 @@ fn street(number: u32) -> String {
     format!("Via dei Gelsomini {number:02}")
 }
 
-fn house_input(setting: Setting) -> Value {
+/// What is said of the house of a setting when it is registered.
+pub fn house_input(setting: Setting) -> Value {
     let Setting { number, operator, holder, municipality, postal_code } = setting;
     json!({
         "name": house_name(number), "type": "APARTMENT", "municipality": municipality,

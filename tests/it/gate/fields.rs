@@ -22,7 +22,8 @@ use super::{
 use tavolo_schema::publication::Cell;
 
 use crate::{
-    harness::{Client, TestClock, text, until},
+    acts::case::CASES,
+    harness::{Client, TestClock, mutation_document, text, until},
     stage::books,
 };
 
@@ -284,51 +285,22 @@ async fn what_is_forbidden_answers_as_what_does_not_exist() {
 
     // The same of acts: what is named and out of reach does not exist.
     let own = &province.records[5];
+    let mut orders = Vec::new();
+    for case in &CASES {
+        for names in case.names {
+            let mut input = (case.input)(own);
+            let id = names(&mut input, stage);
+            orders.push((case.mutation, input, id));
+        }
+    }
     let needs = "MENTAL_HEALTH_OR_DISABILITY";
-    let places = json!([{ "category": "ORDINARY", "places": 1 }]);
-    for (mutation, input, id) in [
-        ("reviseFacility", json!({ "facility": stage.facility, "name": "x" }), &stage.facility),
-        (
-            "installPlaces",
-            json!({ "facility": stage.facility, "category": "ORDINARY", "installed": 1 }),
-            &stage.facility,
-        ),
-        (
-            "blockPlaces",
-            json!({ "facility": stage.facility, "category": "ORDINARY", "places": 1, "reason": "WORKS" }),
-            &stage.facility,
-        ),
-        ("unblockPlaces", json!({ "block": stage.block }), &stage.block),
-        ("submitAccreditation", json!({ "facility": stage.facility, "places": places }), &stage.facility),
-        (
-            "submitAccreditation",
-            json!({ "facility": own.facility, "accreditation": stage.submitted, "places": places }),
-            &stage.submitted,
-        ),
-        ("admitGuest", json!({ "guest": waiting, "facility": own.facility, "category": needs }), &waiting),
-        ("admitGuest", json!({ "guest": stage.guest, "facility": own.facility, "category": needs }), &stage.guest),
-        (
-            "admitGuest",
-            json!({ "guest": own.waiting, "facility": stage.facility, "category": "ORDINARY" }),
-            &stage.facility,
-        ),
-        ("dischargeGuest", json!({ "stay": stage.open, "reason": "OTHER" }), &stage.open),
-        (
-            "registerGuest",
-            {
-                let mut input = crate::harness::person();
-                input["household"] = json!({ "id": stage.household, "role": "CHILD" });
-                input
-            },
-            &stage.household,
-        ),
-    ] {
+    let admission = json!({ "guest": waiting, "facility": own.facility, "category": needs });
+    orders.push(("admitGuest", admission, waiting));
+    assert!(orders.len() > 10, "only {} orders name something", orders.len());
+    for (mutation, input, id) in orders {
         let before = books(&province.world).await;
-        let kind = format!("{}{}", mutation[..1].to_uppercase(), &mutation[1..]);
-        let document = format!(
-            "mutation($input: {kind}Input!) {{ {mutation}(input: $input) {{ irregularities {{ code path message }} }} }}"
-        );
-        let unknown = nobody(id);
+        let document = mutation_document(mutation, "irregularities { code path message }");
+        let unknown = nobody(&id);
         let named = input.to_string();
         let other: Value = serde_json::from_str(&named.replace(id.as_str(), &unknown)).unwrap();
         let forbidden = raw(hub, "other_operator", &document, &json!({ "input": input })).await;

@@ -8,7 +8,7 @@ use tavolo_schema::id::{OrganisationId, fresh};
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{MaybeTlsStream, client_async, connect_async, tungstenite::client::IntoClientRequest};
 
-use super::{SIGNER, Socket, TestClock, blocking, person, text};
+use super::{SIGNER, Socket, TestClock, blocking, mutation_document, person, text};
 
 /// A client of one hub.
 #[derive(Clone)]
@@ -46,16 +46,18 @@ impl Client {
         response["data"].take()
     }
 
+    /// Orders an act with what can be said beside its `input` (`key`, `only`), and hands back the whole response.
+    pub async fn order(&self, subject: &str, mutation: &str, selection: &str, order: Value) -> Value {
+        let selection = format!("{selection} irregularities {{ code severity path message }}");
+        self.send(subject, &mutation_document(mutation, &selection), order).await
+    }
+
     /// Performs one mutation with an `input` and hands back its payload. `selection` is what is asked for
     /// beside `irregularities { code severity path message }`.
     pub async fn act(&self, subject: &str, mutation: &str, selection: &str, input: Value) -> Value {
-        let mut kind = mutation.to_owned();
-        kind[..1].make_ascii_uppercase();
-        let document = format!(
-            "mutation($input: {kind}Input!) {{ {mutation}(input: $input) {{
-                {selection} irregularities {{ code severity path message }} }} }}"
-        );
-        self.data(subject, &document, json!({ "input": input })).await[mutation].take()
+        let mut response = self.order(subject, mutation, selection, json!({ "input": input })).await;
+        assert!(response.get("errors").is_none(), "{mutation} {input}\n{response:#}");
+        response["data"][mutation].take()
     }
 
     /// Registers, equips and accredits a facility of `operator` in Crotone, by the Province, and hands back its id.
@@ -166,18 +168,6 @@ impl Client {
             accredited installed blocked allocable occupied reserved free overCapacity } } }";
         let mut data = self.data("province", document, json!({ "id": facility })).await;
         data["facility"]["capacity"][0].take()
-    }
-
-    /// Orders an act with what can be said beside its `input` (`key`, `only`), and hands back the whole response.
-    pub async fn order(&self, subject: &str, mutation: &str, selection: &str, order: Value) -> Value {
-        let mut kind = mutation.to_owned();
-        kind[..1].make_ascii_uppercase();
-        let document = format!(
-            "mutation($input: {kind}Input!, $key: String, $only: Boolean! = false) {{
-                {mutation}(input: $input, idempotencyKey: $key, validateOnly: $only) {{
-                    {selection} irregularities {{ code severity path message }} }} }}"
-        );
-        self.send(subject, &document, order).await
     }
 }
 

@@ -10,7 +10,7 @@ mod world;
 pub use client::{Client, watch};
 pub use database::{OwnDatabase, database_name};
 pub use socket::Socket;
-pub use values::{blocking, codes, organisation, person, text};
+pub use values::{blocking, codes, input_type, mutation_document, organisation, person, text};
 pub use world::{Bodies, World};
 
 use std::{

@@ -44,3 +44,17 @@ pub fn blocking(payload: &Value) -> Vec<String> {
 pub fn codes(payload: &Value) -> Vec<String> {
     payload["irregularities"].as_array().unwrap().iter().map(|found| text(&found["code"])).collect()
 }
+
+/// The type of a mutation's input, such as `AdmitGuestInput`.
+pub fn input_type(mutation: &str) -> String {
+    format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..])
+}
+
+/// A document that performs one mutation: `$input`, and beside it `$key` and `$only`, which can be left out.
+pub fn mutation_document(mutation: &str, selection: &str) -> String {
+    format!(
+        "mutation($input: {}!, $key: String, $only: Boolean! = false) {{
+            {mutation}(input: $input, idempotencyKey: $key, validateOnly: $only) {{ {selection} }} }}",
+        input_type(mutation)
+    )
+}

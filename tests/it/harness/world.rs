@@ -152,6 +152,11 @@ impl World {
         client
     }
 
+    /// A facility of the operator in Crotone with so many ordinary places, and its id.
+    pub async fn house(&self, hub: &Client, places: i32) -> String {
+        hub.facility(self.bodies.operator, self.bodies.municipality, "ORDINARY", places).await
+    }
+
     /// Stops one hub in good order; the others go on.
     pub async fn stop_hub(&self, client: &Client) {
         self.hubs.stop(&client.address).await;

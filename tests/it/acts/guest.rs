@@ -1,0 +1,22 @@
+//! The acts on the files of guests.
+
+use serde_json::json;
+
+use super::case::{
+    By::{CentralService, Keeper, Province},
+    Case,
+};
+use crate::harness::person;
+
+pub(super) const REGISTER: Case = Case {
+    mutation: "registerGuest",
+    thing: "guest",
+    by: &[Province, CentralService, Keeper],
+    unknown: None,
+    input: |_| person(),
+    other: |input| input["sex"] = json!("F"),
+    names: &[|input, theirs| {
+        input["household"] = json!({ "id": theirs.household, "role": "CHILD" });
+        theirs.household.clone()
+    }],
+};
