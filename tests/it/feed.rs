@@ -16,10 +16,6 @@ const WATCH: &str = "subscription($filter: OccupancyFilter, $after: String) {
     occupancyChanged(filter: $filter, after: $after) { cursor kind capacity { installed } }
 }";
 
-async fn house(world: &World, hub: &Client) -> String {
-    hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 9).await
-}
-
 async fn watch(hub: &Client, facility: &str, after: Option<&str>) -> Socket {
     hub.subscribe("operator", WATCH, json!({ "filter": { "facility": facility }, "after": after })).await
 }
@@ -57,7 +53,7 @@ async fn told(socket: &mut Socket, changes: std::ops::RangeInclusive<i32>) -> Ve
 async fn who_comes_back_is_told_every_change_however_many_and_whoever_else_is_there() {
     let world = World::new().await;
     let (hub, other) = (world.hub().await, world.hub().await);
-    let facility = house(&world, &hub).await;
+    let facility = world.house(&hub, 9).await;
     let mut stays = watch(&hub, &facility, None).await;
     let state = text(&stays.event().await["cursor"]);
     enter(&world, &facility, 2_000).await;
@@ -87,7 +83,7 @@ async fn who_never_left_is_told_every_change_when_the_feed_catches_up() {
     let proxy = Proxy::before(&world.settings.uri).await;
     world.settings.uri = proxy.uri();
     let hub = world.hub().await;
-    let facility = house(&world, &hub).await;
+    let facility = world.house(&hub, 9).await;
     let mut sockets = [watch(&hub, &facility, None).await, watch(&hub, &facility, None).await];
     for socket in &mut sockets {
         assert_eq!(socket.event().await["kind"], "CURRENT");
@@ -123,8 +119,8 @@ async fn a_feed_that_falls_silent_is_noticed_and_nothing_is_missed() {
     world.settings.uri = proxy.uri();
     world.following.silence = Duration::from_secs(6);
     let hub = world.hub().await;
-    let facility = house(&world, &other).await;
-    let (guest, second) = (other.guest("operator").await, house(&world, &other).await);
+    let facility = world.house(&other, 9).await;
+    let (guest, second) = (other.guest("operator").await, world.house(&other, 9).await);
     until("the hub has them", || async { hub.pool(&second).await["accredited"] == 9 }).await;
     let (mut socket, mut of_act) = (watch(&hub, &facility, None).await, watch(&hub, &second, None).await);
     assert_eq!(socket.event().await["kind"], "CURRENT");

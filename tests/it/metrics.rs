@@ -55,7 +55,7 @@ async fn the_figures_tell_how_a_hub_fares() {
     }
     assert!(value(&text, "tavolo_board_age_seconds", &[]).is_some());
     assert!(value(&text, "tavolo_database_connections", &[r#"state="open""#]).unwrap() >= 1.0);
-    assert!(value(&text, "tavolo_database_connections", &[r#"state="in_use""#]).unwrap() >= 0.0);
+    assert!(value(&text, "tavolo_database_connections", &[r#"state="in_use""#]).is_some());
     assert!(value(&text, "tavolo_database_commands_total", &[]).unwrap() >= 1.0);
 }
 
