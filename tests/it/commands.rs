@@ -249,14 +249,14 @@ async fn what_is_typed_wrong_is_answered_with_one_line_or_the_usage() {
 }
 
 /// A hub in a process of its own.
-struct Served {
+pub struct Served {
     child: Child,
     address: String,
 }
 
 impl Served {
     /// Starts `tavolo serve` and waits until its log says that it is ready.
-    async fn start(world: &World, more: &[&str]) -> Self {
+    pub async fn start(world: &World, more: &[&str]) -> Self {
         let database = ["--mongodb-uri", &world.settings.uri, "--database", &world.settings.database];
         let arguments =
             [&["--log-json", "--log", "info", "serve", "--listen", "127.0.0.1:0"], &database[..], more].concat();
@@ -274,6 +274,11 @@ impl Served {
         Self { child, address }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     async fn role(&self, token: Option<&str>) -> Value {
         let mut request = reqwest::Client::new().post(format!("http://{}/graphql", self.address));
         if let Some(token) = token {
@@ -285,7 +290,7 @@ impl Served {
     }
 
     /// Asks the process to end, as a service manager does, and expects it to do so in good order.
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         let pid = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
         assert!(self.child.wait().await.unwrap().success());

@@ -5,8 +5,13 @@ use std::time::Duration;
 use reqwest::header;
 use serde_json::json;
 use tavolo::edge::Settings;
+use tavolo_store::key::Seal;
+use tavolo_subscriptions::Cursor;
 
-use crate::harness::{Client, Socket, World, until};
+use crate::{
+    commands::Served,
+    harness::{Client, Socket, TestClock, World, key_file, until},
+};
 
 /// Long messages, so that few of them fill what the system keeps for a client.
 fn watch() -> String {
@@ -25,18 +30,17 @@ async fn narrow_watcher(hub: &Client, facility: &str) -> Socket {
     hub.subscribe_narrowly("operator", &watch(), json!({ "facility": facility })).await
 }
 
-async fn house(world: &World, hub: &Client) -> String {
-    hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 9).await
-}
-
 async fn install(hub: &Client, facility: &str, places: i64) {
     let input = json!({ "facility": facility, "category": "ORDINARY", "installed": places });
     hub.act("province", "installPlaces", "facility { id }", input).await;
 }
 
-/// How many streams of all hubs of this process have ended for a reason.
-async fn ended(hub: &Client, reason: &str) -> f64 {
-    figure(hub, "tavolo_streams_ended_total", &format!("reason=\"{reason}\"")).await
+/// Whether a member who may hold few streams open can open one more on this hub.
+async fn finds_a_seat(hub: &Client, subject: &str) -> bool {
+    let mut socket = hub.bare_socket().await;
+    let payload = json!({ "authorization": format!("Bearer {}", hub.token(subject)) });
+    socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+    socket.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
 }
 
 async fn figure(hub: &Client, name: &str, label: &str) -> f64 {
@@ -49,16 +53,16 @@ async fn figure(hub: &Client, name: &str, label: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
     let world = World::new().await;
-    let hub = world.hub_with(Settings { take_within: Duration::from_millis(300), ..Settings::default() }).await;
-    let facility = house(&world, &hub).await;
+    let take_within = Duration::from_millis(300);
+    let hub = world.hub_with(Settings { take_within, sockets_per_member: 2, ..Settings::default() }).await;
+    let facility = world.house(&hub, 9).await;
     let mut deaf = narrow_watcher(&hub, &facility).await;
     let mut reading = watcher(&hub, &facility).await;
     assert_eq!(deaf.event().await["kind"], "CURRENT");
     assert_eq!(reading.event().await["kind"], "CURRENT");
     let mut places = 0;
-    let before = ended(&hub, "unread").await;
     // Far more than the system keeps for anybody.
-    while ended(&hub, "unread").await == before {
+    while !finds_a_seat(&hub, "operator").await {
         assert!(places < 1_000, "never dropped");
         places += 1;
         install(&hub, &facility, places % 9).await;
@@ -80,7 +84,7 @@ async fn late(world: &mut World, kept: usize) -> (Client, String, Socket) {
     let patient = Settings { take_within: long, write_within: long, ping_every: long, ..Settings::default() };
     world.following.kept = kept;
     let hub = world.hub_with(patient).await;
-    let facility = house(world, &hub).await;
+    let facility = world.house(&hub, 9).await;
     let mut late = narrow_watcher(&hub, &facility).await;
     assert_eq!(late.event().await["kind"], "CURRENT");
     for change in 1..=CHANGES {
@@ -105,7 +109,6 @@ async fn who_is_slow_is_told_every_change_as_long_as_the_log_has_them() {
 async fn who_reads_too_late_for_the_log_is_told_that_something_is_missing() {
     let mut world = World::new().await;
     let (hub, facility, mut late) = late(&mut world, 20).await;
-    let before = figure(&hub, "tavolo_resyncs_total", "").await;
     let mut change = 0;
     let state = loop {
         let event = late.event().await;
@@ -120,24 +123,23 @@ async fn who_reads_too_late_for_the_log_is_told_that_something_is_missing() {
     install(&hub, &facility, 9).await;
     let event = late.event().await;
     assert_eq!((&event["kind"], &event["capacity"]["installed"]), (&json!("CHANGED"), &json!(9)));
-    assert!(figure(&hub, "tavolo_resyncs_total", "").await > before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sends_pings_and_takes_no_answer_is_dropped() {
     let world = World::new().await;
     let (take_within, ping_every) = (Duration::from_millis(300), Duration::from_secs(600));
-    let hub = world.hub_with(Settings { take_within, ping_every, ..Settings::default() }).await;
-    let facility = house(&world, &hub).await;
+    let hub = world.hub_with(Settings { take_within, ping_every, sockets_per_member: 1, ..Settings::default() }).await;
+    let facility = world.house(&hub, 9).await;
     let mut flooding = narrow_watcher(&hub, &facility).await;
-    let before = ended(&hub, "unread").await;
+    assert!(!finds_a_seat(&hub, "operator").await);
     // Far more answers than the system keeps for anybody.
     for _ in 0..200_000 {
         if flooding.ping().await.is_err() {
             break;
         }
     }
-    until("the flooding one is dropped", async || ended(&hub, "unread").await > before).await;
+    until("the flooding one is dropped", async || finds_a_seat(&hub, "operator").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,11 +168,12 @@ async fn whoever_is_sent_away_is_told_why_whatever_else_it_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
     let world = World::new().await;
-    let hub = world.hub_with(Settings { ping_every: Duration::from_millis(200), ..Settings::default() }).await;
+    let ping_every = Duration::from_millis(200);
+    let hub = world.hub_with(Settings { ping_every, sockets_per_member: 2, ..Settings::default() }).await;
     // A client that is not polled reads no ping and sends no pong.
     let _silent = hub.socket("operator").await;
     let mut there = hub.socket("operator").await;
-    let before = ended(&hub, "silent").await;
+    assert!(!finds_a_seat(&hub, "operator").await);
     let answering = async {
         loop {
             // Reading answers the pings; nothing else comes.
@@ -181,7 +184,7 @@ async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
     };
     tokio::select! {
         () = answering => {}
-        () = until("the silent one is dropped", async || ended(&hub, "silent").await > before) => {}
+        () = until("the silent one is dropped", async || finds_a_seat(&hub, "operator").await) => {}
     }
 }
 
@@ -189,7 +192,7 @@ async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
 async fn an_event_stream_ends_with_a_membership_and_says_nothing_more() {
     let world = World::new().await;
     let hub = world.hub().await;
-    let facility = house(&world, &hub).await;
+    let facility = world.house(&hub, 9).await;
     let query = json!({ "query": watch(), "variables": { "facility": facility } });
     let request = hub.http.post(format!("http://{}/graphql/stream", hub.address)).json(&query);
     let mut response = request.bearer_auth(hub.token("analyst")).send().await.unwrap();
@@ -200,10 +203,8 @@ async fn an_event_stream_ends_with_a_membership_and_says_nothing_more() {
         text += std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap();
     }
     assert!(text.starts_with("event: next\ndata: {\"data\":{\"occupancyChanged\":{\"kind\":\"CURRENT\""), "{text}");
-    let before = ended(&hub, "no member").await;
     assert!(world.store.remove_member("analyst").await.unwrap());
     assert!(response.chunk().await.unwrap().is_none(), "no farewell that would keep a client from coming back");
-    assert!(ended(&hub, "no member").await > before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +214,7 @@ async fn a_right_that_ends_is_not_waited_for_until_a_client_reads() {
     let patient =
         Settings { sockets: 1, take_within: long, write_within: long, ping_every: long, ..Settings::default() };
     let hub = world.hub_with(patient).await;
-    let facility = house(&world, &hub).await;
+    let facility = world.house(&hub, 9).await;
     let mut deaf = narrow_watcher(&hub, &facility).await;
     assert_eq!(deaf.event().await["kind"], "CURRENT");
     // More than the system keeps for it.
@@ -229,4 +230,33 @@ async fn a_right_that_ends_is_not_waited_for_until_a_client_reads() {
         other.next_or_close().await.is_ok_and(|message| message["type"] == "connection_ack")
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_end_and_each_state_sent_anew_is_counted_once() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = world.house(&hub, 9).await;
+    // Figures are those of a process, and this one has the hubs of other tests.
+    let served = Served::start(&world, &["--keys", key_file().to_str().unwrap()]).await;
+    let clock = TestClock::new();
+    clock.mend(tavolo::system_clock().now().millis());
+    let hub = Client { address: served.address().to_owned(), clock, ..hub };
+    let ended = async |reason: &str| figure(&hub, "tavolo_streams_ended_total", &format!("reason=\"{reason}\"")).await;
+    let mut watching = watcher(&hub, &facility).await;
+    assert_eq!(watching.event().await["kind"], "CURRENT");
+    let long_ago = Cursor::LONG_AGO.seal(&world.store, Seal::Fresh).unwrap();
+    let back = "subscription($after: String) { occupancyChanged(after: $after) { kind } }";
+    let mut back = hub.subscribe("operator", back, json!({ "after": long_ago })).await;
+    assert_eq!(back.event().await["kind"], "RESYNC");
+    assert_eq!(figure(&hub, "tavolo_resyncs_total", "").await, 1.0);
+    back.send(json!({ "type": "nonsense" })).await;
+    assert_eq!(back.close_code().await, 4400);
+    until("the end of one is counted", async || ended("invalid").await == 1.0).await;
+    assert_eq!(ended("no member").await, 0.0);
+    assert!(world.store.remove_member("operator").await.unwrap());
+    assert_eq!(watching.close_code().await, 4403);
+    until("the end of the other is counted", async || ended("no member").await == 1.0).await;
+    assert_eq!(figure(&hub, "tavolo_streams_ended_total", "").await, 2.0, "no end is counted twice");
+    served.stop().await;
 }
