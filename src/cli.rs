@@ -160,7 +160,7 @@ fn token(args: &TokenArgs) -> Result<(), Failure> {
 async fn migrate(args: MigrateArgs) -> Result<(), Failure> {
     let store = Store::connect(&args.database.settings()).await?;
     let before = store.version().await?;
-    store.migrate().await?;
+    store.migrate(&crate::system_clock()).await?;
     let loaded = match &args.municipalities {
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;

@@ -76,7 +76,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// As [`Store::open`].
 pub async fn open_store(settings: &Settings) -> Result<Store, StoreError> {
-    let store = Store::open(settings).await?;
+    let store = Store::open(settings, &crate::system_clock()).await?;
     store.load_municipalities_once(crate::MUNICIPALITIES.as_bytes()).await?;
     Ok(store)
 }

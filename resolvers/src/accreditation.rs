@@ -1,4 +1,4 @@
-//! Accreditations.
+//! Accreditations: shown from the board to whoever sees their facility, and the acts of the procedure.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Facilities.
+//! Facilities: shown from the board to whoever sees that they exist, and the acts on their register.
 
 mod list;
 

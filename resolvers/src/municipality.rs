@@ -1,4 +1,4 @@
-//! Municipalities.
+//! Municipalities: shown to everybody, from the board.
 
 use std::sync::Arc;
 

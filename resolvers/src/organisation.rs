@@ -1,4 +1,4 @@
-//! Organisations.
+//! Organisations: shown from the board, each field by its class.
 
 use std::sync::Arc;
 

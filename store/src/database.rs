@@ -11,6 +11,7 @@ use mongodb::{
     options::{Acknowledgment, ClientOptions, Hint, ReadConcern, WriteConcern},
 };
 use serde::de::DeserializeOwned;
+use tavolo_schema::Clock;
 
 use crate::{
     LookupLimits, Settings, StoreError,

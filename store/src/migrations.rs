@@ -15,16 +15,20 @@ use std::{
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture};
 use mongodb::{
     Collection, Database,
-    bson::{Bson, DateTime, Document as Filter, Uuid, doc},
+    bson::{self, Bson, Document as Filter, Uuid, doc},
     options::ReturnDocument,
 };
+use tavolo_schema::{Clock, DateTime};
 
 use crate::{
     Settings, Store, StoreError,
     accreditation::AccreditationDoc,
     act::ActDoc,
     capacity::PoolDoc,
-    document::shape::{create_indexes, plain, shape},
+    document::{
+        instant,
+        shape::{create_indexes, plain, shape},
+    },
     error::{DUPLICATE_KEY, INDEX_NOT_FOUND, command_code, write_code},
     facility::FacilityDoc,
     guest::GuestDoc,
@@ -68,19 +72,21 @@ impl Store {
     ///
     /// One line for each thing that can be wrong: the address, the server, its credentials, no
     /// replica set, a database of a newer version.
-    pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
+    pub async fn open(settings: &Settings, clock: &Clock) -> Result<Self, StoreError> {
         let store = Self::connect(settings).await?;
-        store.migrate().await?;
+        store.migrate(clock).await?;
         Ok(store)
     }
 
-    /// Brings the database to the schema this binary knows.
+    /// Brings the database to the schema this binary knows. By the clock, which has to be that of the machine, another
+    /// process that is migrating the database is told from one that has died meanwhile.
     ///
     /// # Errors
     ///
     /// When the database does not answer, or another process is migrating it and does not finish.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.gate().to_the_end(|database| async move { run(&database).await }).await
+    pub async fn migrate(&self, clock: &Clock) -> Result<(), StoreError> {
+        let clock = clock.clone();
+        self.gate().to_the_end(|database| async move { run(&database, &clock).await }).await
     }
 
     /// Connects to a database that a hub works on, and changes nothing of it.
@@ -115,31 +121,33 @@ const LEASE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Renews the lock for as long as a migration takes.
-async fn keep_lock(database: &Database, holder: Uuid) -> Infallible {
+async fn keep_lock(database: &Database, holder: Uuid, clock: &Clock) -> Infallible {
     let meta = database.collection::<Filter>("meta");
     loop {
         tokio::time::sleep(LEASE / 4).await;
         let own = doc! { "_id": "schema", "holder": holder };
-        if let Err(error) = meta.update_one(own, doc! { "$set": { "until": lease_from(DateTime::now()) } }).await {
+        if let Err(error) = meta.update_one(own, doc! { "$set": { "until": lease_from(clock.now()) } }).await {
             tracing::warn!(%error, "the lock of a migration could not be renewed");
         }
     }
 }
 
-fn lease_from(now: DateTime) -> DateTime {
-    DateTime::from_millis(now.timestamp_millis() + LEASE.as_millis() as i64)
+/// When a lock ends that is taken or renewed now.
+fn lease_from(now: DateTime) -> bson::DateTime {
+    instant(now.plus_millis(LEASE.as_millis() as i64))
 }
 
-/// Brings the database to [`SCHEMA_VERSION`].
-pub(crate) async fn run(database: &Database) -> Result<(), StoreError> {
+/// Brings the database to [`SCHEMA_VERSION`]. The clock is that of this machine, as that of every other process which may
+/// hold the lock.
+pub(crate) async fn run(database: &Database, clock: &Clock) -> Result<(), StoreError> {
     if version(database).await? == SCHEMA_VERSION {
         return Ok(());
     }
     let holder = Uuid::new();
-    lock(database, holder).await?;
+    lock(database, holder, clock).await?;
     let outcome = tokio::select! {
         outcome = migrate(database, holder) => outcome,
-        never = keep_lock(database, holder) => match never {},
+        never = keep_lock(database, holder, clock) => match never {},
     };
     let meta = database.collection::<Filter>("meta");
     let unlock = doc! { "$unset": { "holder": "", "until": "" } };
@@ -176,12 +184,12 @@ pub(crate) async fn version(database: &Database) -> Result<i32, StoreError> {
     Ok(version)
 }
 
-async fn lock(database: &Database, holder: Uuid) -> Result<(), StoreError> {
+async fn lock(database: &Database, holder: Uuid, clock: &Clock) -> Result<(), StoreError> {
     let meta = database.collection::<Filter>("meta");
     let started = Instant::now();
     loop {
-        let now = DateTime::now();
-        let free = doc! { "_id": "schema", "$or": [{ "until": null }, { "until": { "$lt": now } }] };
+        let now = clock.now();
+        let free = doc! { "_id": "schema", "$or": [{ "until": null }, { "until": { "$lt": instant(now) } }] };
         let take = doc! { "$set": { "holder": holder, "until": lease_from(now) } };
         match meta.find_one_and_update(free, take).upsert(true).return_document(ReturnDocument::After).await {
             Ok(_) => return Ok(()),

@@ -1,4 +1,4 @@
-//! Organisations.
+//! Organisations: the register of who is at the table, kept by the administrator and not by acts.
 
 use tavolo_schema::{Organisation, OrganisationKind, id::OrganisationId};
 
