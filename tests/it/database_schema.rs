@@ -70,9 +70,8 @@ async fn a_database_of_an_earlier_version_gets_the_schema_of_a_new_one() {
     let settings = Settings { database: format!("{}_8", world.settings.database), ..world.settings.clone() };
     let old = mongodb::Client::with_uri_str(&settings.uri).await.unwrap().database(&settings.database);
     earlier(&old).await;
-    let store = Store::open(&settings, &system_clock()).await.unwrap();
+    let store = Store::open(&settings, &tavolo::system_clock()).await.unwrap();
     assert_eq!(store.version().await.unwrap(), SCHEMA_VERSION);
     assert_eq!(described(&old).await, new);
     store.drop_database().await.unwrap();
-    world.end().await;
 }
