@@ -63,7 +63,7 @@ impl Refusal {
 
 /// Somebody who has been let in.
 #[derive(Clone, Debug)]
-pub struct Admitted {
+pub struct Authenticated {
     /// The member.
     pub member: Arc<Member>,
     /// When the token's time is over.
@@ -126,11 +126,11 @@ impl Authority {
     /// # Errors
     ///
     /// Why not.
-    pub async fn admit(&self, token: &str, board: &Board) -> Result<Admitted, Refusal> {
+    pub async fn authenticate(&self, token: &str, board: &Board) -> Result<Authenticated, Refusal> {
         let (claims, until) = self.verify(token).await?;
         let member = board.member(&claims.sub).ok_or(Refusal::NoMember)?;
         let free = claims.scope.is_some_and(|scope| scope.split(' ').any(|scope| scope == FREE));
-        Ok(Admitted { member: Arc::clone(member), until, free })
+        Ok(Authenticated { member: Arc::clone(member), until, free })
     }
 
     /// Checks a token and tells its claims and end.

@@ -11,7 +11,7 @@ use tavolo_schema::{
     },
     id::{AccreditationId, FacilityId},
 };
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use crate::{
     act::{After, mutations, payload},
@@ -25,19 +25,23 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Accreditation {
     sheet: Arc<Sheet>,
-    place: Arc<Place>,
+    state: Arc<FacilityState>,
     accreditation: Arc<schema::Accreditation>,
 }
 
 impl Accreditation {
-    pub(crate) fn new(sheet: &Arc<Sheet>, place: &Arc<Place>, accreditation: &Arc<schema::Accreditation>) -> Self {
-        Self { sheet: Arc::clone(sheet), place: Arc::clone(place), accreditation: Arc::clone(accreditation) }
+    pub(crate) fn new(
+        sheet: &Arc<Sheet>,
+        state: &Arc<FacilityState>,
+        accreditation: &Arc<schema::Accreditation>,
+    ) -> Self {
+        Self { sheet: Arc::clone(sheet), state: Arc::clone(state), accreditation: Arc::clone(accreditation) }
     }
 
     /// The accreditation, if the viewer sees its facility.
     pub(crate) fn find(sheet: &Arc<Sheet>, id: AccreditationId) -> Option<Self> {
-        let (place, found) = sheet.board.accreditation(id)?;
-        sheet.shows(&place.facility).then(|| Self::new(sheet, place, found))
+        let (state, found) = sheet.board.accreditation(id)?;
+        sheet.shows(&state.facility).then(|| Self::new(sheet, state, found))
     }
 }
 
@@ -54,7 +58,7 @@ impl Accreditation {
     /// The facility.
     #[graphql(directive = data_class::apply(Operational))]
     async fn facility(&self) -> Option<Facility> {
-        Facility::seen(&self.sheet, &self.place)
+        Facility::seen(&self.sheet, &self.state)
     }
 
     /// Where it stands today: expiry happens by the clock.
@@ -171,14 +175,14 @@ fn list(sheet: &Arc<Sheet>, filter: &AccreditationFilter, page: Result<Page>) ->
             })
     };
     let mut found: Vec<_> = sheet
-        .places(None)
-        .filter(|place| filter.facility.is_none_or(|facility| facility == place.facility.id))
-        .flat_map(|place| place.accreditations.iter().map(move |accreditation| (accreditation, place)))
+        .facilities(None)
+        .filter(|state| filter.facility.is_none_or(|facility| facility == state.facility.id))
+        .flat_map(|state| state.accreditations.iter().map(move |accreditation| (accreditation, state)))
         .filter(|(accreditation, _)| wants(accreditation))
         .collect();
     found.sort_unstable_by_key(|(accreditation, _)| accreditation.id);
     let (cut, more) = page?.cut(&found, |(accreditation, _)| accreditation.id)?;
-    let nodes = cut.iter().map(|(accreditation, place)| Accreditation::new(sheet, place, accreditation)).collect();
+    let nodes = cut.iter().map(|(accreditation, state)| Accreditation::new(sheet, state, accreditation)).collect();
     Ok(Connection::new(nodes, |node: &Accreditation| encode(&node.accreditation.id), more, Some(found.len())))
 }
 
@@ -190,7 +194,7 @@ impl After<AccreditationId> for Accreditation {
 
 impl After<AccreditationId> for Facility {
     async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: AccreditationId) -> Result<Option<Self>> {
-        Ok(sheet.board.accreditation(id).and_then(|(place, _)| Self::seen(sheet, place)))
+        Ok(sheet.board.accreditation(id).and_then(|(state, _)| Self::seen(sheet, state)))
     }
 }
 

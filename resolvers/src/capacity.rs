@@ -64,7 +64,7 @@ impl After<PlacesAnswer> for Facility {
 impl After<PlacesAnswer> for Block {
     async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, answer: PlacesAnswer) -> Result<Option<Self>> {
         let facility = Facility::find(sheet, answer.facility);
-        let blocks = facility.iter().flat_map(|facility| &facility.place.pools).flat_map(|pool| &pool.blocks);
+        let blocks = facility.iter().flat_map(|facility| &facility.state.pools).flat_map(|pool| &pool.blocks);
         Ok(blocks.into_iter().find(|block| Some(block.id) == answer.block).cloned())
     }
 }

@@ -13,7 +13,7 @@ use async_graphql::{InputType, Pos, Result, ServerError, Value as Input};
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{DataClass, DateTime, Day, Role, id::FacilityId};
 use tavolo_store::{StoreError, statistics::Scope};
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use crate::{
     Graph, Seen, Viewer,
@@ -228,8 +228,8 @@ async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result
     let sheet = Arc::clone(desk.sheet());
     let (columns, rows): (Vec<&'static str>, BoxStream<'static, Result<Row, StoreError>>) = match subject {
         Subject::Facilities => {
-            let places = places(&sheet, &filter, DataClass::Operational)?;
-            let rows = places.into_iter().flat_map(move |place| rows::facility_rows(&sheet, &place, &filter));
+            let states = states(&sheet, &filter, DataClass::Operational)?;
+            let rows = states.into_iter().flat_map(move |state| rows::facility_rows(&sheet, &state, &filter));
             (columns(&[&rows::FACILITY, &rows::NUMBERS]), stream::iter(rows.map(Ok)).boxed())
         }
         Subject::OccupancyHistory => {
@@ -238,7 +238,7 @@ async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result
             (columns(&[&["at"], &rows::NUMBERS]), stream::iter(points).map(row).map(Ok).boxed())
         }
         Subject::Ledger => {
-            let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Operational)?), &sheet)?;
+            let scope = parameters.scope(ids(&states(&sheet, &filter, DataClass::Operational)?), &sheet)?;
             if !sheet.counts_people() {
                 // What was registered today is told when the day is over.
                 let scope = Scope { until: scope.until.min(sheet.published_day().begins()), ..scope };
@@ -265,7 +265,7 @@ async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result
             (columns(&[&rows::STATISTICS]), stream::iter(rows::statistics_rows(&counted)).map(Ok).boxed())
         }
         Subject::Stays => {
-            let scope = parameters.scope(ids(&places(&sheet, &filter, DataClass::Presence)?), &sheet)?;
+            let scope = parameters.scope(ids(&states(&sheet, &filter, DataClass::Presence)?), &sheet)?;
             let stays = desk.hub.store.stays_within(&scope).await.map_err(|error| fault(&error))?;
             (columns(&[&rows::STAYS]), stays.map(move |stay| stay.map(|stay| rows::stay_row(&sheet, &stay))).boxed())
         }
@@ -278,15 +278,15 @@ fn columns(parts: &[&[&'static str]]) -> Vec<&'static str> {
 }
 
 /// The places of a filter of which the viewer sees a class. Whoever sees it of no place at all is refused.
-fn places(sheet: &Sheet, filter: &OccupancyFilter, class: DataClass) -> Result<Vec<Arc<Place>>> {
-    let sees = |place: &&Arc<Place>| sheet.sight(place.facility.party()).contains(class);
-    let mut seen = sheet.board.places(None).filter(sees).peekable();
+fn states(sheet: &Sheet, filter: &OccupancyFilter, class: DataClass) -> Result<Vec<Arc<FacilityState>>> {
+    let sees = |state: &&Arc<FacilityState>| sheet.sight(state.facility.party()).contains(class);
+    let mut seen = sheet.board.facilities(None).filter(sees).peekable();
     if seen.peek().is_none() && !sheet.may_see(class) {
         return Err(forbidden(sheet.standing.role == Role::Public));
     }
-    Ok(seen.filter(|place| filter.wants_place(place)).cloned().collect())
+    Ok(seen.filter(|state| filter.wants_facility(state)).cloned().collect())
 }
 
-fn ids(places: &[Arc<Place>]) -> Vec<FacilityId> {
-    places.iter().map(|place| place.facility.id).collect()
+fn ids(states: &[Arc<FacilityState>]) -> Vec<FacilityId> {
+    states.iter().map(|state| state.facility.id).collect()
 }

@@ -15,7 +15,7 @@ use tavolo_schema::{
     facility::{RegisterFacilityInput, ReviseFacilityInput},
     id::FacilityId,
 };
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 pub(crate) use list::FacilityQuery;
 
@@ -36,21 +36,21 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Facility {
     pub(crate) sheet: Arc<Sheet>,
-    pub(crate) place: Arc<Place>,
+    pub(crate) state: Arc<FacilityState>,
 }
 
 impl Facility {
     /// The facility, if the viewer sees that it exists.
     pub(crate) fn find(sheet: &Arc<Sheet>, id: FacilityId) -> Option<Self> {
-        sheet.board.place(id).and_then(|place| Self::seen(sheet, place))
+        sheet.board.facility(id).and_then(|state| Self::seen(sheet, state))
     }
 
-    pub(crate) fn seen(sheet: &Arc<Sheet>, place: &Arc<Place>) -> Option<Self> {
-        sheet.shows(&place.facility).then(|| Self { sheet: Arc::clone(sheet), place: Arc::clone(place) })
+    pub(crate) fn seen(sheet: &Arc<Sheet>, state: &Arc<FacilityState>) -> Option<Self> {
+        sheet.shows(&state.facility).then(|| Self { sheet: Arc::clone(sheet), state: Arc::clone(state) })
     }
 
     pub(crate) fn party(&self) -> Party<'_> {
-        self.place.facility.party()
+        self.state.facility.party()
     }
 }
 
@@ -61,106 +61,106 @@ impl Facility {
     /// Global id.
     #[graphql(directive = data_class::apply(Operational))]
     pub(crate) async fn id(&self) -> FacilityId {
-        self.place.facility.id
+        self.state.facility.id
     }
 
     /// Readable code, such as `KR-F-0001`.
     #[graphql(directive = data_class::apply(Operational))]
     async fn code(&self) -> &str {
-        &self.place.facility.code
+        &self.state.facility.code
     }
 
     /// Name in use.
     #[graphql(directive = data_class::apply(Operational))]
     async fn name(&self) -> &str {
-        &self.place.facility.name
+        &self.state.facility.name
     }
 
     /// What kind of facility it is.
     #[graphql(name = "type", directive = data_class::apply(Operational))]
     async fn facility_type(&self) -> FacilityType {
-        self.place.facility.facility_type
+        self.state.facility.facility_type
     }
 
     /// The municipality it is in.
     #[graphql(directive = data_class::apply(Operational))]
     async fn municipality(&self) -> Option<Municipality> {
-        Municipality::find(&self.sheet, &self.place.facility.municipality)
+        Municipality::find(&self.sheet, &self.state.facility.municipality)
     }
 
     /// Where it is.
     #[graphql(directive = data_class::apply(AddressClass))]
     async fn address(&self, ctx: &Context<'_>) -> Option<Address> {
-        gate::show(ctx, &self.sheet, AddressClass, self.party(), || self.place.facility.address.clone())
+        gate::show(ctx, &self.sheet, AddressClass, self.party(), || self.state.facility.address.clone())
     }
 
     /// Who runs it (ente gestore).
     #[graphql(directive = data_class::apply(Operational))]
     async fn operator(&self) -> Option<Organisation> {
-        Organisation::find(&self.sheet, self.place.facility.operator)
+        Organisation::find(&self.sheet, self.state.facility.operator)
     }
 
     /// Who holds the project (ente locale titolare).
     #[graphql(directive = data_class::apply(Operational))]
     async fn holder(&self) -> Option<Organisation> {
-        Organisation::find(&self.sheet, self.place.facility.holder)
+        Organisation::find(&self.sheet, self.state.facility.holder)
     }
 
     /// Code of the reception project.
     #[graphql(directive = data_class::apply(Operational))]
     async fn project_code(&self) -> Option<&str> {
-        self.place.facility.project_code.as_deref()
+        self.state.facility.project_code.as_deref()
     }
 
     /// Bedrooms; empty when not declared.
     #[graphql(directive = data_class::apply(Operational))]
     async fn rooms(&self) -> &[Room] {
-        &self.place.facility.rooms
+        &self.state.facility.rooms
     }
 
     /// Usable bathrooms, when declared.
     #[graphql(directive = data_class::apply(Operational))]
     async fn bathrooms(&self) -> Option<i32> {
-        self.place.facility.bathrooms
+        self.state.facility.bathrooms
     }
 
     /// Free of architectural barriers.
     #[graphql(directive = data_class::apply(Operational))]
     async fn barrier_free(&self) -> bool {
-        self.place.facility.barrier_free
+        self.state.facility.barrier_free
     }
 
     /// Counts the changes of this record; hand it back as `expectedRevision`.
     #[graphql(directive = data_class::apply(Operational))]
     async fn revision(&self) -> i64 {
-        self.place.facility.revision
+        self.state.facility.revision
     }
 
     /// Its places, one entry for each category it has.
     #[graphql(directive = data_class::apply(Operational))]
     async fn capacity(&self) -> Vec<Capacity> {
-        self.place.pools.iter().map(|pool| Capacity::of(&self.sheet, pool)).collect()
+        self.state.pools.iter().map(|pool| Capacity::of(&self.sheet, pool)).collect()
     }
 
     /// Its places of all categories together; to analysts, its ordinary places, since the people in others are not told to
     /// them. Of a facility without ordinary places they are told all places, and no people.
     #[graphql(directive = data_class::apply(Operational))]
     async fn occupancy(&self) -> DisclosedNumbers {
-        self.sheet.numbers_of(&self.place, None)
+        self.sheet.numbers_of(&self.state, None)
     }
 
     /// The accreditation in force; of several, the one that began last.
     #[graphql(directive = data_class::apply(Operational))]
     async fn accreditation(&self) -> Option<Accreditation> {
-        let found = self.place.accreditation_on(self.sheet.today)?;
-        Some(Accreditation::new(&self.sheet, &self.place, found))
+        let found = self.state.accreditation_on(self.sheet.today)?;
+        Some(Accreditation::new(&self.sheet, &self.state, found))
     }
 
     /// The latest hundred accreditations, the latest first. `accreditations(filter: { facility })` has all of them.
     #[graphql(directive = data_class::apply(Operational))]
     async fn accreditations(&self) -> Vec<Accreditation> {
-        let latest = self.place.accreditations.iter().take(LONGEST_PAGE as usize);
-        latest.map(|accreditation| Accreditation::new(&self.sheet, &self.place, accreditation)).collect()
+        let latest = self.state.accreditations.iter().take(LONGEST_PAGE as usize);
+        latest.map(|accreditation| Accreditation::new(&self.sheet, &self.state, accreditation)).collect()
     }
 
     /// Stays in this facility, the latest registered first.
@@ -173,14 +173,14 @@ impl Facility {
         #[graphql(desc = "After this cursor.")] after: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
         gate::show(ctx, &self.sheet, Presence, self.party(), || ())?;
-        Some(stay::of_facility(ctx, &self.sheet, self.place.facility.id, status, first, after).await)
+        Some(stay::of_facility(ctx, &self.sheet, self.state.facility.id, status, first, after).await)
     }
 
     /// What is irregular about the facility now, as far as the numbers that you are told show it.
     #[graphql(directive = data_class::apply(Operational))]
     async fn irregularities(&self) -> Vec<Irregularity> {
         let mut found = Findings::default();
-        for pool in &self.place.pools {
+        for pool in &self.state.pools {
             let numbers = self.sheet.numbers(pool);
             let (occupied, over_capacity) = (numbers.occupied.unwrap_or(0), numbers.over_capacity.unwrap_or(0));
             let category = contract_name(pool.category);

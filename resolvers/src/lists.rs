@@ -192,9 +192,9 @@ impl Census {
     fn of(seen: Seen<'_>) -> Self {
         let municipalities = || seen.board.municipalities();
         let provinces: BTreeSet<&str> = municipalities().map(|found| found.province.as_str()).collect();
-        let operators: BTreeSet<OrganisationId> = seen.places().map(|place| place.facility.operator).collect();
+        let operators: BTreeSet<OrganisationId> = seen.facilities().map(|state| state.facility.operator).collect();
         Self {
-            facilities: seen.places().count(),
+            facilities: seen.facilities().count(),
             operators: operators.len(),
             municipalities: municipalities().count(),
             provinces: provinces.len(),
@@ -215,7 +215,7 @@ impl<'b> Lists<'b> {
 
     /// How many facilities the board has, about.
     pub(crate) fn facilities(&self) -> u64 {
-        self.seen.facilities()
+        self.seen.size_of_board()
     }
 
     fn census(&self) -> &Census {

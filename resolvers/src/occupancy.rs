@@ -17,7 +17,7 @@ use tavolo_schema::{
     id::{FacilityId, OrganisationId},
     publication::Cell,
 };
-use tavolo_subscriptions::{Board, Place};
+use tavolo_subscriptions::{Board, FacilityState};
 
 use crate::{
     desk::desk,
@@ -93,8 +93,8 @@ enum GroupKey {
 }
 
 impl GroupKey {
-    fn of(by: OccupancyGrouping, board: &Board, place: &Place, category: PlaceCategory) -> Self {
-        let facility = &place.facility;
+    fn of(by: OccupancyGrouping, board: &Board, state: &FacilityState, category: PlaceCategory) -> Self {
+        let facility = &state.facility;
         match by {
             OccupancyGrouping::Municipality => Self::Municipality(facility.municipality.clone()),
             OccupancyGrouping::Operator => Self::Operator(facility.operator),
@@ -214,11 +214,11 @@ fn totals(
     let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<DisclosedNumbers>)> = BTreeMap::new();
     let named = by == OccupancyGrouping::Category || filter.category.is_some();
     let pools = filter.pools(sheet, closer).filter(|(_, pool)| sheet.adds_up(pool.category, named));
-    for (place, pool) in pools {
+    for (state, pool) in pools {
         let Some(known) = numbers_of(pool) else { continue };
-        let (facilities, numbers) = groups.entry(GroupKey::of(by, &sheet.board, place, pool.category)).or_default();
-        if facilities.last() != Some(&place.facility.id) {
-            facilities.push(place.facility.id);
+        let (facilities, numbers) = groups.entry(GroupKey::of(by, &sheet.board, state, pool.category)).or_default();
+        if facilities.last() != Some(&state.facility.id) {
+            facilities.push(state.facility.id);
         }
         numbers.push(known);
     }

@@ -7,7 +7,7 @@
 //! much as the viewer's own part of the ledger ([`Seen`]).
 
 use tavolo_schema::{Facility, Standing, access};
-use tavolo_subscriptions::{Board, Place};
+use tavolo_subscriptions::{Board, FacilityState};
 
 /// A command, whatever it says.
 const COMMAND: u64 = 300;
@@ -153,22 +153,22 @@ impl<'b> Seen<'b> {
     }
 
     /// The places that the viewer sees.
-    pub(crate) fn places(self) -> impl Iterator<Item = &'b Place> {
-        self.board.places(None).map(AsRef::as_ref).filter(move |place| self.shows(&place.facility))
+    pub(crate) fn facilities(self) -> impl Iterator<Item = &'b FacilityState> {
+        self.board.facilities(None).map(AsRef::as_ref).filter(move |state| self.shows(&state.facility))
     }
 
     /// How many entries the ledgers of these places have, at least [`FEW`] and up to the next power of two. There are no
     /// fewer of them than stays, nor than files that have been in a facility.
     pub(crate) fn entries(self) -> u64 {
-        let pools = self.places().flat_map(|place| &place.pools);
+        let pools = self.facilities().flat_map(|state| &state.pools);
         let entries: u64 = pools.map(|pool| u64::try_from(pool.revision).unwrap_or_default()).sum();
         entries.max(FEW).checked_next_power_of_two().unwrap_or(u64::MAX)
     }
 
     /// How many facilities the board has, up to the next power of two. Totals count every one of them, for anybody, and say
     /// how many there are.
-    pub(crate) fn facilities(self) -> u64 {
-        let facilities = self.board.facilities() as u64;
+    pub(crate) fn size_of_board(self) -> u64 {
+        let facilities = self.board.facility_count() as u64;
         if facilities == 0 { 0 } else { facilities.checked_next_power_of_two().unwrap_or(u64::MAX) }
     }
 }

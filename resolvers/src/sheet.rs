@@ -10,7 +10,7 @@ use tavolo_schema::{
     Precision, Relation, Role, Standing, access, id::FacilityId, publication::Cell,
 };
 use tavolo_store::{GuestScope, LookupScope, Within};
-use tavolo_subscriptions::{Board, Place};
+use tavolo_subscriptions::{Board, FacilityState};
 
 use crate::{Hub, Viewer};
 
@@ -94,10 +94,10 @@ impl Sheet {
     /// The numbers of one category of a place, or of all that are added up, as the viewer is told them, who sees the
     /// facility.
     #[must_use]
-    pub fn numbers_of(&self, place: &Place, category: Option<PlaceCategory>) -> DisclosedNumbers {
+    pub fn numbers_of(&self, state: &FacilityState, category: Option<PlaceCategory>) -> DisclosedNumbers {
         let precision = if self.counts_people() { Precision::Exact } else { Precision::DayBefore };
         let nothing = DisclosedNumbers::from(CapacityNumbers::default()).told(precision);
-        let pools = || place.pools.iter().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
+        let pools = || state.pools.iter().filter(|pool| category.is_none_or(|wanted| wanted == pool.category));
         let added_up = |pool: &&Arc<Pool>| self.adds_up(pool.category, category.is_some());
         // Of a facility with protected places alone, the places are told and not the people.
         let all = !pools().any(|pool| added_up(&pool));
@@ -106,14 +106,14 @@ impl Sheet {
     }
 
     /// The places the viewer sees, of the province or of one municipality, by code.
-    pub fn places<'s>(&'s self, municipality: Option<&'s str>) -> impl Iterator<Item = &'s Arc<Place>> {
-        self.board.places(municipality).filter(|place| self.shows(&place.facility))
+    pub fn facilities<'s>(&'s self, municipality: Option<&'s str>) -> impl Iterator<Item = &'s Arc<FacilityState>> {
+        self.board.facilities(municipality).filter(|state| self.shows(&state.facility))
     }
 
     /// The organisations the stays of a facility belong to.
     #[must_use]
     pub fn party_of_facility(&self, facility: FacilityId) -> Party<'_> {
-        self.board.place(facility).map(|place| place.facility.party()).unwrap_or_default()
+        self.board.facility(facility).map(|state| state.facility.party()).unwrap_or_default()
     }
 
     /// Whose files the viewer may see at all; `None` for nobody's.
@@ -146,8 +146,8 @@ impl Sheet {
         if sees(Party::default()) {
             return Within(None);
         }
-        let places = self.board.places(None).filter(|place| sees(place.facility.party()));
-        Within(Some(places.map(|place| place.facility.id).collect()))
+        let states = self.board.facilities(None).filter(|state| sees(state.facility.party()));
+        Within(Some(states.map(|state| state.facility.id).collect()))
     }
 
     /// Whether nobody in particular asks.

@@ -9,7 +9,7 @@ use tavolo_schema::{
     access::{DataClass::Operational, data_class},
     statistics::Statistics,
 };
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 pub(crate) use self::tally::LONGEST;
 use self::tally::{Period, Tally};
@@ -63,9 +63,9 @@ pub(crate) async fn statistics(
     if from > to || from > sheet.today {
         return Err(bad_request("from must lie before to, and not in the future"));
     }
-    let persons = |place: &&Place| sheet.sight(place.facility.party()).contains(DataClass::Identity);
-    let seen = sheet.places(None).map(AsRef::as_ref).filter(|place| filter.wants_place(place));
-    let (known, others): (Vec<&Place>, Vec<&Place>) = seen.partition(persons);
+    let persons = |state: &&FacilityState| sheet.sight(state.facility.party()).contains(DataClass::Identity);
+    let seen = sheet.facilities(None).map(AsRef::as_ref).filter(|state| filter.wants_facility(state));
+    let (known, others): (Vec<&FacilityState>, Vec<&FacilityState>) = seen.partition(persons);
     let figures = match (known.is_empty(), others.is_empty()) {
         (true, true) => return Ok(None),
         (false, true) => {

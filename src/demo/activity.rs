@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::InputType;
 use serde_json::{Value, json};
 use tavolo_schema::contract_name;
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use super::{
     acts::{DISCHARGE, REASONS, arrive},
@@ -31,26 +31,26 @@ pub(super) async fn run(table: &Table, mut inventor: Inventor) {
 /// Somebody arrives where there is room, or leaves.
 async fn step(table: &Table, inventor: &mut Inventor) -> Result<(), Failure> {
     let board = table.graph.hub().table.board();
-    let places: Vec<&Arc<Place>> = board.places(None).collect();
-    let Some(place) = inventor.one_of(&places) else { return Ok(()) };
-    let Some(pool) = inventor.one_of(&place.pools) else { return Ok(()) };
+    let states: Vec<&Arc<FacilityState>> = board.facilities(None).collect();
+    let Some(state) = inventor.one_of(&states) else { return Ok(()) };
+    let Some(pool) = inventor.one_of(&state.pools) else { return Ok(()) };
     let now = table.graph.hub().clock.now();
     let numbers = pool.numbers_on(now.day());
-    let facility = Value::from(place.facility.id.encode());
+    let facility = Value::from(state.facility.id.encode());
     // About four in five places stay taken.
     let crowded = numbers.free == 0 || numbers.occupied * 5 > numbers.allocable * 4;
     let leaves = numbers.occupied > 0 && inventor.chance(if crowded { 65 } else { 30 });
     if leaves {
         let reason = REASONS[inventor.below(REASONS.len())];
-        let data = table.run(place.facility.operator, PRESENT, json!({ "id": facility })).await?;
+        let data = table.run(state.facility.operator, PRESENT, json!({ "id": facility })).await?;
         let present = data["facility"]["stays"]["nodes"].as_array().cloned().unwrap_or_default();
         if let Some(stay) = inventor.one_of(&present) {
             let discharge = json!({ "input": { "stay": stay["id"], "reason": reason } });
-            table.run(place.facility.operator, DISCHARGE, discharge).await?;
+            table.run(state.facility.operator, DISCHARGE, discharge).await?;
         }
     } else if numbers.free > 0 {
         let person = inventor.person(pool.category, now.day()).to_value().into_json()?;
-        arrive(table, place.facility.operator, &facility, &contract_name(pool.category), &person).await?;
+        arrive(table, state.facility.operator, &facility, &contract_name(pool.category), &person).await?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use governor::{
 use serde::Serialize;
 
 use super::settings::Settings;
-use crate::auth::Admitted;
+use crate::auth::Authenticated;
 
 type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
@@ -92,9 +92,9 @@ impl Budgets {
     }
 
     /// The bill of a request, which whoever sends it pays: the member, or the address of somebody without a token.
-    pub(super) fn bill(&self, admitted: Option<&Admitted>, address: IpAddr) -> Bill<'_> {
-        let payer = match admitted {
-            Some(admitted) => Payer::Member(admitted.member.subject.clone()),
+    pub(super) fn bill(&self, authenticated: Option<&Authenticated>, address: IpAddr) -> Bill<'_> {
+        let payer = match authenticated {
+            Some(authenticated) => Payer::Member(authenticated.member.subject.clone()),
             None => Payer::Address(payer(address)),
         };
         Bill { budgets: self, payer, requested: 0 }

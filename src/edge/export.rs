@@ -42,7 +42,7 @@ use super::{
     seats::{Full, Holder},
     state::{Client, Edge, authorization, viewer},
 };
-use crate::auth::Admitted;
+use crate::auth::Authenticated;
 
 /// What an export takes of a budget beside what it asks of the database: its rows are as many as those of the largest
 /// documents.
@@ -113,11 +113,11 @@ async fn begin(
 ) -> Result<Response, Refused> {
     let Wanted { subject, ending, mut parameters } = wanted;
     let format = format(ending, parameters.remove("dialect").as_deref())?;
-    let admitted = edge.admit(authorization(headers)).await?;
-    let viewer = viewer(admitted.as_ref(), client.address, headers);
+    let authenticated = edge.authenticate(authorization(headers)).await?;
+    let viewer = viewer(authenticated.as_ref(), client.address, headers);
     let cost = COST + edge.graph.price_of_export(&viewer);
-    edge.budgets.bill(admitted.as_ref(), client.address).charge(cost)?;
-    let place = place(&places, admitted.as_ref(), client)?;
+    edge.budgets.bill(authenticated.as_ref(), client.address).charge(cost)?;
+    let place = place(&places, authenticated.as_ref(), client)?;
     let within = edge.settings.export_within;
     let export = edge.graph.export(subject, Parameters(parameters.clone()), viewer).await.map_err(refused)?;
     let name = format!("tavolo-{}-{}", subject.name(), export.as_of.day());
@@ -136,9 +136,9 @@ async fn begin(
 }
 
 /// A place for the member, or for the address of somebody without a token.
-fn place(places: &Places, admitted: Option<&Admitted>, client: Client) -> Result<Place, Refused> {
-    let holder = match admitted {
-        Some(admitted) => Holder::Member(admitted.member.subject.clone()),
+fn place(places: &Places, authenticated: Option<&Authenticated>, client: Client) -> Result<Place, Refused> {
+    let holder = match authenticated {
+        Some(authenticated) => Holder::Member(authenticated.member.subject.clone()),
         None => Holder::Address(payer(client.address)),
     };
     let refused = |full| match full {

@@ -119,13 +119,13 @@ impl Call<'_> {
         record: &mut Record,
     ) -> Result<Executed, Refused> {
         let edge = self.edge;
-        let admitted = edge.admit(authorization(self.headers)).await?;
-        let mut bill = edge.budgets.bill(admitted.as_ref(), self.address);
+        let authenticated = edge.authenticate(authorization(self.headers)).await?;
+        let mut bill = edge.budgets.bill(authenticated.as_ref(), self.address);
         bill.charge(ENTRANCE)?;
-        let resolved = edge.resolve(operation.await?, admitted.as_ref())?;
+        let resolved = edge.resolve(operation.await?, authenticated.as_ref())?;
         record.document = resolved.document;
         bill.charge(reading(&resolved.request))?;
-        let viewer = viewer(admitted.as_ref(), self.address, self.headers);
+        let viewer = viewer(authenticated.as_ref(), self.address, self.headers);
         let prepared = match edge.graph.prepare(resolved.request, &viewer) {
             Ok(prepared) => prepared,
             Err(response) => return Ok(Executed { response, balance: None }),
@@ -199,8 +199,8 @@ pub(super) async fn entrance(
 ) -> Response {
     let (parts, body) = request.into_parts();
     // It is for everybody: a token that is not valid is none.
-    let admitted = edge.admit(authorization(&parts.headers)).await.unwrap_or_default();
-    match edge.budgets.bill(admitted.as_ref(), client.address).charge(ENTRANCE) {
+    let authenticated = edge.authenticate(authorization(&parts.headers)).await.unwrap_or_default();
+    match edge.budgets.bill(authenticated.as_ref(), client.address).charge(ENTRANCE) {
         Ok(_) => next.run(HttpRequest::from_parts(parts, body)).await,
         Err(exhausted) => Refused::from(exhausted).answer(&parts.headers, JSON),
     }

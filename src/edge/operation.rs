@@ -20,7 +20,7 @@ use super::{
     settings::Settings,
     state::Edge,
 };
-use crate::auth::{Admitted, FREE};
+use crate::auth::{Authenticated, FREE};
 
 /// The body of a request, or the payload of a `subscribe` message.
 #[derive(Deserialize)]
@@ -119,7 +119,11 @@ fn unread(error: &axum::Error, limits: &Settings) -> Refused {
 
 impl Edge {
     /// Finds the document of an operation. Where the hub trusts only its own, free text needs a token that allows it.
-    pub(super) fn resolve(&self, operation: Operation, admitted: Option<&Admitted>) -> Result<Resolved, Refused> {
+    pub(super) fn resolve(
+        &self,
+        operation: Operation,
+        authenticated: Option<&Authenticated>,
+    ) -> Result<Resolved, Refused> {
         let id = operation.id();
         let (text, document) = match (operation.query, id) {
             (Some(_), Some(_)) if operation.document_id.is_some() => {
@@ -127,7 +131,7 @@ impl Edge {
             }
             (Some(text), _) => {
                 let document = self.documents.with_text(&text).cloned();
-                let free = !self.settings.trusted_only || admitted.is_some_and(|admitted| admitted.free);
+                let free = !self.settings.trusted_only || authenticated.is_some_and(|authenticated| authenticated.free);
                 if document.is_none() && !free {
                     let message = format!("this hub takes documents by id; others need the scope {FREE}");
                     return Err(Refused::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));

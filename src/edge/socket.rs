@@ -39,7 +39,7 @@ use super::{
     state::{Client, Edge, authorization, viewer},
     streams::{Caller, Deliveries, Unanswered},
 };
-use crate::auth::Admitted;
+use crate::auth::Authenticated;
 
 /// Bytes of a socket's read buffer: clients send little, and there are many of them.
 const READ_BUFFER: usize = 1024;
@@ -76,9 +76,9 @@ pub(super) async fn upgrade(
         .write_buffer_size(0);
     let named = authorization(&headers).map(str::to_owned);
     // Who is not let in by the handshake may still be by `connection_init`.
-    let admitted = edge.admit(named.as_deref()).await.unwrap_or_default();
-    let visitor = Caller { admitted, address: client.address, viewer: viewer(None, client.address, &headers) };
-    let seat = match visitor.admitted {
+    let authenticated = edge.authenticate(named.as_deref()).await.unwrap_or_default();
+    let visitor = Caller { authenticated, address: client.address, viewer: viewer(None, client.address, &headers) };
+    let seat = match visitor.authenticated {
         Some(_) => edge.seat(&visitor, Transport::Socket),
         None => edge.seat_at_the_door(client.address, Transport::Socket),
     };
@@ -143,12 +143,12 @@ async fn open(
         return Err(End::Unprotocolled);
     }
     let initialised = timeout(edge.settings.init_within, init(edge, named, socket));
-    caller.admitted = tokio::select! {
+    caller.authenticated = tokio::select! {
         biased;
         initialised = initialised => initialised.unwrap_or(Err(End::Uninitialised)),
         () = seat.displaced() => Err(End::Uninitialised),
     }?;
-    caller.viewer.member = caller.admitted.as_ref().map(|admitted| Arc::clone(&admitted.member));
+    caller.viewer.member = caller.authenticated.as_ref().map(|authenticated| Arc::clone(&authenticated.member));
     seat.pass_to(caller.holder(), &edge.settings).map_err(|full| match full {
         Full::Hub => End::HubFull,
         Full::Holder => End::TooManySockets,
@@ -158,7 +158,7 @@ async fn open(
 }
 
 /// Waits for `connection_init` and finds out whom it names.
-async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Result<Option<Admitted>, End> {
+async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Result<Option<Authenticated>, End> {
     loop {
         let received = socket.recv().await;
         match hear(edge, pending(), socket, received).await? {
@@ -169,7 +169,7 @@ async fn init(edge: &Edge, named: Option<String>, socket: &mut WebSocket) -> Res
                     let mut named = fields.filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
                     named.next()?.1.as_str()
                 });
-                return edge.admit(in_payload.or(named.as_deref())).await.map_err(End::Refused);
+                return edge.authenticate(in_payload.or(named.as_deref())).await.map_err(End::Refused);
             }
             Some(FromClient::Ping { payload }) => {
                 taken(edge, pending(), SinkExt::send(socket, ToClient::Pong { payload }.message())).await?;
@@ -253,11 +253,11 @@ impl<'s> Session<'s> {
         let every = edge.settings.ping_every;
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (own, admitted) = (edge.clone(), caller.admitted.clone());
+        let (own, authenticated) = (edge.clone(), caller.authenticated.clone());
         let ends = async move {
             tokio::select! {
                 () = own.stop.cancelled() => End::Stopping,
-                refusal = own.entitlement_ends(admitted) => End::Refused(refusal),
+                refusal = own.entitlement_ends(authenticated) => End::Refused(refusal),
             }
         };
         Self {

@@ -67,17 +67,20 @@ async fn open(
     headers: &HeaderMap,
     operation: Result<Operation, Refused>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Refused> {
-    let admitted = edge.admit(authorization(headers)).await?;
-    let caller =
-        Caller { viewer: viewer(admitted.as_ref(), client.address, headers), admitted, address: client.address };
+    let authenticated = edge.authenticate(authorization(headers)).await?;
+    let caller = Caller {
+        viewer: viewer(authenticated.as_ref(), client.address, headers),
+        authenticated,
+        address: client.address,
+    };
     let mut seat = edge.seat(&caller, Transport::Events)?;
     let answers = edge.answers(operation, &caller, &seat).inspect_err(|_| seat.ends("refused"))?;
     let comment_every = edge.settings.ping_every;
     let comment = interval_at(Instant::now() + comment_every, comment_every);
-    let (own, admitted) = (edge.clone(), caller.admitted.clone());
+    let (own, authenticated) = (edge.clone(), caller.authenticated.clone());
     let ends = Box::pin(async move {
         tokio::select! {
-            refusal = own.entitlement_ends(admitted) => refusal.name(),
+            refusal = own.entitlement_ends(authenticated) => refusal.name(),
             () = own.stop.cancelled() => "stopping",
         }
     });

@@ -15,7 +15,7 @@ use super::{
     seats::Seats,
     settings::Settings,
 };
-use crate::auth::{Admitted, Authority, Refusal};
+use crate::auth::{Authenticated, Authority, Refusal};
 
 /// A timer further away than this need not be set.
 const FAR: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -60,8 +60,8 @@ pub(super) struct Client {
 impl Edge {
     /// Resolves when somebody who was let in may no longer listen: the token's time is over, or the
     /// membership has ended.
-    pub(super) async fn entitlement_ends(&self, admitted: Option<Admitted>) -> Refusal {
-        let Some(Admitted { member, until, .. }) = admitted else { return std::future::pending().await };
+    pub(super) async fn entitlement_ends(&self, authenticated: Option<Authenticated>) -> Refusal {
+        let Some(Authenticated { member, until, .. }) = authenticated else { return std::future::pending().await };
         let hub = self.graph.hub();
         let mut roster = hub.table.roster_changes();
         let left = u64::try_from(until.millis() - hub.clock.now().millis()).unwrap_or_default();
@@ -81,20 +81,20 @@ impl Edge {
     }
 
     /// Whom a header or an init message names; nobody in particular without a token.
-    pub(super) async fn admit(&self, authorization: Option<&str>) -> Result<Option<Admitted>, Refusal> {
+    pub(super) async fn authenticate(&self, authorization: Option<&str>) -> Result<Option<Authenticated>, Refusal> {
         let Some(text) = authorization else { return Ok(None) };
         let (scheme, token) = text.split_once(' ').ok_or(Refusal::Invalid)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Refusal::Invalid);
         }
         let authority = self.authority.as_ref().ok_or(Refusal::Invalid)?;
-        authority.admit(token.trim(), &self.graph.hub().table.board()).await.map(Some)
+        authority.authenticate(token.trim(), &self.graph.hub().table.board()).await.map(Some)
     }
 }
 
-pub(super) fn viewer(admitted: Option<&Admitted>, address: IpAddr, headers: &HeaderMap) -> Viewer {
+pub(super) fn viewer(authenticated: Option<&Authenticated>, address: IpAddr, headers: &HeaderMap) -> Viewer {
     Viewer {
-        member: admitted.map(|admitted| Arc::clone(&admitted.member)),
+        member: authenticated.map(|authenticated| Arc::clone(&authenticated.member)),
         address: Some(payer(address)),
         language: accept::language(headers),
         correlation: correlation(headers).map(Arc::from),

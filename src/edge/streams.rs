@@ -22,13 +22,13 @@ use super::{
     seats::{Full, Holder, Place, Seat, Transport},
     state::Edge,
 };
-use crate::auth::Admitted;
+use crate::auth::Authenticated;
 
 /// Whoever holds a stream open.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// The member, if a token names one.
-    pub(super) admitted: Option<Admitted>,
+    pub(super) authenticated: Option<Authenticated>,
     pub(super) address: IpAddr,
     pub(super) viewer: Viewer,
 }
@@ -36,8 +36,8 @@ pub(super) struct Caller {
 impl Caller {
     /// For whom its streams are held open.
     pub(super) fn holder(&self) -> Holder {
-        match &self.admitted {
-            Some(admitted) => Holder::Member(admitted.member.subject.clone()),
+        match &self.authenticated {
+            Some(authenticated) => Holder::Member(authenticated.member.subject.clone()),
             None => Holder::Address(payer(self.address)),
         }
     }
@@ -140,9 +140,9 @@ impl Edge {
         caller: &Caller,
         seat: &Seat,
     ) -> Result<Answers, Unanswered> {
-        let mut bill = self.budgets.bill(caller.admitted.as_ref(), caller.address);
+        let mut bill = self.budgets.bill(caller.authenticated.as_ref(), caller.address);
         bill.charge(ENTRANCE).map_err(Refused::from)?;
-        let request = self.resolve(operation?, caller.admitted.as_ref())?.request;
+        let request = self.resolve(operation?, caller.authenticated.as_ref())?.request;
         bill.charge(reading(&request)).map_err(Refused::from)?;
         let viewer = caller.viewer.clone();
         let prepared = match self.graph.prepare(request, &viewer) {
@@ -175,7 +175,7 @@ impl Edge {
         let now = Instant::now();
         let Some(dues) = answers.dues.as_mut().filter(|dues| dues.next <= now) else { return };
         dues.next += self.settings.due_every;
-        let mut bill = self.budgets.bill(caller.admitted.as_ref(), caller.address);
+        let mut bill = self.budgets.bill(caller.authenticated.as_ref(), caller.address);
         if let Err(exhausted) = bill.charge(dues.amount) {
             answers.end(&exhausted.into(), caller.viewer.correlation.as_deref());
         }

@@ -16,7 +16,7 @@ use tavolo_store::changes::{BoardChange, Snapshot};
 
 /// A facility with its pools and accreditations.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct FacilityState {
     /// The facility.
     pub facility: Arc<Facility>,
     /// Its pools, in the order of the categories.
@@ -25,7 +25,7 @@ pub struct Place {
     pub accreditations: Vec<Arc<Accreditation>>,
 }
 
-impl Place {
+impl FacilityState {
     /// The pool of a category.
     #[must_use]
     pub fn pool(&self, category: PlaceCategory) -> Option<&Arc<Pool>> {
@@ -48,8 +48,8 @@ pub struct Board {
     position: Position,
     organisations: OrdMap<OrganisationId, Arc<Organisation>>,
     municipalities: OrdMap<String, Arc<Municipality>>,
-    places: OrdMap<String, Arc<Place>>,
-    places_by_municipality: HashMap<String, OrdMap<String, Arc<Place>>>,
+    facilities: OrdMap<String, Arc<FacilityState>>,
+    facilities_by_municipality: HashMap<String, OrdMap<String, Arc<FacilityState>>>,
     codes: HashMap<FacilityId, String>,
     accreditations: HashMap<AccreditationId, FacilityId>,
     members: HashMap<String, Arc<Member>>,
@@ -78,24 +78,27 @@ impl Board {
             .chain(members.into_iter().map(BoardChange::Member))
             .chain(publications.into_iter().map(BoardChange::Publication));
         changes.for_each(|change| board.apply(change));
-        let mut places: std::collections::BTreeMap<FacilityId, Place> = facilities
+        let mut states: std::collections::BTreeMap<FacilityId, FacilityState> = facilities
             .into_iter()
             .map(|facility| {
-                (facility.id, Place { facility: Arc::new(facility), pools: Vec::new(), accreditations: Vec::new() })
+                (
+                    facility.id,
+                    FacilityState { facility: Arc::new(facility), pools: Vec::new(), accreditations: Vec::new() },
+                )
             })
             .collect();
         for pool in pools {
-            if let Some(place) = places.get_mut(&pool.facility) {
-                place.put_pool(pool);
+            if let Some(state) = states.get_mut(&pool.facility) {
+                state.put_pool(pool);
             }
         }
         for accreditation in accreditations {
             board.accreditations.insert(accreditation.id, accreditation.facility);
-            if let Some(place) = places.get_mut(&accreditation.facility) {
-                place.put_accreditation(accreditation);
+            if let Some(state) = states.get_mut(&accreditation.facility) {
+                state.put_accreditation(accreditation);
             }
         }
-        places.into_values().for_each(|place| board.put_place(place));
+        states.into_values().for_each(|state| board.put_facility(state));
         board.position = Position { ordinal: u32::MAX, ..position };
         board
     }
@@ -141,15 +144,15 @@ impl Board {
                 self.members.remove(&subject);
             }
             BoardChange::Facility(facility) => {
-                let before = self.place(facility.id).cloned();
+                let before = self.facility(facility.id).cloned();
                 let (pools, accreditations) =
-                    before.map(|place| (place.pools.clone(), place.accreditations.clone())).unwrap_or_default();
-                self.put_place(Place { facility: Arc::new(facility), pools, accreditations });
+                    before.map(|state| (state.pools.clone(), state.accreditations.clone())).unwrap_or_default();
+                self.put_facility(FacilityState { facility: Arc::new(facility), pools, accreditations });
             }
-            BoardChange::Pool(pool) => self.change_place(pool.facility, |place| place.put_pool(pool)),
+            BoardChange::Pool(pool) => self.change_place(pool.facility, |state| state.put_pool(pool)),
             BoardChange::Accreditation(accreditation) => {
                 self.accreditations.insert(accreditation.id, accreditation.facility);
-                self.change_place(accreditation.facility, |place| place.put_accreditation(accreditation));
+                self.change_place(accreditation.facility, |state| state.put_accreditation(accreditation));
             }
             BoardChange::Publication(publication) => {
                 let known = self.publications.get(&publication.cell);
@@ -161,51 +164,51 @@ impl Board {
         }
     }
 
-    fn change_place(&mut self, id: FacilityId, change: impl FnOnce(&mut Place)) {
-        match self.place(id) {
-            Some(place) => {
-                let mut place = Place::clone(place);
-                change(&mut place);
-                self.put_place(place);
+    fn change_place(&mut self, id: FacilityId, change: impl FnOnce(&mut FacilityState)) {
+        match self.facility(id) {
+            Some(state) => {
+                let mut state = FacilityState::clone(state);
+                change(&mut state);
+                self.put_facility(state);
             }
             None => tracing::error!(facility = %id, "a change names a facility that is not on the board"),
         }
     }
 
-    fn put_place(&mut self, place: Place) {
-        let place = Arc::new(place);
-        let facility = &place.facility;
+    fn put_facility(&mut self, state: FacilityState) {
+        let state = Arc::new(state);
+        let facility = &state.facility;
         self.codes.insert(facility.id, facility.code.clone());
-        self.places_by_municipality
+        self.facilities_by_municipality
             .entry(facility.municipality.clone())
             .or_default()
-            .insert(facility.code.clone(), Arc::clone(&place));
-        self.places.insert(facility.code.clone(), Arc::clone(&place));
+            .insert(facility.code.clone(), Arc::clone(&state));
+        self.facilities.insert(facility.code.clone(), Arc::clone(&state));
     }
 
     /// The place of a facility.
     #[must_use]
-    pub fn place(&self, id: FacilityId) -> Option<&Arc<Place>> {
-        self.codes.get(&id).and_then(|code| self.places.get(code))
+    pub fn facility(&self, id: FacilityId) -> Option<&Arc<FacilityState>> {
+        self.codes.get(&id).and_then(|code| self.facilities.get(code))
     }
 
     /// The place of a facility's code.
     #[must_use]
-    pub fn place_by_code(&self, code: &str) -> Option<&Arc<Place>> {
-        self.places.get(code)
+    pub fn place_by_code(&self, code: &str) -> Option<&Arc<FacilityState>> {
+        self.facilities.get(code)
     }
 
     /// How many facilities there are.
     #[must_use]
-    pub fn facilities(&self) -> usize {
-        self.places.len()
+    pub fn facility_count(&self) -> usize {
+        self.facilities.len()
     }
 
     /// Every place, or those of one municipality, in the order of their codes.
-    pub fn places(&self, municipality: Option<&str>) -> impl Iterator<Item = &Arc<Place>> {
+    pub fn facilities(&self, municipality: Option<&str>) -> impl Iterator<Item = &Arc<FacilityState>> {
         let (some, all) = match municipality {
-            Some(municipality) => (self.places_by_municipality.get(municipality), None),
-            None => (None, Some(&self.places)),
+            Some(municipality) => (self.facilities_by_municipality.get(municipality), None),
+            None => (None, Some(&self.facilities)),
         };
         some.into_iter().chain(all).flat_map(OrdMap::values)
     }
@@ -234,9 +237,9 @@ impl Board {
 
     /// An accreditation, with its place.
     #[must_use]
-    pub fn accreditation(&self, id: AccreditationId) -> Option<(&Arc<Place>, &Arc<Accreditation>)> {
-        let place = self.place(*self.accreditations.get(&id)?)?;
-        place.accreditations.iter().find(|accreditation| accreditation.id == id).map(|found| (place, found))
+    pub fn accreditation(&self, id: AccreditationId) -> Option<(&Arc<FacilityState>, &Arc<Accreditation>)> {
+        let state = self.facility(*self.accreditations.get(&id)?)?;
+        state.accreditations.iter().find(|accreditation| accreditation.id == id).map(|found| (state, found))
     }
 
     /// The membership of a subject.
@@ -263,7 +266,7 @@ impl Board {
     }
 }
 
-impl Place {
+impl FacilityState {
     fn put_pool(&mut self, pool: Pool) {
         match self.pools.binary_search_by_key(&pool.category, |other| other.category) {
             Ok(at) => self.pools[at] = Arc::new(pool),

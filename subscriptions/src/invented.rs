@@ -8,7 +8,7 @@ use tavolo_schema::{
     id::{ActId, FacilityId, OrganisationId, fresh},
 };
 
-use crate::Place;
+use crate::FacilityState;
 
 pub(crate) fn start() -> DateTime {
     DateTime::from_millis(1_795_420_800_000).unwrap()
@@ -37,8 +37,8 @@ pub(crate) fn facility(code: &str) -> Facility {
     }
 }
 
-pub(crate) fn place() -> Arc<Place> {
-    Arc::new(Place { facility: Arc::new(facility("KR-F-0001")), pools: Vec::new(), accreditations: Vec::new() })
+pub(crate) fn state() -> Arc<FacilityState> {
+    Arc::new(FacilityState { facility: Arc::new(facility("KR-F-0001")), pools: Vec::new(), accreditations: Vec::new() })
 }
 
 /// An entry that leaves so many guests.

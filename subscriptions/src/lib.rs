@@ -50,7 +50,7 @@ pub mod table;
 mod invented;
 mod log;
 
-pub use board::{Board, Place};
+pub use board::{Board, FacilityState};
 pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Unplayed};
 pub use cursor::Cursor;
 pub use follower::Follower;

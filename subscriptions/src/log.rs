@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tavolo_schema::{LedgerEntry, Position};
 
-use crate::Place;
+use crate::FacilityState;
 
 /// One change of a number of places, as it is delivered.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct OccupancyChange {
     /// The ledger entry.
     pub entry: LedgerEntry,
     /// The facility, as the board had it when the change came.
-    pub place: Arc<Place>,
+    pub state: Arc<FacilityState>,
 }
 
 /// Who is no more than so many changes behind is worth beginning to narrate for.
@@ -122,7 +122,7 @@ mod tests {
     use tavolo_schema::PlaceCategory;
 
     use super::*;
-    use crate::invented::{at, entry, place};
+    use crate::invented::{at, entry, state};
 
     const KEPT: usize = 700;
 
@@ -130,8 +130,8 @@ mod tests {
         Log::keeping(KEPT)
     }
 
-    fn change(place: &Arc<Place>, category: PlaceCategory, position: Position) -> OccupancyChange {
-        OccupancyChange { position, entry: entry(place.facility.id, category, 0), place: Arc::clone(place) }
+    fn change(state: &Arc<FacilityState>, category: PlaceCategory, position: Position) -> OccupancyChange {
+        OccupancyChange { position, entry: entry(state.facility.id, category, 0), state: Arc::clone(state) }
     }
 
     fn positions(found: Found) -> Option<Vec<Position>> {
@@ -176,7 +176,7 @@ mod tests {
             begins_anew in any::<bool>(),
             asked in vec((0..340_u32, 0..9_u32, any::<bool>(), 1..800_usize), 40),
         ) {
-            let places: Vec<_> = (0..4).map(|_| place()).collect();
+            let states: Vec<_> = (0..4).map(|_| state()).collect();
             let mut log = log();
             let mut model = Model { floor: at(10, 0, 0), epoch: 1, changes: Vec::new() };
             log.begin(model.floor);
@@ -191,7 +191,7 @@ mod tests {
                     for pool in pools {
                         let last = log.last_of(at(seconds, 1, 0));
                         let position = Position { ordinal: last.ordinal + 1, ..last };
-                        log.push(change(&places[pool / 3], PlaceCategory::ALL[pool % 3], position));
+                        log.push(change(&states[pool / 3], PlaceCategory::ALL[pool % 3], position));
                         model.changes.push(position);
                     }
                 }
@@ -210,7 +210,7 @@ mod tests {
     fn the_entries_of_one_transaction_are_told_apart_and_a_cursor_between_them_gets_the_rest() {
         let mut log = log();
         log.begin(at(5, 0, 0));
-        let house = place();
+        let house = state();
         for ordinal in 1..=3 {
             assert_eq!(log.last_of(at(7, 2, 0)), at(7, 2, ordinal - 1));
             log.push(change(&house, PlaceCategory::Ordinary, at(7, 2, ordinal)));
@@ -229,7 +229,7 @@ mod tests {
     fn what_is_dropped_for_space_raises_the_floor_and_nothing_above_it_is_missing() {
         let mut log = log();
         log.begin(at(1, 0, 0));
-        let house = place();
+        let house = state();
         let beyond = 5;
         let all = u32::try_from(KEPT).unwrap() + beyond;
         for second in 2..2 + all {

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{Cursor, Mark, OccupancyChange, Part, Place, Table, log::Found};
+use crate::{Cursor, FacilityState, Mark, OccupancyChange, Part, Table, log::Found};
 
 /// Changes taken from the log with one look.
 const LOOK: usize = 512;
@@ -18,7 +18,7 @@ pub enum Delivery {
     /// The state of a pool, at the beginning.
     Current {
         /// The facility.
-        place: Arc<Place>,
+        state: Arc<FacilityState>,
         /// The pool.
         pool: Arc<Pool>,
         /// Where the subscriber is after it.
@@ -44,7 +44,7 @@ impl Delivery {
 /// What is wanted and may be seen, asked of every single change.
 pub trait Interest: Send + Sync + 'static {
     /// Whether this pool is.
-    fn wants(&self, place: &Place, category: PlaceCategory) -> bool;
+    fn wants(&self, state: &FacilityState, category: PlaceCategory) -> bool;
 }
 
 /// Begins to play a part; `None` when the log does not reach back to what was missed.
@@ -69,7 +69,7 @@ pub fn play(table: &Arc<Table>, interest: impl Interest, part: Part) -> Option<(
 }
 
 fn wanted(interest: &impl Interest, change: &OccupancyChange) -> bool {
-    interest.wants(&change.place, change.entry.category)
+    interest.wants(&change.state, change.entry.category)
 }
 
 /// The first so many wanted changes above a mark, and where somebody is who knows them.
@@ -104,17 +104,17 @@ fn state(table: &Table, interest: &impl Interest, resync: bool) -> (Mark, Vec<De
     let board = table.board();
     let mark = log.at(board.position());
     let mut cursor = Cursor { position: mark.position, complete: false };
-    let mut state = Vec::new();
-    for place in board.places(None) {
-        for pool in place.pools.iter().filter(|pool| interest.wants(place, pool.category)) {
-            state.push(Delivery::Current { place: Arc::clone(place), pool: Arc::clone(pool), cursor, resync });
+    let mut deliveries = Vec::new();
+    for state in board.facilities(None) {
+        for pool in state.pools.iter().filter(|pool| interest.wants(state, pool.category)) {
+            deliveries.push(Delivery::Current { state: Arc::clone(state), pool: Arc::clone(pool), cursor, resync });
         }
     }
     cursor.complete = true;
-    if let Some(Delivery::Current { cursor: last, .. }) = state.last_mut() {
+    if let Some(Delivery::Current { cursor: last, .. }) = deliveries.last_mut() {
         *last = cursor;
     }
-    (mark, state)
+    (mark, deliveries)
 }
 
 /// Follows the log.

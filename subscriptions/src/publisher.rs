@@ -89,8 +89,8 @@ impl Publisher {
         today: Day,
     ) -> Result<Vec<Publication>, StoreError> {
         let mut pools: Vec<(&str, &Pool)> = Vec::new();
-        for place in board.places(None) {
-            pools.extend(place.pools.iter().map(|pool| (place.facility.municipality.as_str(), &**pool)));
+        for state in board.facilities(None) {
+            pools.extend(state.pools.iter().map(|pool| (state.facility.municipality.as_str(), &**pool)));
         }
         let of_board: Vec<&Pool> = pools.iter().map(|(_, pool)| *pool).collect();
         let movements = self.table.movements(&self.store, of_board.into_iter(), Until::Now).await?;
@@ -116,8 +116,8 @@ impl Publisher {
 /// What there is to publish on a day.
 fn facilities(board: &Board, today: Day) -> Facilities {
     let mut facilities = Facilities::default();
-    for place in board.places(None) {
-        facilities.count(&place.facility.municipality, place.pools.iter().map(|pool| -> &Pool { pool }), today);
+    for state in board.facilities(None) {
+        facilities.count(&state.facility.municipality, state.pools.iter().map(|pool| -> &Pool { pool }), today);
     }
     facilities
 }

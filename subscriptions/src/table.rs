@@ -219,9 +219,9 @@ impl Table {
         let last = self.write_log(|log| {
             let mut position = log.last_of(time);
             for entry in entries {
-                if let Some(place) = board.place(entry.facility) {
+                if let Some(state) = board.facility(entry.facility) {
                     position.ordinal += 1;
-                    log.push(OccupancyChange { position, entry, place: Arc::clone(place) });
+                    log.push(OccupancyChange { position, entry, state: Arc::clone(state) });
                 }
             }
             position

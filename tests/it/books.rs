@@ -36,7 +36,7 @@ async fn damage(world: &World, hub: &Client, facility: &str, change: Document) {
     let id = FacilityId::decode(facility).unwrap();
     let shown = || {
         let board = hub.graph.hub().table.board();
-        std::future::ready(board.place(id).unwrap().pool(PlaceCategory::Ordinary).unwrap().occupied == occupied)
+        std::future::ready(board.facility(id).unwrap().pool(PlaceCategory::Ordinary).unwrap().occupied == occupied)
     };
     until("the board shows the damage", shown).await;
 }

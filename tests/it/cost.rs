@@ -179,7 +179,7 @@ async fn a_hundred_nodes_of_the_vault_cost_one_command_for_each_kind() {
 async fn what_an_operator_may_not_see_is_left_out_at_the_same_cost() {
     let world = filled(3, 30).await;
     let board = Follower::open(world.store.clone()).await.unwrap().0.board();
-    let place = board.places(None).next().unwrap();
+    let place = board.facilities(None).next().unwrap();
     let (facility, operator): (FacilityId, OrganisationId) = (place.facility.id, place.facility.operator);
     let member = Member { subject: "keeper".into(), role: Role::Operator, organisation: operator };
     world.store.put_member(&member).await.unwrap();
@@ -213,7 +213,7 @@ async fn the_ledger_is_read_once_and_then_what_is_new() {
     // One more entry in the ledger of one pool: one command reads it.
     let client = world.hub().await;
     let facility = client.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 3).await;
-    let known = async || hub.graph.hub().table.board().place(FacilityId::decode(&facility).unwrap()).is_some();
+    let known = async || hub.graph.hub().table.board().facility(FacilityId::decode(&facility).unwrap()).is_some();
     crate::harness::until("the quiet hub knows the facility", known).await;
     let guest = client.guest("operator").await;
     client.admit("operator", &guest, &facility).await;

@@ -4,7 +4,7 @@ use tavolo_schema::{
     DataClass, DisclosedNumbers, LedgerEntry, Stay, contract_name,
     statistics::{Count, Statistics},
 };
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use super::{Row, Value, days::DayOfPool};
 use crate::{occupancy::filter::OccupancyFilter, sheet::Sheet};
@@ -59,11 +59,11 @@ pub(super) const FACILITY: [&str; 16] = [
 ];
 
 /// One row for each category of places, or one without places.
-pub(super) fn facility_rows(sheet: &Sheet, place: &Place, filter: &OccupancyFilter) -> Vec<Row> {
-    let facility = &place.facility;
+pub(super) fn facility_rows(sheet: &Sheet, state: &FacilityState, filter: &OccupancyFilter) -> Vec<Row> {
+    let facility = &state.facility;
     let address = sheet.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
     let body = |id| sheet.board.organisation(id).map(|body| body.name.clone());
-    let accreditation = place.accreditation_on(sheet.today);
+    let accreditation = state.accreditation_on(sheet.today);
     let about: Row = vec![
         Value::text(&facility.code),
         Value::text(&facility.name),
@@ -81,7 +81,7 @@ pub(super) fn facility_rows(sheet: &Sheet, place: &Place, filter: &OccupancyFilt
         accreditation.map(|found| contract_name(found.status_on(sheet.today))).into(),
         accreditation.and_then(|found| found.valid_until).into(),
     ];
-    let pools = place.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
+    let pools = state.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
     let row = |category: Value, numbers: Row| [about.clone(), vec![category], numbers].concat();
     let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(sheet.numbers(pool))));
     let mut rows: Vec<Row> = rows.collect();
@@ -112,7 +112,7 @@ pub(super) const LEDGER: [&str; 16] = [
 
 /// An entry as it stands, without the stay and the actor.
 pub(super) fn ledger_row(sheet: &Sheet, entry: &LedgerEntry) -> Row {
-    let facility = sheet.board.place(entry.facility).map(|place| &place.facility);
+    let facility = sheet.board.facility(entry.facility).map(|state| &state.facility);
     vec![
         entry.occurred_at.into(),
         entry.registered_at.into(),
@@ -151,7 +151,7 @@ pub(super) const LEDGER_DAYS: [&str; 13] = [
 
 /// What a day has changed in a pool; of protected categories, without the people.
 pub(super) fn ledger_day_row(sheet: &Sheet, day: &DayOfPool) -> Row {
-    let facility = sheet.board.place(day.facility).map(|place| &place.facility);
+    let facility = sheet.board.facility(day.facility).map(|state| &state.facility);
     let people = |count: i32| Value::from((!day.category.is_protected()).then_some(count));
     vec![
         day.day.into(),
@@ -175,11 +175,11 @@ pub(super) const STAYS: [&str; 8] =
 
 /// That somebody stayed; why they left is for those who may know who it was.
 pub(super) fn stay_row(sheet: &Sheet, stay: &Stay) -> Row {
-    let place = sheet.board.place(stay.facility);
+    let state = sheet.board.facility(stay.facility);
     let identity = sheet.sight(sheet.party_of_facility(stay.facility)).contains(DataClass::Identity);
     vec![
-        place.map(|place| place.facility.code.clone()).into(),
-        place.map(|place| place.facility.municipality.clone()).into(),
+        state.map(|state| state.facility.code.clone()).into(),
+        state.map(|state| state.facility.municipality.clone()).into(),
         contract_name(stay.category).into(),
         contract_name(stay.status).into(),
         stay.entry_at.into(),

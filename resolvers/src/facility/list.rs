@@ -8,7 +8,7 @@ use tavolo_schema::{
     access::{DataClass::Operational, data_class},
     id::{FacilityId, OrganisationId},
 };
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use super::Facility;
 use crate::{
@@ -46,15 +46,15 @@ struct FacilityFilter {
 
 impl FacilityFilter {
     /// Whether a place that the viewer sees is wanted. Every field it looks at is of the row's own class.
-    fn wants(&self, sheet: &Sheet, place: &Place, text: Option<&str>) -> bool {
-        let facility = &place.facility;
+    fn wants(&self, sheet: &Sheet, state: &FacilityState, text: Option<&str>) -> bool {
+        let facility = &state.facility;
         self.operator.is_none_or(|operator| operator == facility.operator)
-            && self.category.is_none_or(|category| place.pool(category).is_some())
+            && self.category.is_none_or(|category| state.pool(category).is_some())
             && self
                 .free_places_at_least
-                .is_none_or(|least| sheet.numbers_of(place, self.category).free.is_some_and(|free| free >= least))
+                .is_none_or(|least| sheet.numbers_of(state, self.category).free.is_some_and(|free| free >= least))
             && self.accreditation_status.is_none_or(|status| {
-                place.accreditations.iter().any(|accreditation| accreditation.status_on(sheet.today) == status)
+                state.accreditations.iter().any(|accreditation| accreditation.status_on(sheet.today) == status)
             })
             && text.is_none_or(|text| {
                 let municipality = sheet.board.municipality(&facility.municipality);
@@ -109,18 +109,18 @@ impl Default for FacilityOrder {
 type Rank = (i64, String, String);
 
 impl FacilityOrder {
-    fn rank(&self, sheet: &Sheet, place: &Place) -> Rank {
-        let numbers = || sheet.numbers_of(place, None);
+    fn rank(&self, sheet: &Sheet, state: &FacilityState) -> Rank {
+        let numbers = || sheet.numbers_of(state, None);
         let (number, text) = match self.field {
             FacilityOrderField::Code => (0, String::new()),
-            FacilityOrderField::Name => (0, place.facility.name.to_lowercase()),
+            FacilityOrderField::Name => (0, state.facility.name.to_lowercase()),
             FacilityOrderField::FreePlaces => (numbers().free.map_or(-1, i64::from), String::new()),
             // A millionth is finer than any rate two facilities could differ by.
             FacilityOrderField::Occupancy => {
                 (numbers().occupancy_rate.map_or(-1, |rate| (rate * 1e6) as i64), String::new())
             }
         };
-        (number, text, place.facility.code.clone())
+        (number, text, state.facility.code.clone())
     }
 }
 
@@ -133,11 +133,11 @@ impl FacilityQuery {
     #[graphql(directive = data_class::apply(Operational))]
     async fn facility(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: FacilityBy) -> Option<Facility> {
         let sheet = desk(ctx).sheet();
-        let place = match by {
-            FacilityBy::Id(id) => sheet.board.place(id),
+        let state = match by {
+            FacilityBy::Id(id) => sheet.board.facility(id),
             FacilityBy::Code(code) => sheet.board.place_by_code(&code),
         };
-        place.and_then(|place| Facility::seen(sheet, place))
+        state.and_then(|state| Facility::seen(sheet, state))
     }
 
     /// Facilities that the viewer sees.
@@ -166,19 +166,19 @@ fn list(
     page: Result<Page>,
 ) -> Result<Connection<Facility>> {
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
-    let places = sheet.places(filter.municipality.as_deref());
-    let mut found: Vec<(Rank, &Arc<Place>)> = places
-        .filter(|place| filter.wants(sheet, place, text.as_deref()))
-        .map(|place| (order.rank(sheet, place), place))
+    let states = sheet.facilities(filter.municipality.as_deref());
+    let mut found: Vec<(Rank, &Arc<FacilityState>)> = states
+        .filter(|state| filter.wants(sheet, state, text.as_deref()))
+        .map(|state| (order.rank(sheet, state), state))
         .collect();
     if order.field != FacilityOrderField::Code {
         found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     }
     let page = page?;
-    let nodes = |cut: &[(Rank, &Arc<Place>)]| -> Vec<Facility> {
-        cut.iter().map(|(_, place)| Facility { sheet: Arc::clone(sheet), place: Arc::clone(place) }).collect()
+    let nodes = |cut: &[(Rank, &Arc<FacilityState>)]| -> Vec<Facility> {
+        cut.iter().map(|(_, state)| Facility { sheet: Arc::clone(sheet), state: Arc::clone(state) }).collect()
     };
-    let cursor = |node: &Facility| encode(&order.rank(sheet, &node.place));
+    let cursor = |node: &Facility| encode(&order.rank(sheet, &node.state));
     let total = Some(found.len());
     if order.direction == Direction::Desc {
         found.reverse();

@@ -9,7 +9,7 @@ use tavolo_schema::{
     access::{self, DataClass::Operational, data_class},
 };
 use tavolo_store::{Store, key::Seal};
-use tavolo_subscriptions::{Cursor, Delivery, Interest, Part, Place, occupancy};
+use tavolo_subscriptions::{Cursor, Delivery, FacilityState, Interest, Part, occupancy};
 
 use super::{daily, filter::OccupancyFilter};
 use crate::{
@@ -68,12 +68,12 @@ impl OccupancyEvent {
     fn new(store: &Store, sheet: &Arc<Sheet>, delivery: Delivery) -> Self {
         let seal = if matches!(delivery, Delivery::Changed(_)) { Seal::Alike } else { Seal::Fresh };
         let cursor = sealed(store, delivery.cursor(), seal);
-        let facility = |place: Arc<Place>| Facility { sheet: Arc::clone(sheet), place };
+        let facility = |state: Arc<FacilityState>| Facility { sheet: Arc::clone(sheet), state };
         match delivery {
-            Delivery::Current { place, pool, resync, .. } => Self {
+            Delivery::Current { state, pool, resync, .. } => Self {
                 cursor,
                 kind: if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current },
-                facility: facility(place),
+                facility: facility(state),
                 category: pool.category,
                 capacity: Capacity::of(sheet, &pool),
                 cause: None,
@@ -82,7 +82,7 @@ impl OccupancyEvent {
             },
             Delivery::Changed(change) => {
                 let entry = &change.entry;
-                let pool = change.place.pool(entry.category);
+                let pool = change.state.pool(entry.category);
                 Self {
                     cursor,
                     kind: OccupancyEventKind::Changed,
@@ -92,7 +92,7 @@ impl OccupancyEvent {
                         pool,
                         sheet.today,
                     ),
-                    facility: facility(Arc::clone(&change.place)),
+                    facility: facility(Arc::clone(&change.state)),
                     category: entry.category,
                     cause: Some(entry.cause),
                     occurred_at: entry.occurred_at,
@@ -115,9 +115,9 @@ struct Watcher {
 }
 
 impl Interest for Watcher {
-    fn wants(&self, place: &Place, category: PlaceCategory) -> bool {
-        let sight = || access::sees(self.standing.role, self.standing.relation_to(place.facility.party()));
-        self.filter.wants(place, category) && sight().contains(Operational)
+    fn wants(&self, state: &FacilityState, category: PlaceCategory) -> bool {
+        let sight = || access::sees(self.standing.role, self.standing.relation_to(state.facility.party()));
+        self.filter.wants(state, category) && sight().contains(Operational)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use futures_util::{Stream, stream};
 use tavolo_schema::{Day, DisclosedNumbers, PlaceCategory, Pool, Position, id::FacilityId};
 use tavolo_store::{Store, key::Seal};
-use tavolo_subscriptions::{Cursor, Mark, Place};
+use tavolo_subscriptions::{Cursor, FacilityState, Mark};
 use tokio::sync::watch;
 
 use super::{
@@ -27,7 +27,7 @@ impl OccupancyEvent {
     fn of_day(
         store: &Store,
         sheet: &Arc<Sheet>,
-        place: &Arc<Place>,
+        state: &Arc<FacilityState>,
         pool: &Arc<Pool>,
         kind: OccupancyEventKind,
     ) -> Self {
@@ -36,7 +36,7 @@ impl OccupancyEvent {
             // Of no position: the board's own would tell of every change that is not told.
             cursor: sealed(store, Cursor::LONG_AGO, Seal::Fresh),
             kind,
-            facility: Facility { sheet: Arc::clone(sheet), place: Arc::clone(place) },
+            facility: Facility { sheet: Arc::clone(sheet), state: Arc::clone(state) },
             category: pool.category,
             capacity: Capacity::of(sheet, pool),
             cause: None,
@@ -47,7 +47,10 @@ impl OccupancyEvent {
 }
 
 /// The pools of a filter that the viewer sees.
-fn pools<'s>(sheet: &'s Sheet, filter: &'s OccupancyFilter) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
+fn pools<'s>(
+    sheet: &'s Sheet,
+    filter: &'s OccupancyFilter,
+) -> impl Iterator<Item = (&'s Arc<FacilityState>, &'s Arc<Pool>)> {
     filter.pools(sheet, true)
 }
 
@@ -71,7 +74,7 @@ pub(super) fn state(
     let sheet = desk.fresh_sheet();
     let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
     let position = sheet.board.position();
-    let event = |(place, pool)| OccupancyEvent::of_day(&desk.hub.store, &sheet, place, pool, kind);
+    let event = |(state, pool)| OccupancyEvent::of_day(&desk.hub.store, &sheet, state, pool, kind);
     let events: Vec<_> = pools(&sheet, filter).map(event).collect();
     let desk = Arc::clone(desk);
     let events = events.into_iter().inspect(move |_| cue(&desk, position));
@@ -128,10 +131,10 @@ impl Days {
         let differs = |pool: &Pool| self.known.get(&(pool.facility, pool.category)) != Some(&sheet.numbers(pool));
         let changed = pools(sheet, &self.filter).filter(|(_, pool)| differs(pool));
         let mut position = sheet.board.position();
-        let event = |(place, pool): (&Arc<Place>, &Arc<Pool>)| {
+        let event = |(state, pool): (&Arc<FacilityState>, &Arc<Pool>)| {
             // Each has a place of its own in the order, before whatever the board is told next.
             position.ordinal = position.ordinal.saturating_add(1);
-            (position, OccupancyEvent::of_day(&self.desk.hub.store, sheet, place, pool, OccupancyEventKind::Changed))
+            (position, OccupancyEvent::of_day(&self.desk.hub.store, sheet, state, pool, OccupancyEventKind::Changed))
         };
         changed.map(event).collect()
     }

@@ -8,7 +8,7 @@ use tavolo_schema::{
     id::{FacilityId, OrganisationId},
     publication::Cell,
 };
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use crate::{Seen, sheet::Sheet};
 
@@ -26,13 +26,13 @@ pub(crate) struct OccupancyFilter {
 }
 
 impl OccupancyFilter {
-    pub(super) fn wants(&self, place: &Place, category: PlaceCategory) -> bool {
-        self.category.is_none_or(|wanted| wanted == category) && self.wants_place(place)
+    pub(super) fn wants(&self, state: &FacilityState, category: PlaceCategory) -> bool {
+        self.category.is_none_or(|wanted| wanted == category) && self.wants_facility(state)
     }
 
     /// Whether it is about this facility, whatever the category.
-    pub(crate) fn wants_place(&self, place: &Place) -> bool {
-        let facility = &place.facility;
+    pub(crate) fn wants_facility(&self, state: &FacilityState) -> bool {
+        let facility = &state.facility;
         self.facility.is_none_or(|wanted| wanted == facility.id)
             && self.operator.is_none_or(|wanted| wanted == facility.operator)
             && self.municipality.as_ref().is_none_or(|wanted| *wanted == facility.municipality)
@@ -50,13 +50,13 @@ impl OccupancyFilter {
 
     /// How many of the pools that somebody sees it is about.
     pub(crate) fn reach(&self, seen: Seen<'_>) -> usize {
-        let wanted = |place: &Arc<Place>| {
-            let wanted = place.pools.iter().filter(|pool| self.wants(place, pool.category));
-            if seen.shows(&place.facility) { wanted.count() } else { 0 }
+        let wanted = |state: &Arc<FacilityState>| {
+            let wanted = state.pools.iter().filter(|pool| self.wants(state, pool.category));
+            if seen.shows(&state.facility) { wanted.count() } else { 0 }
         };
         match self.facility {
-            Some(facility) => seen.board.place(facility).map_or(0, wanted),
-            None => seen.board.places(self.municipality.as_deref()).map(wanted).sum(),
+            Some(facility) => seen.board.facility(facility).map_or(0, wanted),
+            None => seen.board.facilities(self.municipality.as_deref()).map(wanted).sum(),
         }
     }
 
@@ -65,10 +65,10 @@ impl OccupancyFilter {
         &'s self,
         sheet: &'s Sheet,
         closer: bool,
-    ) -> impl Iterator<Item = (&'s Arc<Place>, &'s Arc<Pool>)> {
-        let places = sheet.board.places(self.municipality.as_deref());
-        let counted = places.filter(move |place| !closer || sheet.shows(&place.facility));
-        let pools = counted.flat_map(|place| place.pools.iter().map(move |pool| (place, pool)));
-        pools.filter(|(place, pool)| self.wants(place, pool.category))
+    ) -> impl Iterator<Item = (&'s Arc<FacilityState>, &'s Arc<Pool>)> {
+        let states = sheet.board.facilities(self.municipality.as_deref());
+        let counted = states.filter(move |state| !closer || sheet.shows(&state.facility));
+        let pools = counted.flat_map(|state| state.pools.iter().map(move |pool| (state, pool)));
+        pools.filter(|(state, pool)| self.wants(state, pool.category))
     }
 }

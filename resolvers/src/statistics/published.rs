@@ -103,7 +103,7 @@ async fn made(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> {
 async fn count(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> {
     let board = hub.table.board();
     let scope = Scope {
-        facilities: board.places(None).map(|place| place.facility.id).collect(),
+        facilities: board.facilities(None).map(|state| state.facility.id).collect(),
         category: None,
         from: half.from().begins(),
         until: half.to().plus_days(1).begins(),
@@ -121,8 +121,8 @@ async fn count(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> 
 }
 
 fn add(count: &mut Count, board: &Board, stay: &Stay, portrait: Option<&Portrait>) {
-    let Some(place) = board.place(stay.facility) else { return };
-    let facility = &place.facility;
+    let Some(state) = board.facility(stay.facility) else { return };
+    let facility = &state.facility;
     let knows_everybody =
         |body: &OrganisationId| board.organisation(*body).is_some_and(|body| body.kind == OrganisationKind::Province);
     let bodies = [facility.operator, facility.holder, stay.operator].into_iter();

@@ -10,7 +10,7 @@ use tavolo_schema::{
     statistics::{AgeBand, Composition, Figures, LengthBand, Portrait, SEXES},
 };
 use tavolo_store::statistics::Scope;
-use tavolo_subscriptions::Place;
+use tavolo_subscriptions::FacilityState;
 
 use crate::{
     desk::Desk,
@@ -106,12 +106,12 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) async fn read(
         desk: &Desk,
-        places: &[&Place],
+        states: &[&FacilityState],
         category: Option<PlaceCategory>,
         period: Period,
     ) -> Result<Self> {
         let scope = Scope {
-            facilities: places.iter().map(|place| place.facility.id).collect(),
+            facilities: states.iter().map(|state| state.facility.id).collect(),
             category,
             from: period.from.begins(),
             until: period.to.plus_days(1).begins(),

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, Stream};
 use metrics::{counter, gauge};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Channel, Message, Source, State, Unplayed, missed::Piece, ring::Taken, waiting::Place};
+use super::{Channel, Message, Source, State, Unplayed, missed::Piece, ring::Taken, waiting::FacilityState};
 use crate::{Cursor, Mark};
 
 enum Stage {
@@ -38,13 +38,13 @@ pub struct Listener<S> {
     pub(super) mark: Mark,
     stage: Stage,
     /// Where it waits.
-    place: Option<Place>,
+    state: Option<FacilityState>,
 }
 
 impl<S> Drop for Listener<S> {
     fn drop(&mut self) {
         // Dropped after the lock.
-        let _waker = self.place.and_then(|place| self.channel.shared().waiting.leave(place));
+        let _waker = self.state.and_then(|state| self.channel.shared().waiting.leave(state));
         gauge!("tavolo_subscribers").decrement(1);
     }
 }
@@ -100,7 +100,7 @@ impl<S: Source> Listener<S> {
     /// One who has everything up to a mark, after a cursor.
     pub(super) fn new(channel: Arc<Channel<S>>, mark: Mark, after: Option<Cursor>) -> Self {
         gauge!("tavolo_subscribers").increment(1);
-        let mut listener = Self { channel, mark, stage: Stage::Over, place: None };
+        let mut listener = Self { channel, mark, stage: Stage::Over, state: None };
         listener.stage = match after {
             Some(cursor) if cursor.complete => listener.join(),
             after => listener.anew(after.is_some()),
@@ -126,7 +126,7 @@ impl<S: Source> Listener<S> {
         let mut shared = self.channel.shared();
         let taken = shared.ring.take(self.mark);
         if matches!(taken, Taken::Nothing) {
-            _waker = shared.waiting.wait(&mut self.place, context.waker());
+            _waker = shared.waiting.wait(&mut self.state, context.waker());
         }
         taken
     }

@@ -15,7 +15,7 @@ use tavolo_store::changes::{BoardChange, Snapshot};
 
 use super::{missed::PIECE, ring::KEPT_FOR, *};
 use crate::{
-    Board, Delivery, Interest, Place,
+    Board, Delivery, FacilityState, Interest,
     invented::{at, entry, facility, start},
     occupancy,
 };
@@ -144,7 +144,7 @@ impl Ledger {
 struct Everything;
 
 impl Interest for Everything {
-    fn wants(&self, _: &Place, _: PlaceCategory) -> bool {
+    fn wants(&self, _: &FacilityState, _: PlaceCategory) -> bool {
         true
     }
 }
@@ -162,7 +162,7 @@ impl Source for Plain {
                 Delivery::Changed(change) => ("CHANGED", change.entry.after.occupied),
             };
             let pool = match &delivery {
-                Delivery::Current { place, pool, .. } => (place.facility.id, pool.category),
+                Delivery::Current { state, pool, .. } => (state.facility.id, pool.category),
                 Delivery::Changed(change) => (change.entry.facility, change.entry.category),
             };
             let cursor = delivery.cursor();

@@ -14,7 +14,7 @@ pub(super) struct Waiting {
 
 /// Where the waker of one who waits is, until everybody is woken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct FacilityState {
     key: usize,
     round: u64,
 }
@@ -28,12 +28,12 @@ impl Waiting {
     /// Waits, or goes on waiting. What is handed back is to be dropped when no lock is held: it may be the last that
     /// holds a task.
     #[must_use]
-    pub(super) fn wait(&mut self, place: &mut Option<Place>, waker: &Waker) -> Option<Waker> {
+    pub(super) fn wait(&mut self, place: &mut Option<FacilityState>, waker: &Waker) -> Option<Waker> {
         match place.and_then(|place| self.waker(place)) {
             Some(own) if own.will_wake(waker) => None,
             Some(own) => Some(std::mem::replace(own, waker.clone())),
             None => {
-                *place = Some(Place { key: self.wakers.insert(waker.clone()), round: self.round });
+                *place = Some(FacilityState { key: self.wakers.insert(waker.clone()), round: self.round });
                 None
             }
         }
@@ -41,12 +41,12 @@ impl Waiting {
 
     /// Waits no more, and hands back the waker as [`Self::wait`] does.
     #[must_use]
-    pub(super) fn leave(&mut self, place: Place) -> Option<Waker> {
+    pub(super) fn leave(&mut self, place: FacilityState) -> Option<Waker> {
         self.waker(place)?;
         Some(self.wakers.remove(place.key))
     }
 
-    fn waker(&mut self, place: Place) -> Option<&mut Waker> {
+    fn waker(&mut self, place: FacilityState) -> Option<&mut Waker> {
         if place.round == self.round { self.wakers.get_mut(place.key) } else { None }
     }
 

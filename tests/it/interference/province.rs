@@ -172,7 +172,7 @@ pub(super) async fn settle(hub: &Client) {
     let settled = || {
         let (board, now) = (table.board(), hub.clock.now());
         let mut facilities = Facilities::default();
-        for place in board.places(None) {
+        for place in board.facilities(None) {
             facilities.count(&place.facility.municipality, place.pools.iter().map(|pool| &**pool), now.day());
         }
         let last = |cell: &_| board.publication(cell).map(|publication| &**publication);

@@ -95,7 +95,7 @@ async fn the_board_of_a_starting_hub_is_true_at_once_and_never_goes_back() {
     }
     let id = FacilityId::decode(&facility).unwrap();
     let (table, follower) = Follower::open(world.store.clone()).await.unwrap();
-    let occupied = || table.board().place(id).unwrap().pools[0].occupied;
+    let occupied = || table.board().facility(id).unwrap().pools[0].occupied;
     assert_eq!(occupied(), 3);
     assert!(table.board().position() > Position::default(), "the snapshot knows its time");
     assert_eq!(table.board().position().ordinal, u32::MAX, "and has all of that time");
