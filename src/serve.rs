@@ -100,15 +100,16 @@ impl Running {
         };
         let (stop, halt) = (CancellationToken::new(), CancellationToken::new());
         let (sockets, acts, tasks) = (TaskTracker::new(), TaskTracker::new(), TaskTracker::new());
-        let (table, follower) = Follower::open_with(store.clone(), setup.following).await?;
+        let (live_board, follower) = Follower::open_with(store.clone(), setup.following).await?;
         let settings = Arc::new(setup.settings);
         let budgets = Arc::new(Budgets::new(&settings));
         tasks.spawn(follower.run(halt.clone()));
-        let publisher = Publisher::new(store.clone(), Arc::clone(&table), setup.clock.clone(), settings.thresholds());
+        let publisher =
+            Publisher::new(store.clone(), Arc::clone(&live_board), setup.clock.clone(), settings.thresholds());
         tasks.spawn(publisher.run(halt.clone()));
         tasks.spawn(keep_time(store.clone(), setup.clock.clone(), halt.clone()));
         tasks.spawn(halt.clone().run_until_cancelled_owned(edge::keep_small(Arc::clone(&budgets))));
-        let graph = Graph::new(Hub { store, table, clock: setup.clock });
+        let graph = Graph::new(Hub { store, live_board, clock: setup.clock });
         let live = Live::new(graph.clone());
         let edge = edge::Edge {
             graph,

@@ -158,7 +158,7 @@ async fn commands_per_request(args: &Args, bench: &Bench, running: &Running) -> 
 
 /// The stages of one query without HTTP, in processor time of this thread.
 async fn stages(args: &Args, graph: &Graph, table: &mut Table) -> Result<(), Failure> {
-    let board = graph.hub().table.board();
+    let board = graph.hub().live_board.board();
     let viewer = Viewer { member: board.member("demo-province-1").cloned(), ..Viewer::default() };
     let execute = || graph.execute(Request::new(QUERY), viewer.clone());
     let answer = execute().await;

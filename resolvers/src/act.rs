@@ -66,7 +66,7 @@ async fn done<A>(ctx: &Context<'_>, outcome: Result<Outcome<A>, StoreError>) -> 
     let desk = desk(ctx);
     let outcome = outcome.map_err(|error| fault(&error))?;
     if let Some(act) = outcome.act
-        && !desk.hub.table.shows(act, desk.hub.clock.now(), PATIENCE).await
+        && !desk.hub.live_board.shows(act, desk.hub.clock.now(), PATIENCE).await
     {
         tracing::warn!(%act, "the board does not show an act in time");
         return Err(pending());

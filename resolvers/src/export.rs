@@ -200,7 +200,7 @@ impl Graph {
     /// What an export may ask of the database, in units of cost: as much as the viewer sees of the ledger.
     #[must_use]
     pub fn price_of_export(&self, viewer: &Viewer) -> u64 {
-        let board = self.hub().table.board();
+        let board = self.hub().live_board.board();
         price::export(Seen::new(&board, &standing(&board, viewer)))
     }
 

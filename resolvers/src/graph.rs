@@ -155,7 +155,7 @@ impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
     fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, ServerError> {
         guard::few(&request.variables, &guard::LIMITS)?;
-        let board = self.hub.table.board();
+        let board = self.hub.live_board.board();
         let standing = standing(&board, viewer);
         let seen = Seen::new(&board, &standing);
         let Read { orders, keep } = self.documents.read(&mut request)?;

@@ -48,7 +48,7 @@ impl Past {
         let closer = closer || filter.looks_closer();
         let pools = filter.pools(sheet, closer).map(|(_, pool)| &**pool);
         let until = if sheet.counts_people() { Until::Now } else { Until::PastDays(sheet.now) };
-        let movements = desk.hub.table.movements(&desk.hub.store, pools, until).await;
+        let movements = desk.hub.live_board.movements(&desk.hub.store, pools, until).await;
         let movements = movements.map_err(|error| fault(&error))?;
         let basis = if sheet.counts_people() { basis } else { TimeBasis::Registered };
         Ok(Self { movements, points, basis, withheld: closer && !sheet.counts_people() })

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use tavolo_schema::{Clock, Member, irregularity::Language};
 use tavolo_store::{Behalf, Store};
-use tavolo_subscriptions::Table;
+use tavolo_subscriptions::LiveBoard;
 
 /// What a hub process shares with every request.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct Hub {
     /// The database.
     pub store: Store,
     /// The board and its changes.
-    pub table: Arc<Table>,
+    pub live_board: Arc<LiveBoard>,
     /// The time.
     pub clock: Clock,
 }

@@ -116,7 +116,7 @@ impl Live {
     /// Nobody watches yet.
     #[must_use]
     pub fn new(graph: Graph) -> Self {
-        let channels = Channels::new(Arc::clone(&graph.hub().table));
+        let channels = Channels::new(Arc::clone(&graph.hub().live_board));
         Self { graph, channels: Arc::new(channels) }
     }
 
@@ -222,7 +222,7 @@ struct Viewing {
 }
 
 fn roster_changes(programme: &Programme) -> Option<BoxStream<'static, ()>> {
-    let changes = programme.live.hub().table.roster_changes();
+    let changes = programme.live.hub().live_board.roster_changes();
     let next = |mut changes: watch::Receiver<u64>| async move { changes.changed().await.ok().map(|()| ((), changes)) };
     // The public stands at the table in one way for ever.
     let by_the_day = programme.standing.organisation.is_some() && !access::counts_people(programme.standing.role);
@@ -242,7 +242,7 @@ impl Viewing {
     async fn open(live: &Live, subscription: Prepared, viewer: Viewer) -> Result<Self, Response> {
         let (plea, after) = Plea::read(subscription, &live.hub().store)
             .map_err(|error| error::refusal(error, viewer.correlation.as_deref()))?;
-        let board = live.hub().table.board();
+        let board = live.hub().live_board.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         // By the day, nothing can be gone on from: whatever the cursor, the state comes again.
         let goes_on = access::counts_people(standing.role);
@@ -270,11 +270,11 @@ impl Viewing {
     /// Looks whether the viewer still stands at the table as at the last look.
     fn look(&mut self) -> Sight {
         let programme = self.listener.source();
-        let table = &programme.live.hub().table;
-        if self.roster == table.roster() {
+        let live_board = &programme.live.hub().live_board;
+        if self.roster == live_board.roster() {
             return Sight::Same;
         }
-        let board = table.board();
+        let board = live_board.board();
         let ended = self.viewer.member.as_ref().is_some_and(|member| board.member(&member.subject).is_none());
         if ended {
             return Sight::Ended;

@@ -32,7 +32,7 @@ pub struct Sheet {
 impl Sheet {
     /// A sheet of the board as it is now, for somebody who stands at it like this.
     pub fn new(hub: &Hub, standing: impl FnOnce(&Board) -> Standing) -> Arc<Self> {
-        let board = hub.table.board();
+        let board = hub.live_board.board();
         let now = hub.clock.now();
         let standing = standing(&board);
         let (presences, named_presences) = (OnceLock::new(), OnceLock::new());

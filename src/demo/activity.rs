@@ -9,7 +9,7 @@ use tavolo_subscriptions::FacilityState;
 
 use super::{
     acts::{DISCHARGE, REASONS, arrive},
-    table::Table,
+    client::DemoClient,
 };
 use crate::{command::Failure, invent::Inventor};
 
@@ -18,23 +18,23 @@ const PRESENT: &str =
 /// Milliseconds between two movements, at least; up to twice as many.
 const PAUSE: usize = 1_500;
 
-pub(super) async fn run(table: &Table, mut inventor: Inventor) {
+pub(super) async fn run(client: &DemoClient, mut inventor: Inventor) {
     loop {
         let pause = PAUSE + inventor.below(PAUSE);
         tokio::time::sleep(Duration::from_millis(pause as u64)).await;
-        if let Err(error) = step(table, &mut inventor).await {
+        if let Err(error) = step(client, &mut inventor).await {
             tracing::warn!(%error, "a movement of the demonstration failed");
         }
     }
 }
 
 /// Somebody arrives where there is room, or leaves.
-async fn step(table: &Table, inventor: &mut Inventor) -> Result<(), Failure> {
-    let board = table.graph.hub().table.board();
+async fn step(client: &DemoClient, inventor: &mut Inventor) -> Result<(), Failure> {
+    let board = client.graph.hub().live_board.board();
     let states: Vec<&Arc<FacilityState>> = board.facilities(None).collect();
     let Some(state) = inventor.one_of(&states) else { return Ok(()) };
     let Some(pool) = inventor.one_of(&state.pools) else { return Ok(()) };
-    let now = table.graph.hub().clock.now();
+    let now = client.graph.hub().clock.now();
     let numbers = pool.numbers_on(now.day());
     let facility = Value::from(state.facility.id.encode());
     // About four in five places stay taken.
@@ -42,15 +42,15 @@ async fn step(table: &Table, inventor: &mut Inventor) -> Result<(), Failure> {
     let leaves = numbers.occupied > 0 && inventor.chance(if crowded { 65 } else { 30 });
     if leaves {
         let reason = REASONS[inventor.below(REASONS.len())];
-        let data = table.run(state.facility.operator, PRESENT, json!({ "id": facility })).await?;
+        let data = client.run(state.facility.operator, PRESENT, json!({ "id": facility })).await?;
         let present = data["facility"]["stays"]["nodes"].as_array().cloned().unwrap_or_default();
         if let Some(stay) = inventor.one_of(&present) {
             let discharge = json!({ "input": { "stay": stay["id"], "reason": reason } });
-            table.run(state.facility.operator, DISCHARGE, discharge).await?;
+            client.run(state.facility.operator, DISCHARGE, discharge).await?;
         }
     } else if numbers.free > 0 {
         let person = inventor.person(pool.category, now.day()).to_value().into_json()?;
-        arrive(table, state.facility.operator, &facility, &contract_name(pool.category), &person).await?;
+        arrive(client, state.facility.operator, &facility, &contract_name(pool.category), &person).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tavolo_schema::{DateTime, id::OrganisationId};
 
-use super::table::Table;
+use super::client::DemoClient;
 use crate::command::Failure;
 
 pub(super) const REGISTER: &str = "mutation($input: RegisterFacilityInput!) {
@@ -28,31 +28,36 @@ pub(super) const REASONS: [&str; 4] =
 
 /// Registers a person and gives them a place, now.
 pub(super) async fn arrive(
-    table: &Table,
+    client: &DemoClient,
     operator: OrganisationId,
     facility: &Value,
     category: &str,
     person: &Value,
 ) -> Result<(), Failure> {
     let input = json!({ "facility": facility, "category": category });
-    place(table, operator, person, input).await.map(drop)
+    place(client, operator, person, input).await.map(drop)
 }
 
 /// Registers a person, gives them the place they have had since they arrived, and hands back the stay.
 pub(super) async fn admit(
-    table: &Table,
+    client: &DemoClient,
     (operator, category): (OrganisationId, String),
     facility: &Value,
     person: &Value,
     arrived: DateTime,
 ) -> Result<Value, Failure> {
     let input = json!({ "facility": facility, "category": category, "occurredAt": arrived.to_string() });
-    place(table, operator, person, input).await
+    place(client, operator, person, input).await
 }
 
-async fn place(table: &Table, operator: OrganisationId, person: &Value, mut input: Value) -> Result<Value, Failure> {
-    let data = table.run(operator, REGISTER_GUEST, json!({ "input": person })).await?;
+async fn place(
+    client: &DemoClient,
+    operator: OrganisationId,
+    person: &Value,
+    mut input: Value,
+) -> Result<Value, Failure> {
+    let data = client.run(operator, REGISTER_GUEST, json!({ "input": person })).await?;
     input["guest"] = data["registerGuest"]["guest"]["id"].clone();
-    let mut data = table.run(operator, ADMIT, json!({ "input": input })).await?;
+    let mut data = client.run(operator, ADMIT, json!({ "input": input })).await?;
     Ok(data["admitGuest"]["stay"]["id"].take())
 }

@@ -6,10 +6,10 @@
 
 mod activity;
 mod acts;
+mod client;
 mod past;
 mod plan;
 mod province;
-mod table;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -31,7 +31,7 @@ use crate::{
     tokens::{Signer, write_private},
     world::World,
 };
-use table::Table;
+use client::DemoClient;
 
 /// How to show it.
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ async fn show(args: &DemoArgs, uri: &str) -> Result<(), Failure> {
         if args.no_activity {
             std::future::pending::<()>().await;
         }
-        activity::run(&Table::new(running.graph().clone(), &world), inventor).await;
+        activity::run(&DemoClient::new(running.graph().clone(), &world), inventor).await;
     };
     tokio::select! {
         () = signalled() => {}
@@ -152,10 +152,10 @@ async fn fill_once(store: &Store, world: &World, inventor: &mut Inventor) -> Res
         return Ok(());
     }
     let stop = tokio_util::sync::CancellationToken::new();
-    let (table, follower) = Follower::open(store.clone()).await?;
+    let (live_board, follower) = Follower::open(store.clone()).await?;
     let following = tokio::spawn(follower.run(stop.clone()));
-    let hub = tavolo_resolvers::Hub { store: store.clone(), table, clock: system_clock() };
-    let filled = province::fill(&Table::new(tavolo_resolvers::Graph::new(hub), world), world, inventor).await;
+    let hub = tavolo_resolvers::Hub { store: store.clone(), live_board, clock: system_clock() };
+    let filled = province::fill(&DemoClient::new(tavolo_resolvers::Graph::new(hub), world), world, inventor).await;
     stop.cancel();
     following.await?;
     filled?;

@@ -13,8 +13,8 @@ use tavolo_schema::{Clock, DateTime};
 
 use super::{
     acts::{DISCHARGE, REASONS, admit},
+    client::DemoClient,
     plan::{Plan, Visit},
-    table::Table,
 };
 use crate::{command::Failure, invent::Inventor};
 
@@ -87,7 +87,7 @@ enum Turn {
 }
 
 /// Lives through the visits of a facility.
-pub(super) async fn live(table: &Table, hand: &Hand, facility: &Value, plan: &Plan) -> Result<(), Failure> {
+pub(super) async fn live(client: &DemoClient, hand: &Hand, facility: &Value, plan: &Plan) -> Result<(), Failure> {
     let mut turns: Vec<(DateTime, Turn, usize)> = Vec::new();
     for (number, visit) in plan.visits.iter().enumerate() {
         turns.push((visit.registered, Turn::Arrives, number));
@@ -99,11 +99,11 @@ pub(super) async fn live(table: &Table, hand: &Hand, facility: &Value, plan: &Pl
         hand.put(at);
         let visit = &plan.visits[number];
         match turn {
-            Turn::Arrives => stays[number] = admit(table, plan.of(), facility, &visit.person, visit.arrives).await?,
+            Turn::Arrives => stays[number] = admit(client, plan.of(), facility, &visit.person, visit.arrives).await?,
             Turn::Leaves => {
                 let reason = visit.leaves.map(|(_, reason)| reason);
                 let discharge = json!({ "input": { "stay": stays[number], "reason": reason } });
-                table.run(plan.input.operator, DISCHARGE, discharge).await?;
+                client.run(plan.input.operator, DISCHARGE, discharge).await?;
             }
         }
     }

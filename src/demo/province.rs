@@ -12,9 +12,9 @@ use tavolo_schema::{
 
 use super::{
     acts::{BLOCK, DECIDE, INSTALL, REGISTER, SUBMIT},
+    client::DemoClient,
     past::{self, Hand},
     plan::Plan,
-    table::Table,
 };
 use crate::{command::Failure, invent::Inventor, world::World};
 
@@ -35,8 +35,8 @@ struct Project {
 }
 
 /// Registers, equips and accredits every facility, and lives through its year.
-pub(super) async fn fill(table: &Table, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
-    let now = table.graph.hub().clock.now();
+pub(super) async fn fill(client: &DemoClient, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
+    let now = client.graph.hub().clock.now();
     let mut plans = Vec::new();
     for project in csv::Reader::from_reader(PROJECTS.as_bytes()).deserialize() {
         spread(project?, world, inventor, now, &mut plans)?;
@@ -45,10 +45,10 @@ pub(super) async fn fill(table: &Table, world: &World, inventor: &mut Inventor) 
     let mut registered = Vec::new();
     for plan in plans {
         let input = plan.input.to_value().into_json()?;
-        let data = table.run(plan.input.operator, REGISTER, json!({ "input": input })).await?;
+        let data = client.run(plan.input.operator, REGISTER, json!({ "input": input })).await?;
         registered.push((data["registerFacility"]["facility"]["id"].clone(), plan));
     }
-    try_join_all(registered.iter().map(|(facility, plan)| open(table, world.province.id, facility, plan))).await?;
+    try_join_all(registered.iter().map(|(facility, plan)| open(client, world.province.id, facility, plan))).await?;
     Ok(())
 }
 
@@ -115,29 +115,29 @@ fn facility_type(category: PlaceCategory, places: i32) -> FacilityType {
     }
 }
 
-async fn open(table: &Table, province: OrganisationId, facility: &Value, plan: &Plan) -> Result<(), Failure> {
-    let now = table.graph.hub().clock.now();
+async fn open(client: &DemoClient, province: OrganisationId, facility: &Value, plan: &Plan) -> Result<(), Failure> {
+    let now = client.graph.hub().clock.now();
     let hand = Hand::at(plan.opening);
-    let table = &table.at(hand.clock());
+    let client = &client.at(hand.clock());
     let operator = plan.input.operator;
     let category = contract_name(plan.category);
     let installed = json!({ "input": { "facility": facility, "category": category, "installed": plan.places } });
-    table.run(operator, INSTALL, installed).await?;
+    client.run(operator, INSTALL, installed).await?;
     let places = json!([{ "category": category, "places": plan.places }]);
-    let data = table.run(operator, SUBMIT, json!({ "input": { "facility": facility, "places": places } })).await?;
+    let data = client.run(operator, SUBMIT, json!({ "input": { "facility": facility, "places": places } })).await?;
     let accreditation = &data["submitAccreditation"]["accreditation"]["id"];
     let decision = json!({ "input": {
         "accreditation": accreditation, "outcome": "ACCREDITED", "validFrom": plan.opening.day().to_string(),
         "validUntil": plan.valid_until.to_string(),
     } });
-    table.run(province, DECIDE, decision).await?;
-    past::live(table, &hand, facility, plan).await?;
+    client.run(province, DECIDE, decision).await?;
+    past::live(client, &hand, facility, plan).await?;
     hand.put(now);
     if plan.blocked > 0 {
         let block = json!({ "input": {
             "facility": facility, "category": category, "places": plan.blocked, "reason": "WORKS",
         } });
-        table.run(operator, BLOCK, block).await?;
+        client.run(operator, BLOCK, block).await?;
     }
     Ok(())
 }

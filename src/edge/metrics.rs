@@ -116,13 +116,13 @@ pub(super) async fn local(
 
 fn figures(edge: &Edge) -> Response {
     let hub = edge.graph.hub();
-    let position = hub.table.board().position().seconds;
+    let position = hub.live_board.board().position().seconds;
     let now = u64::try_from(hub.clock.now().millis() / 1_000).unwrap_or_default();
-    let following = hub.table.link() == Link::Following;
+    let following = hub.live_board.link() == Link::Following;
     gauge!("tavolo_board_position_seconds").set(f64::from(position));
     gauge!("tavolo_board_age_seconds").set(now.saturating_sub(position.into()) as f64);
     gauge!("tavolo_board_following").set(u8::from(following));
-    gauge!("tavolo_feed_age_seconds").set(hub.table.unheard().as_secs_f64());
+    gauge!("tavolo_feed_age_seconds").set(hub.live_board.unheard().as_secs_f64());
     let connections = hub.store.connections();
     for (state, number) in
         [("open", connections.open), ("in_use", connections.in_use), ("waiting", connections.waiting)]

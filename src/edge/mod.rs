@@ -121,18 +121,18 @@ async fn contract(headers: HeaderMap) -> Response {
 /// Whether the hub can answer. Reading goes on without the database; the body tells how the hub follows it. The position
 /// of the board moves with every act, and so does the age of the last answer: they are told to whom figures are told.
 async fn ready(State(edge): State<Edge>, Extension(client): Extension<Client>) -> impl IntoResponse {
-    let table = &edge.graph.hub().table;
+    let live_board = &edge.graph.hub().live_board;
     // Why is for the log: it names servers.
-    let database = match table.link() {
+    let database = match live_board.link() {
         Link::Following => "following",
         Link::Silent => "silent",
         Link::Lost(_) => "lost",
     };
     let mut body = json!({ "database": database });
     if edge.tells_figures_to(client) {
-        let position = table.board().position();
+        let position = live_board.board().position();
         body["board"] = json!({ "seconds": position.seconds, "increment": position.increment });
-        body["lastAnswerSecondsAgo"] = json!(table.unheard().as_millis() as f64 / 1_000.0);
+        body["lastAnswerSecondsAgo"] = json!(live_board.unheard().as_millis() as f64 / 1_000.0);
     }
     axum::Json(body)
 }

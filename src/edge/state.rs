@@ -63,11 +63,12 @@ impl Edge {
     pub(super) async fn entitlement_ends(&self, authenticated: Option<Authenticated>) -> Refusal {
         let Some(Authenticated { member, until, .. }) = authenticated else { return std::future::pending().await };
         let hub = self.graph.hub();
-        let mut roster = hub.table.roster_changes();
+        let mut roster = hub.live_board.roster_changes();
         let left = u64::try_from(until.millis() - hub.clock.now().millis()).unwrap_or_default();
         let expiry = sleep(Duration::from_millis(left).min(FAR));
-        let removal =
-            async { while hub.table.board().member(&member.subject).is_some() && roster.changed().await.is_ok() {} };
+        let removal = async {
+            while hub.live_board.board().member(&member.subject).is_some() && roster.changed().await.is_ok() {}
+        };
         tokio::select! {
             () = expiry => Refusal::Expired,
             () = removal => Refusal::NoMember,
@@ -88,7 +89,7 @@ impl Edge {
             return Err(Refusal::Invalid);
         }
         let authority = self.authority.as_ref().ok_or(Refusal::Invalid)?;
-        authority.authenticate(token.trim(), &self.graph.hub().table.board()).await.map(Some)
+        authority.authenticate(token.trim(), &self.graph.hub().live_board.board()).await.map(Some)
     }
 }
 

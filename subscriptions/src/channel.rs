@@ -47,7 +47,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::listener::Listener;
 use self::{missed::Pieces, ring::Ring, waiting::Waiting};
-use crate::{Cursor, Mark, Table};
+use crate::{Cursor, LiveBoard, Mark};
 
 /// A state is shared by those who come before so many further changes.
 const FRESH: usize = 64;
@@ -116,7 +116,7 @@ struct State {
 
 /// One subscription, for all who ask for it in the same way.
 pub struct Channel<S> {
-    table: Arc<Table>,
+    live_board: Arc<LiveBoard>,
     source: S,
     shared: Mutex<Shared>,
     /// One at a time begins to narrate.
@@ -169,10 +169,10 @@ impl<S> Channel<S> {
 }
 
 impl<S: Source> Channel<S> {
-    fn new(table: Arc<Table>, source: S) -> Self {
+    fn new(live_board: Arc<LiveBoard>, source: S) -> Self {
         gauge!("tavolo_channels").increment(1);
         Self {
-            table,
+            live_board,
             source,
             shared: Mutex::default(),
             narrator: tokio::sync::Mutex::default(),
@@ -188,8 +188,8 @@ impl<S: Source> Channel<S> {
     /// When the subscription is refused to everybody who asks for it in this way.
     pub async fn listen(self: Arc<Self>, after: Option<Cursor>) -> Result<Listener<S>, Unplayed<S::Refusal>> {
         let mark = match after {
-            Some(cursor) => self.table.mark_at(cursor.position),
-            None => self.table.end(),
+            Some(cursor) => self.live_board.mark_at(cursor.position),
+            None => self.live_board.end(),
         };
         self.narrate(mark).await?;
         Ok(Listener::new(self, mark, after))
@@ -197,7 +197,7 @@ impl<S: Source> Channel<S> {
 
     /// Sees to it that the ring fills from about this mark on.
     async fn narrate(self: &Arc<Self>, mark: Mark) -> Result<(), Unplayed<S::Refusal>> {
-        let narrated = || self.shared().ring.is_narrated(self.table.epoch());
+        let narrated = || self.shared().ring.is_narrated(self.live_board.epoch());
         if narrated() {
             return Ok(());
         }
@@ -205,7 +205,7 @@ impl<S: Source> Channel<S> {
         if narrated() {
             return Ok(());
         }
-        let Playing { mark, messages } = self.source.play(Part::Live(self.table.beginning(mark))).await?;
+        let Playing { mark, messages } = self.source.play(Part::Live(self.live_board.beginning(mark))).await?;
         // Whoever waits for a narrator before this one has to know.
         self.change_ring(|_| true, |ring| *ring = Ring::narrated_from(mark));
         *narrator = Some(AbortOnDropHandle::new(tokio::spawn(narration(Arc::downgrade(self), mark.epoch, messages))));
@@ -217,7 +217,7 @@ impl<S: Source> Channel<S> {
         let mut last = self.state.lock().await;
         if let Some(state) = last.upgrade()
             && state.resync == resync
-            && self.table.behind(state.mark).is_some_and(|behind| behind <= FRESH)
+            && self.live_board.behind(state.mark).is_some_and(|behind| behind <= FRESH)
         {
             return Ok(state);
         }
@@ -242,7 +242,7 @@ async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut message
     let Some(channel) = channel.upgrade() else { return };
     channel.change_ring(
         |ring| ring.is_of(epoch),
-        |ring| match channel.table.behind(ring.end()) {
+        |ring| match channel.live_board.behind(ring.end()) {
             Some(_) => ring.break_off(),
             // The log has begun anew, or gone on without the narrator: another one can go on from there.
             None => *ring = Ring::default(),
@@ -253,15 +253,15 @@ async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut message
 /// The channels that somebody listens to.
 #[derive(Debug)]
 pub struct Channels<K, S> {
-    table: Arc<Table>,
+    live_board: Arc<LiveBoard>,
     open: Mutex<HashMap<K, Weak<Channel<S>>>>,
 }
 
 impl<K: Clone + Eq + Hash, S: Source> Channels<K, S> {
     /// Channels on what a table shows.
     #[must_use]
-    pub fn new(table: Arc<Table>) -> Self {
-        Self { table, open: Mutex::default() }
+    pub fn new(live_board: Arc<LiveBoard>) -> Self {
+        Self { live_board, open: Mutex::default() }
     }
 
     /// The channel of a key: the one that is open, or a new one.
@@ -274,7 +274,7 @@ impl<K: Clone + Eq + Hash, S: Source> Channels<K, S> {
         if open.len() == open.capacity() {
             open.retain(|_, channel| channel.strong_count() > 0);
         }
-        let channel = Arc::new(Channel::new(Arc::clone(&self.table), source()));
+        let channel = Arc::new(Channel::new(Arc::clone(&self.live_board), source()));
         open.insert(key, Arc::downgrade(&channel));
         channel
     }

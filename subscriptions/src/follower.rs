@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Board, Link, Table};
+use crate::{Board, Link, LiveBoard};
 
 /// How a hub follows its database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Fault {
 /// Follows the feed from where the table stands.
 pub struct Follower {
     store: Store,
-    table: Arc<Table>,
+    live_board: Arc<LiveBoard>,
     settings: Settings,
     feed: Feed,
     checkpoint: Option<Checkpoint>,
@@ -81,7 +81,7 @@ impl Follower {
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
-    pub async fn open(store: Store) -> Result<(Arc<Table>, Self), StoreError> {
+    pub async fn open(store: Store) -> Result<(Arc<LiveBoard>, Self), StoreError> {
         Self::open_with(store, Settings::default()).await
     }
 
@@ -90,13 +90,13 @@ impl Follower {
     /// # Errors
     ///
     /// As [`Self::open`].
-    pub async fn open_with(store: Store, settings: Settings) -> Result<(Arc<Table>, Self), StoreError> {
+    pub async fn open_with(store: Store, settings: Settings) -> Result<(Arc<LiveBoard>, Self), StoreError> {
         let (feed, board, acts) = read(&store, HISTORY_SECONDS).await?;
         let snapshot = board.position();
-        let table = Table::new(board, acts, feed.since(), settings.kept);
+        let live_board = LiveBoard::new(board, acts, feed.since(), settings.kept);
         let follower = Self {
             store,
-            table: Arc::clone(&table),
+            live_board: Arc::clone(&live_board),
             settings,
             feed,
             checkpoint: None,
@@ -104,7 +104,7 @@ impl Follower {
             behind: None,
             patience: settings.silence,
         };
-        Ok((table, follower))
+        Ok((live_board, follower))
     }
 
     /// Follows until cancelled. Faults of the database are waited out; nothing is missed.
@@ -113,7 +113,7 @@ impl Follower {
             loop {
                 let fault = self.follow().await;
                 tracing::warn!(error = %fault, "the change feed broke");
-                self.table.set_link(Link::Lost(fault.to_string()));
+                self.live_board.set_link(Link::Lost(fault.to_string()));
                 self.reopen(fault).await;
                 if self.behind.is_none() {
                     self.caught_up();
@@ -137,7 +137,7 @@ impl Follower {
             let reached = match news {
                 News::Group(Group { position, changes, checkpoint }) => {
                     self.checkpoint = Some(checkpoint);
-                    self.table.apply(position, changes, position <= self.snapshot);
+                    self.live_board.apply(position, changes, position <= self.snapshot);
                     Some(position)
                 }
                 News::Nothing(checkpoint) => {
@@ -145,7 +145,7 @@ impl Follower {
                     None
                 }
             };
-            self.table.heard();
+            self.live_board.heard();
             // The first answer that has nothing more to tell says so as well.
             if self.behind.is_some_and(|until| reached.is_none_or(|reached| reached >= until)) {
                 self.caught_up();
@@ -164,9 +164,9 @@ impl Follower {
     /// The board shows again what the majority has.
     fn caught_up(&mut self) {
         self.behind = None;
-        self.table.heard();
+        self.live_board.heard();
         tracing::info!("the change feed is followed again");
-        self.table.set_link(Link::Following);
+        self.live_board.set_link(Link::Following);
     }
 
     async fn reopen(&mut self, mut fault: Fault) {
@@ -185,7 +185,7 @@ impl Follower {
                 tokio::select! {
                     () = pause => {}
                     // What somebody waits to see on the board was written: the database is there.
-                    () = self.table.wanted() => sleep(SHORTEST_PAUSE).await,
+                    () = self.live_board.wanted() => sleep(SHORTEST_PAUSE).await,
                 }
             }
             match self.try_reopen(&fault).await {
@@ -214,7 +214,7 @@ impl Follower {
                 let Ok(found) = timeout(self.patience, reading).await else { return Err(self.silence()) };
                 let (feed, board, acts) = found?;
                 self.snapshot = board.position();
-                self.table.reset(board, acts, feed.since());
+                self.live_board.reset(board, acts, feed.since());
                 self.feed = feed;
                 self.checkpoint = None;
                 self.behind = None;

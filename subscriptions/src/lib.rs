@@ -1,7 +1,7 @@
 //! Keeps the board and fans out its changes.
 //!
 //! The [`Board`] is what is shared with everybody: an immutable snapshot in memory, replaced as a
-//! whole by the next. The [`follower`] feeds it from the store's one change feed; a [`Table`] holds
+//! whole by the next. The [`follower`] feeds it from the store's one change feed; a [`LiveBoard`] holds
 //! the current board, the log of recent occupancy changes and those who wait. Nothing here is
 //! personal, nothing here writes, and queries on the board never touch the database.
 //!
@@ -42,9 +42,9 @@ pub mod channel;
 pub mod cursor;
 pub mod follower;
 pub mod journal;
+pub mod live_board;
 pub mod occupancy;
 pub mod publisher;
-pub mod table;
 
 #[cfg(test)]
 mod invented;
@@ -55,7 +55,7 @@ pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, U
 pub use cursor::Cursor;
 pub use follower::Follower;
 pub use journal::{Movements, Until};
+pub use live_board::{Link, LiveBoard};
 pub use log::{Mark, OccupancyChange};
 pub use occupancy::{Delivery, Interest};
 pub use publisher::Publisher;
-pub use table::{Link, Table};

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{Cursor, FacilityState, Mark, OccupancyChange, Part, Table, log::Found};
+use crate::{Cursor, FacilityState, LiveBoard, Mark, OccupancyChange, Part, log::Found};
 
 /// Changes taken from the log with one look.
 const LOOK: usize = 512;
@@ -48,19 +48,28 @@ pub trait Interest: Send + Sync + 'static {
 }
 
 /// Begins to play a part; `None` when the log does not reach back to what was missed.
-pub fn play(table: &Arc<Table>, interest: impl Interest, part: Part) -> Option<(Mark, BoxStream<'static, Delivery>)> {
+pub fn play(
+    live_board: &Arc<LiveBoard>,
+    interest: impl Interest,
+    part: Part,
+) -> Option<(Mark, BoxStream<'static, Delivery>)> {
     match part {
         Part::State { resync } => {
-            let (mark, state) = state(table, &interest, resync);
+            let (mark, state) = state(live_board, &interest, resync);
             Some((mark, stream::iter(state).boxed()))
         }
         Part::Missed { after, most } => {
-            let (then, missed) = missed(table, &interest, after, most)?;
+            let (then, missed) = missed(live_board, &interest, after, most)?;
             Some((then, stream::iter(missed).map(Delivery::Changed).boxed()))
         }
         Part::Live(mark) => {
-            let live =
-                Live { changed: table.changes(), table: Arc::clone(table), interest, mark, waiting: VecDeque::new() };
+            let live = Live {
+                changed: live_board.changes(),
+                live_board: Arc::clone(live_board),
+                interest,
+                mark,
+                waiting: VecDeque::new(),
+            };
             let changes =
                 stream::unfold(live, |mut live| async move { live.next().await.map(|change| (change, live)) });
             Some((mark, changes.map(Delivery::Changed).boxed()))
@@ -74,14 +83,14 @@ fn wanted(interest: &impl Interest, change: &OccupancyChange) -> bool {
 
 /// The first so many wanted changes above a mark, and where somebody is who knows them.
 fn missed(
-    table: &Table,
+    live_board: &LiveBoard,
     interest: &impl Interest,
     mut mark: Mark,
     most: usize,
 ) -> Option<(Mark, Vec<Arc<OccupancyChange>>)> {
     let mut missed = Vec::new();
     loop {
-        let Found::Changes(changes) = table.above(mark, LOOK) else { return None };
+        let Found::Changes(changes) = live_board.above(mark, LOOK) else { return None };
         // Everything the log has is known: its end is not above the mark.
         if changes.is_empty() {
             return Some((mark, missed));
@@ -98,10 +107,10 @@ fn missed(
     }
 }
 
-fn state(table: &Table, interest: &impl Interest, resync: bool) -> (Mark, Vec<Delivery>) {
+fn state(live_board: &LiveBoard, interest: &impl Interest, resync: bool) -> (Mark, Vec<Delivery>) {
     // The epoch first: a board of a later one then only means to be sent the state once more.
-    let log = table.end();
-    let board = table.board();
+    let log = live_board.end();
+    let board = live_board.board();
     let mark = log.at(board.position());
     let mut cursor = Cursor { position: mark.position, complete: false };
     let mut deliveries = Vec::new();
@@ -120,7 +129,7 @@ fn state(table: &Table, interest: &impl Interest, resync: bool) -> (Mark, Vec<De
 /// Follows the log.
 struct Live<I> {
     changed: watch::Receiver<Position>,
-    table: Arc<Table>,
+    live_board: Arc<LiveBoard>,
     interest: I,
     mark: Mark,
     waiting: VecDeque<Arc<OccupancyChange>>,
@@ -135,7 +144,7 @@ impl<I: Interest> Live<I> {
             }
             // Marked as seen before looking, so that a change during the look wakes us again.
             self.changed.borrow_and_update();
-            let Found::Changes(changes) = self.table.above(self.mark, LOOK) else { return None };
+            let Found::Changes(changes) = self.live_board.above(self.mark, LOOK) else { return None };
             if let Some(last) = changes.last() {
                 self.mark.position = last.position;
             }

@@ -15,7 +15,7 @@ use tavolo_store::{Store, StoreError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Board, Table, journal::Until};
+use crate::{Board, LiveBoard, journal::Until};
 
 /// Changes that follow each other within this time are looked at together.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -27,7 +27,7 @@ const DAY_LOOKED_FOR: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Publisher {
     store: Store,
-    table: Arc<Table>,
+    live_board: Arc<LiveBoard>,
     clock: Clock,
     thresholds: Thresholds,
 }
@@ -35,14 +35,14 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher for a table, with the thresholds of its territory.
     #[must_use]
-    pub fn new(store: Store, table: Arc<Table>, clock: Clock, thresholds: Thresholds) -> Self {
-        Self { store, table, clock, thresholds: thresholds.checked() }
+    pub fn new(store: Store, live_board: Arc<LiveBoard>, clock: Clock, thresholds: Thresholds) -> Self {
+        Self { store, live_board, clock, thresholds: thresholds.checked() }
     }
 
     /// Publishes until cancelled. Faults of the database are logged; what could not be published then is later.
     pub async fn run(self, stop: CancellationToken) {
         let publishing = async {
-            let mut changed = self.table.changes();
+            let mut changed = self.live_board.changes();
             loop {
                 changed.borrow_and_update();
                 if let Err(error) = self.publish().await {
@@ -62,7 +62,7 @@ impl Publisher {
     }
 
     async fn publish(&self) -> Result<(), StoreError> {
-        let (board, now) = (self.table.board(), self.clock.now());
+        let (board, now) = (self.live_board.board(), self.clock.now());
         // Clocks differ: a day that has begun for another hub has begun.
         let now = board.publication(&Cell::PROVINCE).map_or(now, |last| last.at.max(now));
         let facilities = facilities(&board, now.day());
@@ -93,7 +93,7 @@ impl Publisher {
             pools.extend(state.pools.iter().map(|pool| (state.facility.municipality.as_str(), &**pool)));
         }
         let of_board: Vec<&Pool> = pools.iter().map(|(_, pool)| *pool).collect();
-        let movements = self.table.movements(&self.store, of_board.into_iter(), Until::Now).await?;
+        let movements = self.live_board.movements(&self.store, of_board.into_iter(), Until::Now).await?;
         let first = movements.values().filter_map(|own| own.iter().map(|movement| movement.registered_at).min()).min();
         let days = ends_of_days(first, today);
         let first = new.iter().filter(|publication| publication.number == 1).map(|publication| &publication.cell);

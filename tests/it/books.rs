@@ -35,7 +35,7 @@ async fn damage(world: &World, hub: &Client, facility: &str, change: Document) {
     pools.replace_one(doc! { "_id": id }, pool).await.unwrap();
     let id = FacilityId::decode(facility).unwrap();
     let shown = || {
-        let board = hub.graph.hub().table.board();
+        let board = hub.graph.hub().live_board.board();
         std::future::ready(board.facility(id).unwrap().pool(PlaceCategory::Ordinary).unwrap().occupied == occupied)
     };
     until("the board shows the damage", shown).await;

@@ -22,7 +22,7 @@ struct Watcher(Pin<Box<dyn Stream<Item = Answer> + Send>>);
 
 impl Watcher {
     fn new(hub: &Client, subject: &str, facility: &str) -> Self {
-        let member = hub.graph.hub().table.board().member(subject).cloned();
+        let member = hub.graph.hub().live_board.board().member(subject).cloned();
         let request = Request::new(WATCH).variables(Variables::from_json(json!({ "id": facility })));
         Self(Box::pin(watch(hub, request, Viewer { member, ..Viewer::default() })))
     }

@@ -25,16 +25,16 @@ struct Quiet {
 impl Quiet {
     async fn start(world: &World) -> Self {
         let store = open_store(&world.settings).await.unwrap();
-        let (table, follower) = Follower::open(store.clone()).await.unwrap();
+        let (live_board, follower) = Follower::open(store.clone()).await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(follower.run(stop.clone()));
-        let graph = Graph::new(Hub { store, table, clock: world.clock.clock() });
+        let graph = Graph::new(Hub { store, live_board, clock: world.clock.clock() });
         Self { graph, _stop: stop.drop_guard() }
     }
 
     /// The data of an answer, and how many commands it cost.
     async fn ask(&self, subject: &str, document: &str, variables: Value) -> (Value, u64) {
-        let member = self.graph.hub().table.board().member(subject).cloned();
+        let member = self.graph.hub().live_board.board().member(subject).cloned();
         let viewer = Viewer { member, ..Viewer::default() };
         let request = Request::new(document).variables(Variables::from_json(variables));
         let before = self.graph.hub().store.commands();
@@ -213,7 +213,7 @@ async fn the_ledger_is_read_once_and_then_what_is_new() {
     // One more entry in the ledger of one pool: one command reads it.
     let client = world.hub().await;
     let facility = client.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 3).await;
-    let known = async || hub.graph.hub().table.board().facility(FacilityId::decode(&facility).unwrap()).is_some();
+    let known = async || hub.graph.hub().live_board.board().facility(FacilityId::decode(&facility).unwrap()).is_some();
     crate::harness::until("the quiet hub knows the facility", known).await;
     let guest = client.guest("operator").await;
     client.admit("operator", &guest, &facility).await;

@@ -239,7 +239,7 @@ async fn a_key_is_remembered_for_a_month_and_then_forgotten_without_a_word_to_su
     let world = World::new().await;
     let hub = world.hub().await;
     let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 3).await;
-    let member = hub.graph.hub().table.board().member("operator").cloned();
+    let member = hub.graph.hub().live_board.board().member("operator").cloned();
     let document = "subscription($id: ID!) { occupancyChanged(filter: { facility: $id }) { kind cause } }";
     let request = Request::new(document).variables(Variables::from_json(json!({ "id": facility })));
     let mut watcher = Box::pin(watch(&hub, request, Viewer { member, ..Viewer::default() }));

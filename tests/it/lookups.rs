@@ -205,7 +205,7 @@ async fn of_forty_looks_at_once_as_many_are_taken_as_may_be() {
         Member { subject: "colleague".into(), role: Role::Operator, organisation: world.bodies.other_operator };
     world.store.put_member(&colleague).await.unwrap();
     crate::harness::until("the colleague is there", async || {
-        hubs.iter().all(|hub| hub.graph.hub().table.board().member("colleague").is_some())
+        hubs.iter().all(|hub| hub.graph.hub().live_board.board().member("colleague").is_some())
     })
     .await;
     let answers = join_all((0..10_usize).map(|number| ask(number, "colleague"))).await;

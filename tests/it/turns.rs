@@ -43,7 +43,7 @@ fn store(hub: &Client, behalf: Behalf) -> Store {
 }
 
 fn member(hub: &Client, subject: &str) -> Behalf {
-    let member: Arc<Member> = Arc::clone(hub.graph.hub().table.board().member(subject).unwrap());
+    let member: Arc<Member> = Arc::clone(hub.graph.hub().live_board.board().member(subject).unwrap());
     Behalf::Member(member)
 }
 

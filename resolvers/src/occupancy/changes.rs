@@ -128,7 +128,7 @@ fn by_the_day(
 ) -> BoxStream<'static, OccupancyEvent> {
     match performance.part {
         Part::State { resync } => {
-            let mark = desk.hub.table.end();
+            let mark = desk.hub.live_board.end();
             let (position, state) = daily::state(desk, &filter, resync);
             performance.begin(Some(mark.at(position)));
             state.boxed()
@@ -172,7 +172,7 @@ impl ChangesSubscription {
         if !access::counts_people(role) {
             return Ok(by_the_day(&desk, performance, watcher.filter));
         }
-        let played = occupancy::play(&desk.hub.table, watcher, performance.part);
+        let played = occupancy::play(&desk.hub.live_board, watcher, performance.part);
         performance.begin(played.as_ref().map(|(mark, _)| *mark));
         let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
         let event = move |delivery: Delivery| {

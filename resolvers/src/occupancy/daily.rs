@@ -98,7 +98,7 @@ impl Days {
         filter: OccupancyFilter,
         log: Mark,
     ) -> impl Stream<Item = OccupancyEvent> + use<> {
-        let changed = desk.hub.table.changes();
+        let changed = desk.hub.live_board.changes();
         let sheet = desk.fresh_sheet();
         let (day, known) = (sheet.published_day(), known(&sheet, &filter));
         let days = Self { desk: Arc::clone(desk), filter, changed, log, day, known, waiting: VecDeque::new() };
@@ -113,7 +113,7 @@ impl Days {
                 return Some(event);
             }
             self.changed.borrow_and_update();
-            if !self.desk.hub.table.goes_on(self.log) {
+            if !self.desk.hub.live_board.goes_on(self.log) {
                 return None;
             }
             let sheet = self.desk.fresh_sheet();

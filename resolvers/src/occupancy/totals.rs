@@ -77,7 +77,7 @@ struct Live {
 impl Live {
     /// Begins where the state of this mark ends. When the board has moved on since, everything counts as changed.
     fn new(desk: &Arc<Desk>, question: Question, mark: Mark) -> Self {
-        let changed = desk.hub.table.changes();
+        let changed = desk.hub.live_board.changes();
         let sheet = desk.fresh_sheet();
         let known = if sheet.board.position() == mark.position { question.totals(&sheet) } else { Totals::new() };
         Self { desk: Arc::clone(desk), question, changed, epoch: mark, known }
@@ -87,7 +87,7 @@ impl Live {
     async fn next(&mut self) -> Option<TotalsEvent> {
         loop {
             self.changed.borrow_and_update();
-            if !self.desk.hub.table.goes_on(self.epoch) {
+            if !self.desk.hub.live_board.goes_on(self.epoch) {
                 return None;
             }
             let sheet = self.desk.fresh_sheet();
@@ -132,7 +132,7 @@ impl TotalsSubscription {
         let desk = Arc::clone(desk(ctx));
         Ok(match performance.part {
             Part::State { resync } => {
-                let mark = desk.hub.table.end();
+                let mark = desk.hub.live_board.end();
                 let sheet = desk.fresh_sheet();
                 performance.begin(Some(mark.at(sheet.board.position())));
                 cue(&desk, &sheet);

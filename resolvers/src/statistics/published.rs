@@ -101,7 +101,7 @@ async fn made(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> {
 
 /// Counts a half-year, a number of stays at a time.
 async fn count(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> {
-    let board = hub.table.board();
+    let board = hub.live_board.board();
     let scope = Scope {
         facilities: board.facilities(None).map(|state| state.facility.id).collect(),
         category: None,

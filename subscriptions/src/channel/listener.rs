@@ -163,7 +163,7 @@ impl Stage {
 
     /// Goes on from a mark; `None` when the narrator ended although the log goes on, or the subscription is refused.
     async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark) -> Option<Self> {
-        if channel.shared().ring.broke_off(channel.table.epoch()) {
+        if channel.shared().ring.broke_off(channel.live_board.epoch()) {
             return None;
         }
         channel.narrate(mark).await.ok()?;

@@ -149,7 +149,7 @@ impl Interest for Everything {
     }
 }
 
-struct Plain(Arc<Table>);
+struct Plain(Arc<LiveBoard>);
 
 impl Source for Plain {
     type Refusal = ();
@@ -174,7 +174,7 @@ impl Source for Plain {
 }
 
 struct Hub {
-    table: Arc<Table>,
+    live_board: Arc<LiveBoard>,
     channels: Channels<(), Plain>,
     /// It knows of so many transactions.
     follows: usize,
@@ -187,8 +187,8 @@ impl Hub {
         let snapshot = ledger.transactions.len();
         let follows = snapshot.saturating_sub(back);
         let floor = Position { ordinal: u32::MAX, ..Ledger::time(follows) };
-        let table = Table::new(ledger.board(snapshot), Vec::new(), floor, kept);
-        Self { channels: Channels::new(Arc::clone(&table)), table, follows, snapshot }
+        let live_board = LiveBoard::new(ledger.board(snapshot), Vec::new(), floor, kept);
+        Self { channels: Channels::new(Arc::clone(&live_board)), live_board, follows, snapshot }
     }
 
     fn follow(&mut self, ledger: &Ledger, transactions: usize) {
@@ -196,7 +196,7 @@ impl Hub {
             if self.follows < ledger.transactions.len() {
                 self.follows += 1;
                 let changes = ledger.changes(self.follows - 1);
-                self.table.apply(Ledger::time(self.follows), changes, self.follows <= self.snapshot);
+                self.live_board.apply(Ledger::time(self.follows), changes, self.follows <= self.snapshot);
             }
         }
     }
@@ -205,7 +205,7 @@ impl Hub {
         self.snapshot = ledger.transactions.len();
         self.follows = self.snapshot;
         let floor = Position { ordinal: u32::MAX, ..Ledger::time(self.snapshot) };
-        self.table.reset(ledger.board(self.snapshot), Vec::new(), floor);
+        self.live_board.reset(ledger.board(self.snapshot), Vec::new(), floor);
     }
 }
 
@@ -229,7 +229,7 @@ struct Client {
 
 impl Client {
     async fn connect(&mut self, hub: &Hub) {
-        let channel = hub.channels.open((), || Plain(Arc::clone(&hub.table)));
+        let channel = hub.channels.open((), || Plain(Arc::clone(&hub.live_board)));
         let listener = channel.listen(self.cursor).await.map_err(|_| "refused").unwrap();
         self.listener = Some((listener, Arc::new(Bell(AtomicBool::new(true)))));
         self.in_state = false;
@@ -267,8 +267,9 @@ impl Client {
         } else if !self.in_state {
             assert_eq!(kind == "RESYNC", self.cursor.is_some(), "whoever knew something is told to forget it");
             let complete = self.cursor.filter(|cursor| cursor.complete);
-            let known = complete.is_some_and(|cursor| hub.table.behind(hub.table.mark_at(cursor.position)).is_some());
-            assert!(!known || listener.mark.epoch != hub.table.epoch(), "the log knows what was missed");
+            let known =
+                complete.is_some_and(|cursor| hub.live_board.behind(hub.live_board.mark_at(cursor.position)).is_some());
+            assert!(!known || listener.mark.epoch != hub.live_board.epoch(), "the log knows what was missed");
             self.known.clear();
         }
         self.in_state = kind != "CHANGED" && !cursor.complete;

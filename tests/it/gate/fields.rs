@@ -33,7 +33,7 @@ async fn every_field_is_shown_to_those_the_policy_names_and_to_nobody_else() {
     // In February, the statistics of the half-year that has ended are published.
     province.world.clock.advance_days(70);
     until("the last day is published", async || {
-        let table = &province.hub.graph.hub().table;
+        let table = &province.hub.graph.hub().live_board;
         let today = province.world.clock.now().day();
         table.board().publication(&Cell::PROVINCE).is_some_and(|last| last.at.day() == today)
     })

@@ -63,7 +63,7 @@ async fn a_membership_that_ends_or_changes_counts_from_the_next_request_on() {
     assert_eq!(data["viewer"], operator);
     assert_eq!((&data["guest"]["id"], &data["facility"]["address"]["number"]), (&json!(guest), &json!("1")));
 
-    let board = || hub.graph.hub().table.board();
+    let board = || hub.graph.hub().live_board.board();
     let member = Member { subject: "operator".into(), role: Role::Analyst, organisation: world.bodies.operator };
     world.store.put_member(&member).await.unwrap();
     until("the new role", async || board().member("operator").is_some_and(|member| member.role == Role::Analyst)).await;

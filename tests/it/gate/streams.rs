@@ -95,7 +95,7 @@ async fn an_event_never_carries_a_facility_the_viewer_does_not_see() {
 async fn whoever_sees_nothing_hears_nothing_and_a_changed_membership_counts_at_once() {
     let province = Province::new().await;
     let (hub, records) = (&province.hub, &province.records);
-    let board = || hub.graph.hub().table.board();
+    let board = || hub.graph.hub().live_board.board();
     let listen = |subject: &str, filter: Value| {
         let member = board().member(subject).cloned();
         let document =

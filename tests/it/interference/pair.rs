@@ -213,7 +213,7 @@ impl Pair {
     /// What a document is charged, be it told or not.
     pub(super) fn price(&self, side: usize, subject: &str, text: &str) -> String {
         let graph = &self.hubs[side].graph;
-        let member = graph.hub().table.board().member(subject).cloned();
+        let member = graph.hub().live_board.board().member(subject).cloned();
         let viewer = Viewer { member, ..Viewer::default() };
         match graph.prepare(Request::new(text), &viewer) {
             Ok(prepared) => format!("{} each, {} in all", prepared.cost, prepared.price()),
@@ -224,7 +224,7 @@ impl Pair {
     /// How many messages the state has that a subscription begins with.
     pub(super) fn messages_of_state(&self, side: usize, subject: &str, text: &str) -> usize {
         let graph = &self.hubs[side].graph;
-        let member = graph.hub().table.board().member(subject).cloned();
+        let member = graph.hub().live_board.board().member(subject).cloned();
         let viewer = Viewer { member, ..Viewer::default() };
         // Whoever goes on after a cursor is sent no state, and totals are one message.
         match graph.prepare(Request::new(text), &viewer) {

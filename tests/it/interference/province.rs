@@ -167,7 +167,7 @@ pub(super) fn identifiers(document: &Document, into: &mut HashSet<Uuid>) {
 
 /// Waits until there is nothing to tell the public that it has not been told, of today.
 pub(super) async fn settle(hub: &Client) {
-    let table = &hub.graph.hub().table;
+    let table = &hub.graph.hub().live_board;
     let mut changes = table.changes();
     let settled = || {
         let (board, now) = (table.board(), hub.clock.now());

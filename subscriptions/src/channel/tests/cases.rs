@@ -48,9 +48,9 @@ impl Source for Counted {
 async fn a_burst_is_told_whole_and_rendered_once_to_all_who_fall_out_of_the_ring() {
     let mut ledger = Ledger::new();
     let mut hub = Hub::start(&ledger, 0, ALL);
-    let channels = Channels::new(Arc::clone(&hub.table));
+    let channels = Channels::new(Arc::clone(&hub.live_board));
     let executions = Arc::new(AtomicUsize::new(0));
-    let channel = channels.open((), || Counted(Plain(Arc::clone(&hub.table)), Arc::clone(&executions)));
+    let channel = channels.open((), || Counted(Plain(Arc::clone(&hub.live_board)), Arc::clone(&executions)));
     let mut listeners = Vec::new();
     for _ in 0..10 {
         let mut listener = Arc::clone(&channel).listen(None).await.map_err(|_| "refused").unwrap();
@@ -62,7 +62,7 @@ async fn a_burst_is_told_whole_and_rendered_once_to_all_who_fall_out_of_the_ring
     let burst = 5 * KEPT;
     (0..burst).for_each(|number| ledger.commit(vec![number % POOLS]));
     hub.follow(&ledger, burst);
-    let end = hub.table.end().position;
+    let end = hub.live_board.end().position;
     // The narrator has told it all before anybody looks.
     while channel.shared().ring.end().position < end {
         tokio::task::yield_now().await;
@@ -111,14 +111,14 @@ async fn equal_subscriptions_are_played_once_and_their_bytes_are_the_same() {
     let mut anew = false;
     hub.channels.open((), || {
         anew = true;
-        Plain(Arc::clone(&hub.table))
+        Plain(Arc::clone(&hub.live_board))
     });
     assert!(anew, "nobody listens to the old one any more");
 }
 
 #[tokio::test]
 async fn when_the_narrator_breaks_off_the_listeners_end() {
-    struct Breaking(Arc<Table>);
+    struct Breaking(Arc<LiveBoard>);
     impl Source for Breaking {
         type Refusal = ();
 
@@ -130,9 +130,9 @@ async fn when_the_narrator_breaks_off_the_listeners_end() {
         }
     }
     let ledger = Ledger::new();
-    let table = Hub::start(&ledger, 0, ALL).table;
-    let channels = Channels::new(Arc::clone(&table));
-    let channel = channels.open((), || Breaking(Arc::clone(&table)));
+    let live_board = Hub::start(&ledger, 0, ALL).live_board;
+    let channels = Channels::new(Arc::clone(&live_board));
+    let channel = channels.open((), || Breaking(Arc::clone(&live_board)));
     let mut listener = channel.listen(None).await.map_err(|_| "refused").unwrap();
     let mut messages = 0;
     while listener.next().await.is_some() {
@@ -159,8 +159,8 @@ impl Source for Forgetful {
 async fn who_falls_out_of_the_ring_where_nobody_knows_what_was_missed_is_sent_the_state() {
     let mut ledger = Ledger::new();
     let mut hub = Hub::start(&ledger, 0, ALL);
-    let channels = Channels::new(Arc::clone(&hub.table));
-    let channel = channels.open((), || Forgetful(Plain(Arc::clone(&hub.table))));
+    let channels = Channels::new(Arc::clone(&hub.live_board));
+    let channel = channels.open((), || Forgetful(Plain(Arc::clone(&hub.live_board))));
     let mut listener = channel.listen(None).await.map_err(|_| "refused").unwrap();
     for _ in 0..POOLS {
         listener.next().await.unwrap();
@@ -169,7 +169,7 @@ async fn who_falls_out_of_the_ring_where_nobody_knows_what_was_missed_is_sent_th
         ledger.commit(vec![0]);
     }
     hub.follow(&ledger, KEPT + 1);
-    let end = hub.table.end().position;
+    let end = hub.live_board.end().position;
     // The narrator has told it all before the listener looks.
     while listener.channel.shared().ring.end().position < end {
         tokio::task::yield_now().await;
@@ -196,9 +196,9 @@ async fn nobody_waits_for_a_listener_that_is_not_polled() {
         }
     }
     let ledger = Ledger::new();
-    let table = Hub::start(&ledger, 0, ALL).table;
-    let channels = Channels::new(Arc::clone(&table));
-    let channel = channels.open((), || Slow(Plain(Arc::clone(&table))));
+    let live_board = Hub::start(&ledger, 0, ALL).live_board;
+    let channels = Channels::new(Arc::clone(&live_board));
+    let channel = channels.open((), || Slow(Plain(Arc::clone(&live_board))));
     let mut idle = Arc::clone(&channel).listen(None).await.map_err(|_| "refused").unwrap();
     assert!(idle.poll_next_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
     let mut listener = channel.listen(None).await.map_err(|_| "refused").unwrap();

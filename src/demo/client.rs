@@ -10,12 +10,12 @@ use tavolo_schema::{Clock, Member, id::OrganisationId};
 use crate::{command::Failure, world::World};
 
 /// The graph, and who can act in it.
-pub(super) struct Table {
+pub(super) struct DemoClient {
     pub(super) graph: Graph,
     members: Vec<Arc<Member>>,
 }
 
-impl Table {
+impl DemoClient {
     pub(super) fn new(graph: Graph, world: &World) -> Self {
         Self { graph, members: world.members.iter().cloned().map(Arc::new).collect() }
     }

@@ -43,7 +43,7 @@ const IN_VAIN: Duration = Duration::from_millis(500);
 
 /// What one hub process shares among all its readers.
 #[derive(Debug)]
-pub struct Table {
+pub struct LiveBoard {
     board: ArcSwap<Board>,
     log: RwLock<Log>,
     acts: RwLock<RecentActs>,
@@ -73,13 +73,13 @@ struct RecentActs {
     known: HashSet<ActId>,
 }
 
-impl Table {
+impl LiveBoard {
     /// A table with a log of so many changes.
     pub(crate) fn new(board: Board, acts: Vec<ActId>, floor: Position, kept: usize) -> Arc<Self> {
         let (position, roster) = (board.position(), board.roster());
         let mut log = Log::keeping(kept);
         log.begin(floor);
-        let table = Self {
+        let live_board = Self {
             board: ArcSwap::from_pointee(board),
             log: RwLock::new(log),
             acts: RwLock::default(),
@@ -91,8 +91,8 @@ impl Table {
             heard: Mutex::new(Instant::now()),
             wanted: Notify::new(),
         };
-        table.remember(acts);
-        Arc::new(table)
+        live_board.remember(acts);
+        Arc::new(live_board)
     }
 
     /// The board as it is now.
