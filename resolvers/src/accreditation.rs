@@ -16,32 +16,36 @@ use tavolo_subscriptions::FacilityState;
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, Page, encode},
-    desk::desk,
     facility::Facility,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 /// An accreditation, from the application to its end.
 #[derive(Clone)]
 pub(crate) struct Accreditation {
-    sheet: Arc<Sheet>,
+    viewer_scope: Arc<ViewerScope>,
     state: Arc<FacilityState>,
     accreditation: Arc<schema::Accreditation>,
 }
 
 impl Accreditation {
     pub(crate) fn new(
-        sheet: &Arc<Sheet>,
+        viewer_scope: &Arc<ViewerScope>,
         state: &Arc<FacilityState>,
         accreditation: &Arc<schema::Accreditation>,
     ) -> Self {
-        Self { sheet: Arc::clone(sheet), state: Arc::clone(state), accreditation: Arc::clone(accreditation) }
+        Self {
+            viewer_scope: Arc::clone(viewer_scope),
+            state: Arc::clone(state),
+            accreditation: Arc::clone(accreditation),
+        }
     }
 
     /// The accreditation, if the viewer sees its facility.
-    pub(crate) fn find(sheet: &Arc<Sheet>, id: AccreditationId) -> Option<Self> {
-        let (state, found) = sheet.board.accreditation(id)?;
-        sheet.shows(&state.facility).then(|| Self::new(sheet, state, found))
+    pub(crate) fn find(viewer_scope: &Arc<ViewerScope>, id: AccreditationId) -> Option<Self> {
+        let (state, found) = viewer_scope.board.accreditation(id)?;
+        viewer_scope.shows(&state.facility).then(|| Self::new(viewer_scope, state, found))
     }
 }
 
@@ -58,13 +62,13 @@ impl Accreditation {
     /// The facility.
     #[graphql(directive = data_class::apply(Operational))]
     async fn facility(&self) -> Option<Facility> {
-        Facility::seen(&self.sheet, &self.state)
+        Facility::seen(&self.viewer_scope, &self.state)
     }
 
     /// Where it stands today: expiry happens by the clock.
     #[graphql(directive = data_class::apply(Operational))]
     async fn status(&self) -> AccreditationStatus {
-        self.accreditation.status_on(self.sheet.today)
+        self.accreditation.status_on(self.viewer_scope.today)
     }
 
     /// Places asked for.
@@ -147,7 +151,7 @@ impl AccreditationQuery {
         #[graphql(desc = "Which one.")] by: AccreditationBy,
     ) -> Option<Accreditation> {
         let AccreditationBy::Id(id) = by;
-        Accreditation::find(desk(ctx).sheet(), id)
+        Accreditation::find(request_context(ctx).viewer_scope(), id)
     }
 
     /// Accreditations of the facilities that the viewer sees, in the order they were begun in.
@@ -163,18 +167,27 @@ impl AccreditationQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Accreditation>>> {
-        Some(list(desk(ctx).sheet(), &filter.unwrap_or_default(), Page::new(first, after, last, before)))
+        Some(list(
+            request_context(ctx).viewer_scope(),
+            &filter.unwrap_or_default(),
+            Page::new(first, after, last, before),
+        ))
     }
 }
 
-fn list(sheet: &Arc<Sheet>, filter: &AccreditationFilter, page: Result<Page>) -> Result<Connection<Accreditation>> {
+fn list(
+    viewer_scope: &Arc<ViewerScope>,
+    filter: &AccreditationFilter,
+    page: Result<Page>,
+) -> Result<Connection<Accreditation>> {
     let wants = |accreditation: &schema::Accreditation| {
-        filter.status.is_none_or(|status| status == accreditation.status_on(sheet.today))
+        filter.status.is_none_or(|status| status == accreditation.status_on(viewer_scope.today))
             && filter.expires_until.is_none_or(|day| {
-                accreditation.in_force_on(sheet.today) && accreditation.valid_until.is_some_and(|until| until <= day)
+                accreditation.in_force_on(viewer_scope.today)
+                    && accreditation.valid_until.is_some_and(|until| until <= day)
             })
     };
-    let mut found: Vec<_> = sheet
+    let mut found: Vec<_> = viewer_scope
         .facilities(None)
         .filter(|state| filter.facility.is_none_or(|facility| facility == state.facility.id))
         .flat_map(|state| state.accreditations.iter().map(move |accreditation| (accreditation, state)))
@@ -182,19 +195,20 @@ fn list(sheet: &Arc<Sheet>, filter: &AccreditationFilter, page: Result<Page>) ->
         .collect();
     found.sort_unstable_by_key(|(accreditation, _)| accreditation.id);
     let (cut, more) = page?.cut(&found, |(accreditation, _)| accreditation.id)?;
-    let nodes = cut.iter().map(|(accreditation, state)| Accreditation::new(sheet, state, accreditation)).collect();
+    let nodes =
+        cut.iter().map(|(accreditation, state)| Accreditation::new(viewer_scope, state, accreditation)).collect();
     Ok(Connection::new(nodes, |node: &Accreditation| encode(&node.accreditation.id), more, Some(found.len())))
 }
 
 impl After<AccreditationId> for Accreditation {
-    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: AccreditationId) -> Result<Option<Self>> {
-        Ok(Self::find(sheet, id))
+    async fn after(_: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: AccreditationId) -> Result<Option<Self>> {
+        Ok(Self::find(viewer_scope, id))
     }
 }
 
 impl After<AccreditationId> for Facility {
-    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: AccreditationId) -> Result<Option<Self>> {
-        Ok(sheet.board.accreditation(id).and_then(|(state, _)| Self::seen(sheet, state)))
+    async fn after(_: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: AccreditationId) -> Result<Option<Self>> {
+        Ok(viewer_scope.board.accreditation(id).and_then(|(state, _)| Self::seen(viewer_scope, state)))
     }
 }
 

@@ -7,10 +7,10 @@ use tavolo_schema::Act;
 use tavolo_store::{Order, OrderedBy, Outcome, Perform, StoreError};
 
 use crate::{
-    desk::desk,
     error::{bad_request, fault, forbidden, pending},
     irregularity::Irregularity,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 /// How long an answer waits for its own board to show the act. The act is kept in any case.
@@ -32,22 +32,22 @@ pub(crate) async fn perform<I: Perform, P: Payload<I::Answer>>(
     terms: Terms,
 ) -> Result<P> {
     let order = order(ctx, I::ACT, terms)?;
-    let outcome = desk(ctx).hub.store.act(&order, input).await;
+    let outcome = request_context(ctx).hub.store.act(&order, input).await;
     P::new(ctx, done(ctx, outcome).await?).await
 }
 
 /// Makes the order for an act, if the viewer may perform it on anything at all. On which records it may is asked inside
 /// the transaction, of each record as it is there.
 fn order(ctx: &Context<'_>, act: Act, Terms { idempotency_key, validate_only }: Terms) -> Result<Order> {
-    let desk = desk(ctx);
-    let sheet = desk.fresh_sheet();
-    let member = desk.viewer.member.as_ref().filter(|_| sheet.standing.may_somewhere(act));
-    let subject = member.map(|member| member.subject.clone()).ok_or_else(|| forbidden(sheet.is_public()))?;
+    let context = request_context(ctx);
+    let viewer_scope = context.fresh_scope();
+    let member = context.viewer.member.as_ref().filter(|_| viewer_scope.standing.may_somewhere(act));
+    let subject = member.map(|member| member.subject.clone()).ok_or_else(|| forbidden(viewer_scope.is_public()))?;
     if idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY) {
         return Err(bad_request("an idempotencyKey has 1 to 200 bytes"));
     }
-    let by = OrderedBy::Member { subject, standing: sheet.standing.clone() };
-    Ok(Order { by, idempotency_key, validate_only, now: sheet.now })
+    let by = OrderedBy::Member { subject, standing: viewer_scope.standing.clone() };
+    Ok(Order { by, idempotency_key, validate_only, now: viewer_scope.now })
 }
 
 /// What came of an order, ready to be answered.
@@ -57,16 +57,16 @@ pub(crate) struct Done<A> {
     /// Everything found irregular.
     pub(crate) irregularities: Vec<Irregularity>,
     /// A sheet that shows the act.
-    sheet: Arc<Sheet>,
+    viewer_scope: Arc<ViewerScope>,
 }
 
 /// Waits until the board shows the act, so that the member reads its own write in this answer and
 /// the next.
 async fn done<A>(ctx: &Context<'_>, outcome: Result<Outcome<A>, StoreError>) -> Result<Done<A>> {
-    let desk = desk(ctx);
+    let context = request_context(ctx);
     let outcome = outcome.map_err(|error| fault(&error))?;
     if let Some(act) = outcome.act
-        && !desk.hub.live_board.shows(act, desk.hub.clock.now(), PATIENCE).await
+        && !context.hub.live_board.shows(act, context.hub.clock.now(), PATIENCE).await
     {
         tracing::warn!(%act, "the board does not show an act in time");
         return Err(pending());
@@ -74,7 +74,7 @@ async fn done<A>(ctx: &Context<'_>, outcome: Result<Outcome<A>, StoreError>) -> 
     Ok(Done {
         answer: outcome.answer,
         irregularities: outcome.irregularities.into_iter().map(Irregularity).collect(),
-        sheet: desk.fresh_sheet(),
+        viewer_scope: context.fresh_scope(),
     })
 }
 
@@ -82,7 +82,7 @@ impl<A: Copy> Done<A> {
     /// A record that the act is about, as the viewer sees it now.
     pub(crate) async fn show<T: After<A>>(&self, ctx: &Context<'_>) -> Result<Option<T>> {
         match self.answer {
-            Some(answer) => T::after(ctx, &self.sheet, answer).await,
+            Some(answer) => T::after(ctx, &self.viewer_scope, answer).await,
             None => Ok(None),
         }
     }
@@ -91,7 +91,7 @@ impl<A: Copy> Done<A> {
 /// A record that can be shown after an act that answers `A`.
 pub(crate) trait After<A>: Sized {
     /// The record after the act, if the viewer sees it.
-    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, answer: A) -> Result<Option<Self>>;
+    async fn after(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, answer: A) -> Result<Option<Self>>;
 }
 
 /// What a mutation answers whose act answers `A`. [`payload!`] makes them.

@@ -13,7 +13,7 @@ use tavolo_store::PlacesAnswer;
 use crate::{
     act::{After, mutations, payload},
     facility::{Facility, FacilityPayload},
-    sheet::Sheet,
+    viewer_scope::ViewerScope,
 };
 
 /// The places of one category in one facility.
@@ -30,8 +30,12 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    pub(crate) fn of(sheet: &Sheet, pool: &Arc<Pool>) -> Self {
-        Self { category: pool.category, numbers: sheet.numbers(pool), pool: Some((Arc::clone(pool), sheet.today)) }
+    pub(crate) fn of(viewer_scope: &ViewerScope, pool: &Arc<Pool>) -> Self {
+        Self {
+            category: pool.category,
+            numbers: viewer_scope.numbers(pool),
+            pool: Some((Arc::clone(pool), viewer_scope.today)),
+        }
     }
 
     /// The numbers as a change left them, beside the pool as the board has it.
@@ -56,14 +60,14 @@ impl Capacity {
 }
 
 impl After<PlacesAnswer> for Facility {
-    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, answer: PlacesAnswer) -> Result<Option<Self>> {
-        Ok(Self::find(sheet, answer.facility))
+    async fn after(_: &Context<'_>, viewer_scope: &Arc<ViewerScope>, answer: PlacesAnswer) -> Result<Option<Self>> {
+        Ok(Self::find(viewer_scope, answer.facility))
     }
 }
 
 impl After<PlacesAnswer> for Block {
-    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, answer: PlacesAnswer) -> Result<Option<Self>> {
-        let facility = Facility::find(sheet, answer.facility);
+    async fn after(_: &Context<'_>, viewer_scope: &Arc<ViewerScope>, answer: PlacesAnswer) -> Result<Option<Self>> {
+        let facility = Facility::find(viewer_scope, answer.facility);
         let blocks = facility.iter().flat_map(|facility| &facility.state.pools).flat_map(|pool| &pool.blocks);
         Ok(blocks.into_iter().find(|block| Some(block.id) == answer.block).cloned())
     }

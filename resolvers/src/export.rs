@@ -17,13 +17,13 @@ use tavolo_subscriptions::FacilityState;
 
 use crate::{
     Graph, Seen, Viewer,
-    desk::Desk,
     error::{bad_request, fault, forbidden},
     history::{OccupancyPoint, Stretch, history},
     occupancy::filter::OccupancyFilter,
     price,
-    sheet::{Sheet, standing},
+    request_context::RequestContext,
     statistics::statistics,
+    viewer_scope::{ViewerScope, standing},
 };
 
 /// What can be exported.
@@ -184,14 +184,14 @@ impl Parameters {
         }
     }
 
-    fn scope(&self, facilities: Vec<FacilityId>, sheet: &Sheet) -> Result<Scope> {
+    fn scope(&self, facilities: Vec<FacilityId>, viewer_scope: &ViewerScope) -> Result<Scope> {
         let from: Option<Day> = self.read("from")?;
         let to: Option<Day> = self.read("to")?;
         Ok(Scope {
             facilities,
             category: self.read("category")?,
             from: from.map_or(DateTime::EPOCH, Day::begins),
-            until: to.unwrap_or(sheet.today).plus_days(1).begins(),
+            until: to.unwrap_or(viewer_scope.today).plus_days(1).begins(),
         })
     }
 }
@@ -216,61 +216,65 @@ impl Graph {
         parameters: Parameters,
         viewer: Viewer,
     ) -> Result<Export, ServerError> {
-        let desk = Desk::new(self.hub(), viewer, None);
-        let begun = begin(&desk, subject, &parameters).await;
+        let context = RequestContext::new(self.hub(), viewer, None);
+        let begun = begin(&context, subject, &parameters).await;
         begun.map_err(|error| error.into_server_error(Pos::default()))
     }
 }
 
-async fn begin(desk: &Desk, subject: Subject, parameters: &Parameters) -> Result<Export> {
+async fn begin(context: &RequestContext, subject: Subject, parameters: &Parameters) -> Result<Export> {
     parameters.check(subject)?;
     let filter = parameters.filter()?;
-    let sheet = Arc::clone(desk.sheet());
+    let viewer_scope = Arc::clone(context.viewer_scope());
     let (columns, rows): (Vec<&'static str>, BoxStream<'static, Result<Row, StoreError>>) = match subject {
         Subject::Facilities => {
-            let states = states(&sheet, &filter, DataClass::Operational)?;
-            let rows = states.into_iter().flat_map(move |state| rows::facility_rows(&sheet, &state, &filter));
+            let states = states(&viewer_scope, &filter, DataClass::Operational)?;
+            let rows = states.into_iter().flat_map(move |state| rows::facility_rows(&viewer_scope, &state, &filter));
             (columns(&[&rows::FACILITY, &rows::NUMBERS]), stream::iter(rows.map(Ok)).boxed())
         }
         Subject::OccupancyHistory => {
-            let points = history(desk, &filter, parameters.stretch()?).await?;
+            let points = history(context, &filter, parameters.stretch()?).await?;
             let row = |OccupancyPoint { at, capacity }| [vec![at.into()], rows::numbers(capacity)].concat();
             (columns(&[&["at"], &rows::NUMBERS]), stream::iter(points).map(row).map(Ok).boxed())
         }
         Subject::Ledger => {
-            let scope = parameters.scope(ids(&states(&sheet, &filter, DataClass::Operational)?), &sheet)?;
-            if !sheet.counts_people() {
+            let scope =
+                parameters.scope(ids(&states(&viewer_scope, &filter, DataClass::Operational)?), &viewer_scope)?;
+            if !viewer_scope.counts_people() {
                 // What was registered today is told when the day is over.
-                let scope = Scope { until: scope.until.min(sheet.published_day().begins()), ..scope };
-                let entries = desk.hub.store.entries_by_pool(&scope).await.map_err(|error| fault(&error))?;
+                let scope = Scope { until: scope.until.min(viewer_scope.published_day().begins()), ..scope };
+                let entries = context.hub.store.entries_by_pool(&scope).await.map_err(|error| fault(&error))?;
                 let days = days::days(entries);
-                let row = move |day: days::DayOfPool| rows::ledger_day_row(&sheet, &day);
+                let row = move |day: days::DayOfPool| rows::ledger_day_row(&viewer_scope, &day);
                 return Ok(Export {
                     subject,
-                    as_of: desk.sheet().now,
+                    as_of: context.viewer_scope().now,
                     columns: columns(&[&rows::LEDGER_DAYS]),
                     rows: days.map(move |day| day.map(&row)).boxed(),
                 });
             }
-            let entries = desk.hub.store.entries_within(&scope).await.map_err(|error| fault(&error))?;
+            let entries = context.hub.store.entries_within(&scope).await.map_err(|error| fault(&error))?;
             (
                 columns(&[&rows::LEDGER]),
-                entries.map(move |entry| entry.map(|entry| rows::ledger_row(&sheet, &entry))).boxed(),
+                entries.map(move |entry| entry.map(|entry| rows::ledger_row(&viewer_scope, &entry))).boxed(),
             )
         }
         Subject::Statistics => {
             let (from, to) = parameters.period()?;
-            let counted = statistics(desk, &filter, from, to).await?;
-            let counted = counted.ok_or_else(|| forbidden(sheet.standing.role == Role::Public))?;
+            let counted = statistics(context, &filter, from, to).await?;
+            let counted = counted.ok_or_else(|| forbidden(viewer_scope.standing.role == Role::Public))?;
             (columns(&[&rows::STATISTICS]), stream::iter(rows::statistics_rows(&counted)).map(Ok).boxed())
         }
         Subject::Stays => {
-            let scope = parameters.scope(ids(&states(&sheet, &filter, DataClass::Presence)?), &sheet)?;
-            let stays = desk.hub.store.stays_within(&scope).await.map_err(|error| fault(&error))?;
-            (columns(&[&rows::STAYS]), stays.map(move |stay| stay.map(|stay| rows::stay_row(&sheet, &stay))).boxed())
+            let scope = parameters.scope(ids(&states(&viewer_scope, &filter, DataClass::Presence)?), &viewer_scope)?;
+            let stays = context.hub.store.stays_within(&scope).await.map_err(|error| fault(&error))?;
+            (
+                columns(&[&rows::STAYS]),
+                stays.map(move |stay| stay.map(|stay| rows::stay_row(&viewer_scope, &stay))).boxed(),
+            )
         }
     };
-    Ok(Export { subject, as_of: desk.sheet().now, columns, rows })
+    Ok(Export { subject, as_of: context.viewer_scope().now, columns, rows })
 }
 
 fn columns(parts: &[&[&'static str]]) -> Vec<&'static str> {
@@ -278,11 +282,11 @@ fn columns(parts: &[&[&'static str]]) -> Vec<&'static str> {
 }
 
 /// The places of a filter of which the viewer sees a class. Whoever sees it of no place at all is refused.
-fn states(sheet: &Sheet, filter: &OccupancyFilter, class: DataClass) -> Result<Vec<Arc<FacilityState>>> {
-    let sees = |state: &&Arc<FacilityState>| sheet.sight(state.facility.party()).contains(class);
-    let mut seen = sheet.board.facilities(None).filter(sees).peekable();
-    if seen.peek().is_none() && !sheet.may_see(class) {
-        return Err(forbidden(sheet.standing.role == Role::Public));
+fn states(viewer_scope: &ViewerScope, filter: &OccupancyFilter, class: DataClass) -> Result<Vec<Arc<FacilityState>>> {
+    let sees = |state: &&Arc<FacilityState>| viewer_scope.sight(state.facility.party()).contains(class);
+    let mut seen = viewer_scope.board.facilities(None).filter(sees).peekable();
+    if seen.peek().is_none() && !viewer_scope.may_see(class) {
+        return Err(forbidden(viewer_scope.standing.role == Role::Public));
     }
     Ok(seen.filter(|state| filter.wants_facility(state)).cloned().collect())
 }

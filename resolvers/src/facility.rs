@@ -28,25 +28,27 @@ use crate::{
     irregularity::Irregularity,
     municipality::Municipality,
     organisation::Organisation,
-    sheet::Sheet,
     stay::{self, Stay},
+    viewer_scope::ViewerScope,
 };
 
 /// A reception facility (struttura di accoglienza).
 #[derive(Clone)]
 pub(crate) struct Facility {
-    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) viewer_scope: Arc<ViewerScope>,
     pub(crate) state: Arc<FacilityState>,
 }
 
 impl Facility {
     /// The facility, if the viewer sees that it exists.
-    pub(crate) fn find(sheet: &Arc<Sheet>, id: FacilityId) -> Option<Self> {
-        sheet.board.facility(id).and_then(|state| Self::seen(sheet, state))
+    pub(crate) fn find(viewer_scope: &Arc<ViewerScope>, id: FacilityId) -> Option<Self> {
+        viewer_scope.board.facility(id).and_then(|state| Self::seen(viewer_scope, state))
     }
 
-    pub(crate) fn seen(sheet: &Arc<Sheet>, state: &Arc<FacilityState>) -> Option<Self> {
-        sheet.shows(&state.facility).then(|| Self { sheet: Arc::clone(sheet), state: Arc::clone(state) })
+    pub(crate) fn seen(viewer_scope: &Arc<ViewerScope>, state: &Arc<FacilityState>) -> Option<Self> {
+        viewer_scope
+            .shows(&state.facility)
+            .then(|| Self { viewer_scope: Arc::clone(viewer_scope), state: Arc::clone(state) })
     }
 
     pub(crate) fn party(&self) -> Party<'_> {
@@ -85,25 +87,25 @@ impl Facility {
     /// The municipality it is in.
     #[graphql(directive = data_class::apply(Operational))]
     async fn municipality(&self) -> Option<Municipality> {
-        Municipality::find(&self.sheet, &self.state.facility.municipality)
+        Municipality::find(&self.viewer_scope, &self.state.facility.municipality)
     }
 
     /// Where it is.
     #[graphql(directive = data_class::apply(AddressClass))]
     async fn address(&self, ctx: &Context<'_>) -> Option<Address> {
-        gate::show(ctx, &self.sheet, AddressClass, self.party(), || self.state.facility.address.clone())
+        gate::show(ctx, &self.viewer_scope, AddressClass, self.party(), || self.state.facility.address.clone())
     }
 
     /// Who runs it (ente gestore).
     #[graphql(directive = data_class::apply(Operational))]
     async fn operator(&self) -> Option<Organisation> {
-        Organisation::find(&self.sheet, self.state.facility.operator)
+        Organisation::find(&self.viewer_scope, self.state.facility.operator)
     }
 
     /// Who holds the project (ente locale titolare).
     #[graphql(directive = data_class::apply(Operational))]
     async fn holder(&self) -> Option<Organisation> {
-        Organisation::find(&self.sheet, self.state.facility.holder)
+        Organisation::find(&self.viewer_scope, self.state.facility.holder)
     }
 
     /// Code of the reception project.
@@ -139,28 +141,28 @@ impl Facility {
     /// Its places, one entry for each category it has.
     #[graphql(directive = data_class::apply(Operational))]
     async fn capacity(&self) -> Vec<Capacity> {
-        self.state.pools.iter().map(|pool| Capacity::of(&self.sheet, pool)).collect()
+        self.state.pools.iter().map(|pool| Capacity::of(&self.viewer_scope, pool)).collect()
     }
 
     /// Its places of all categories together; to analysts, its ordinary places, since the people in others are not told to
     /// them. Of a facility without ordinary places they are told all places, and no people.
     #[graphql(directive = data_class::apply(Operational))]
     async fn occupancy(&self) -> DisclosedNumbers {
-        self.sheet.numbers_of(&self.state, None)
+        self.viewer_scope.numbers_of(&self.state, None)
     }
 
     /// The accreditation in force; of several, the one that began last.
     #[graphql(directive = data_class::apply(Operational))]
     async fn accreditation(&self) -> Option<Accreditation> {
-        let found = self.state.accreditation_on(self.sheet.today)?;
-        Some(Accreditation::new(&self.sheet, &self.state, found))
+        let found = self.state.accreditation_on(self.viewer_scope.today)?;
+        Some(Accreditation::new(&self.viewer_scope, &self.state, found))
     }
 
     /// The latest hundred accreditations, the latest first. `accreditations(filter: { facility })` has all of them.
     #[graphql(directive = data_class::apply(Operational))]
     async fn accreditations(&self) -> Vec<Accreditation> {
         let latest = self.state.accreditations.iter().take(LONGEST_PAGE as usize);
-        latest.map(|accreditation| Accreditation::new(&self.sheet, &self.state, accreditation)).collect()
+        latest.map(|accreditation| Accreditation::new(&self.viewer_scope, &self.state, accreditation)).collect()
     }
 
     /// Stays in this facility, the latest registered first.
@@ -172,8 +174,8 @@ impl Facility {
         #[graphql(desc = "So many, 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "After this cursor.")] after: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
-        gate::show(ctx, &self.sheet, Presence, self.party(), || ())?;
-        Some(stay::of_facility(ctx, &self.sheet, self.state.facility.id, status, first, after).await)
+        gate::show(ctx, &self.viewer_scope, Presence, self.party(), || ())?;
+        Some(stay::of_facility(ctx, &self.viewer_scope, self.state.facility.id, status, first, after).await)
     }
 
     /// What is irregular about the facility now, as far as the numbers that you are told show it.
@@ -181,7 +183,7 @@ impl Facility {
     async fn irregularities(&self) -> Vec<Irregularity> {
         let mut found = Findings::default();
         for pool in &self.state.pools {
-            let numbers = self.sheet.numbers(pool);
+            let numbers = self.viewer_scope.numbers(pool);
             let (occupied, over_capacity) = (numbers.occupied.unwrap_or(0), numbers.over_capacity.unwrap_or(0));
             let category = contract_name(pool.category);
             if numbers.accredited == 0 && occupied > 0 {
@@ -195,8 +197,8 @@ impl Facility {
 }
 
 impl After<FacilityId> for Facility {
-    async fn after(_: &Context<'_>, sheet: &Arc<Sheet>, id: FacilityId) -> Result<Option<Self>> {
-        Ok(Self::find(sheet, id))
+    async fn after(_: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: FacilityId) -> Result<Option<Self>> {
+        Ok(Self::find(viewer_scope, id))
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, QueryPathSegment};
 use tavolo_schema::{DataClass, Party};
 
-use crate::{desk::Desk, sheet::Sheet};
+use crate::{request_context::RequestContext, viewer_scope::ViewerScope};
 
 /// Shows a value of a class to the viewer, or leaves it out and says so in `extensions.redacted`.
 ///
@@ -11,12 +11,12 @@ use crate::{desk::Desk, sheet::Sheet};
 /// alike.
 pub(crate) fn show<T>(
     ctx: &Context<'_>,
-    sheet: &Sheet,
+    viewer_scope: &ViewerScope,
     class: DataClass,
     party: Party<'_>,
     value: impl FnOnce() -> T,
 ) -> Option<T> {
-    if sheet.sight(party).contains(class) {
+    if viewer_scope.sight(party).contains(class) {
         Some(value())
     } else {
         redact(ctx, class);
@@ -26,8 +26,8 @@ pub(crate) fn show<T>(
 
 /// Records that something of this class was left out.
 pub(crate) fn redact(ctx: &Context<'_>, class: DataClass) {
-    if let Ok(desk) = ctx.data::<std::sync::Arc<Desk>>() {
-        desk.redactions.add(path(ctx), class);
+    if let Ok(context) = ctx.data::<std::sync::Arc<RequestContext>>() {
+        context.redactions.add(path(ctx), class);
     }
 }
 

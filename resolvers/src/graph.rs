@@ -17,15 +17,15 @@ use tavolo_subscriptions::Board;
 use crate::{
     Hub, Seen, Viewer,
     contract::{self, Mutation, Query, Subscription},
-    desk::Desk,
     documents::{Documents, Read},
     error,
     field_order::FieldOrders,
     guard,
     lists::CONTRACT,
     request::{Kind, Prepared, keep_declared, kind, operation, pools},
+    request_context::RequestContext,
     scan,
-    sheet::standing,
+    viewer_scope::standing,
 };
 
 impl std::fmt::Debug for Graph {
@@ -77,13 +77,13 @@ impl Graph {
 
     /// Executes a query or mutation that has been prepared.
     pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
-        let desk = Arc::new(Desk::new(&self.hub, viewer, None));
+        let context = Arc::new(RequestContext::new(&self.hub, viewer, None));
         let Prepared { request, orders, .. } = prepared;
         let operation = request.operation_name.clone();
-        let executed = self.schema.execute(request.data(Arc::clone(&desk)));
+        let executed = self.schema.execute(request.data(Arc::clone(&context)));
         let mut response = AssertUnwindSafe(executed).catch_unwind().await.unwrap_or_else(|_| error::panicked());
         orders.arrange(operation.as_deref(), &mut response);
-        complete(response, &desk)
+        complete(response, &context)
     }
 
     /// Plays the part of a subscription that a desk is laid out for, and ends with it.
@@ -91,14 +91,14 @@ impl Graph {
         &self,
         request: Request,
         orders: Arc<FieldOrders>,
-        desk: &Arc<Desk>,
+        context: &Arc<RequestContext>,
     ) -> BoxStream<'static, Response> {
-        let (desk, operation) = (Arc::clone(desk), request.operation_name.clone());
-        let executed = self.schema.execute_stream(request.data(Arc::clone(&desk)));
+        let (context, operation) = (Arc::clone(context), request.operation_name.clone());
+        let executed = self.schema.execute_stream(request.data(Arc::clone(&context)));
         let answered = move |response: Result<Response, _>| {
             let mut response = response.unwrap_or_else(|_| error::panicked());
             orders.arrange(operation.as_deref(), &mut response);
-            complete(response, &desk)
+            complete(response, &context)
         };
         AssertUnwindSafe(executed).catch_unwind().map(answered).boxed()
     }
@@ -181,11 +181,11 @@ impl Graph {
     }
 }
 
-fn complete(mut response: Response, desk: &Desk) -> Response {
-    let correlation = desk.viewer.correlation.as_deref();
+fn complete(mut response: Response, context: &RequestContext) -> Response {
+    let correlation = context.viewer.correlation.as_deref();
     error::cut(&mut response.errors);
     response.errors.iter_mut().for_each(|fault| error::complete(fault, correlation));
-    match desk.redactions.take() {
+    match context.redactions.take() {
         Some(redacted) => response.extension("redacted", redacted),
         None => response,
     }

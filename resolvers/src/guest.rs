@@ -17,36 +17,36 @@ use tavolo_store::{GuestFilter as StoreFilter, GuestScope};
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, Page, encode},
-    desk::desk,
     error::fault,
     facility::Facility,
     gate,
-    sheet::Sheet,
+    request_context::request_context,
     stay::{self, Stay},
+    viewer_scope::ViewerScope,
 };
 
 /// A guest (beneficiario): one person's file.
 #[derive(Clone)]
 pub(crate) struct Guest {
-    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) viewer_scope: Arc<ViewerScope>,
     pub(crate) guest: Arc<schema::Guest>,
 }
 
 impl Guest {
     /// The guest, if the viewer sees that the file exists.
-    pub(crate) fn seen(sheet: &Arc<Sheet>, guest: Arc<schema::Guest>) -> Option<Self> {
-        let seen = sheet.sight(guest.party()).contains(Identity);
-        seen.then(|| Self { sheet: Arc::clone(sheet), guest })
+    pub(crate) fn seen(viewer_scope: &Arc<ViewerScope>, guest: Arc<schema::Guest>) -> Option<Self> {
+        let seen = viewer_scope.sight(guest.party()).contains(Identity);
+        seen.then(|| Self { viewer_scope: Arc::clone(viewer_scope), guest })
     }
 
-    pub(crate) async fn find(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: GuestId) -> Result<Option<Self>> {
-        let Some(scope) = sheet.guest_scope() else { return Ok(None) };
-        let found = desk(ctx).loaders.guest(id, scope).await.map_err(|error| fault(&error))?;
-        Ok(found.and_then(|guest| Self::seen(sheet, guest)))
+    pub(crate) async fn find(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: GuestId) -> Result<Option<Self>> {
+        let Some(scope) = viewer_scope.guest_scope() else { return Ok(None) };
+        let found = request_context(ctx).loaders.guest(id, scope).await.map_err(|error| fault(&error))?;
+        Ok(found.and_then(|guest| Self::seen(viewer_scope, guest)))
     }
 
     fn show<T>(&self, ctx: &Context<'_>, class: DataClass, value: impl FnOnce(&schema::Guest) -> T) -> Option<T> {
-        gate::show(ctx, &self.sheet, class, self.guest.party(), || value(&self.guest))
+        gate::show(ctx, &self.viewer_scope, class, self.guest.party(), || value(&self.guest))
     }
 }
 
@@ -141,7 +141,10 @@ impl Guest {
     /// The household.
     #[graphql(directive = data_class::apply(Identity))]
     async fn household(&self, ctx: &Context<'_>) -> Option<Household> {
-        self.show(ctx, Identity, |guest| Household { sheet: Arc::clone(&self.sheet), id: guest.household })
+        self.show(ctx, Identity, |guest| Household {
+            viewer_scope: Arc::clone(&self.viewer_scope),
+            id: guest.household,
+        })
     }
 
     /// Part in the household.
@@ -154,7 +157,7 @@ impl Guest {
     #[graphql(directive = data_class::apply(Identity))]
     async fn facility(&self, ctx: &Context<'_>) -> Option<Facility> {
         let facility = self.show(ctx, Identity, |guest| guest.facility).flatten()?;
-        Facility::find(&self.sheet, facility)
+        Facility::find(&self.viewer_scope, facility)
     }
 
     /// Stays in facilities of which the viewer sees who was present, the latest registered first.
@@ -167,7 +170,7 @@ impl Guest {
         #[graphql(desc = "After this cursor.")] after: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
         let guest = self.show(ctx, Identity, |guest| guest.id)?;
-        Some(stay::of_guest(ctx, &self.sheet, guest, status, first, after).await)
+        Some(stay::of_guest(ctx, &self.viewer_scope, guest, status, first, after).await)
     }
 
     /// When the file was opened.
@@ -179,16 +182,16 @@ impl Guest {
 
 /// People who live together (nucleo familiare).
 pub(crate) struct Household {
-    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) viewer_scope: Arc<ViewerScope>,
     pub(crate) id: HouseholdId,
 }
 
 impl Household {
     pub(crate) async fn members_seen(&self, ctx: &Context<'_>) -> Result<Vec<Guest>> {
-        let Some(scope) = self.sheet.guest_scope() else { return Ok(Vec::new()) };
-        let members = desk(ctx).loaders.household(self.id, scope).await.map_err(|error| fault(&error))?;
+        let Some(scope) = self.viewer_scope.guest_scope() else { return Ok(Vec::new()) };
+        let members = request_context(ctx).loaders.household(self.id, scope).await.map_err(|error| fault(&error))?;
         let members = members.iter().flat_map(|members| members.iter());
-        Ok(members.filter_map(|guest| Guest::seen(&self.sheet, Arc::clone(guest))).collect())
+        Ok(members.filter_map(|guest| Guest::seen(&self.viewer_scope, Arc::clone(guest))).collect())
     }
 }
 
@@ -251,12 +254,12 @@ impl GuestQuery {
     #[graphql(directive = data_class::apply(Identity))]
     async fn guest(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: GuestBy) -> Option<Result<Guest>> {
         let GuestBy::Id(id) = by;
-        let sheet = desk(ctx).sheet();
-        if sheet.guest_scope().is_none() {
+        let viewer_scope = request_context(ctx).viewer_scope();
+        if viewer_scope.guest_scope().is_none() {
             gate::redact(ctx, Identity);
             return None;
         }
-        Guest::find(ctx, sheet, id).await.transpose()
+        Guest::find(ctx, viewer_scope, id).await.transpose()
     }
 
     /// Guests whose files the viewer sees, in the order of registration.
@@ -272,7 +275,7 @@ impl GuestQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Guest>>> {
-        let Some(scope) = desk(ctx).sheet().guest_scope() else {
+        let Some(scope) = request_context(ctx).viewer_scope().guest_scope() else {
             gate::redact(ctx, Identity);
             return None;
         };
@@ -287,7 +290,7 @@ async fn list(
     scope: GuestScope,
     page: Result<Page>,
 ) -> Result<Connection<Guest>> {
-    let (sheet, store, page) = (desk(ctx).sheet(), &desk(ctx).hub.store, page?);
+    let (viewer_scope, store, page) = (request_context(ctx).viewer_scope(), &request_context(ctx).hub.store, page?);
     let wanted = page.by_key()?;
     let guests = store.guests(&filter, scope, wanted).await.map_err(|error| fault(&error))?;
     let (guests, more) = page.turn(guests);
@@ -297,13 +300,13 @@ async fn list(
     } else {
         None
     };
-    let nodes = guests.into_iter().filter_map(|guest| Guest::seen(sheet, Arc::new(guest))).collect();
+    let nodes = guests.into_iter().filter_map(|guest| Guest::seen(viewer_scope, Arc::new(guest))).collect();
     Ok(Connection::new(nodes, |node: &Guest| encode(&node.guest.id), more, total))
 }
 
 impl After<GuestId> for Guest {
-    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: GuestId) -> Result<Option<Self>> {
-        Self::find(ctx, sheet, id).await
+    async fn after(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: GuestId) -> Result<Option<Self>> {
+        Self::find(ctx, viewer_scope, id).await
     }
 }
 

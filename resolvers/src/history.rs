@@ -9,9 +9,9 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Movements, Until};
 
 use crate::{
-    desk::{Desk, desk},
     error::{bad_request, fault},
     occupancy::filter::OccupancyFilter,
+    request_context::{RequestContext, request_context},
 };
 
 /// Places added up, as of one instant.
@@ -38,20 +38,20 @@ impl Past {
     /// Reads what is not known yet of the ledgers of a filter's pools. Whoever is not told of the day itself is told the
     /// past as it was known then: a late entry would be told on the day it is made.
     pub(crate) async fn read(
-        desk: &Desk,
+        context: &RequestContext,
         filter: &OccupancyFilter,
         closer: bool,
         points: Vec<DateTime>,
         basis: TimeBasis,
     ) -> Result<Self> {
-        let sheet = desk.sheet();
+        let viewer_scope = context.viewer_scope();
         let closer = closer || filter.looks_closer();
-        let pools = filter.pools(sheet, closer).map(|(_, pool)| &**pool);
-        let until = if sheet.counts_people() { Until::Now } else { Until::PastDays(sheet.now) };
-        let movements = desk.hub.live_board.movements(&desk.hub.store, pools, until).await;
+        let pools = filter.pools(viewer_scope, closer).map(|(_, pool)| &**pool);
+        let until = if viewer_scope.counts_people() { Until::Now } else { Until::PastDays(viewer_scope.now) };
+        let movements = context.hub.live_board.movements(&context.hub.store, pools, until).await;
         let movements = movements.map_err(|error| fault(&error))?;
-        let basis = if sheet.counts_people() { basis } else { TimeBasis::Registered };
-        Ok(Self { movements, points, basis, withheld: closer && !sheet.counts_people() })
+        let basis = if viewer_scope.counts_people() { basis } else { TimeBasis::Registered };
+        Ok(Self { movements, points, basis, withheld: closer && !viewer_scope.counts_people() })
     }
 
     /// The numbers of one pool at each instant; `None` before its first entry.
@@ -76,13 +76,17 @@ pub(crate) struct Stretch {
 }
 
 /// The places of a filter over a stretch of time.
-pub(crate) async fn history(desk: &Desk, filter: &OccupancyFilter, stretch: Stretch) -> Result<Vec<OccupancyPoint>> {
-    let sheet = desk.sheet();
-    let mut to = stretch.to.map_or(sheet.now, |to| to.min(sheet.now));
+pub(crate) async fn history(
+    context: &RequestContext,
+    filter: &OccupancyFilter,
+    stretch: Stretch,
+) -> Result<Vec<OccupancyPoint>> {
+    let viewer_scope = context.viewer_scope();
+    let mut to = stretch.to.map_or(viewer_scope.now, |to| to.min(viewer_scope.now));
     if stretch.from > to {
         return Err(bad_request("from must lie before to, and neither in the future"));
     }
-    if !sheet.counts_people() {
+    if !viewer_scope.counts_people() {
         if stretch.every == HistoryStep::Hour {
             return Err(bad_request("hours are for members of the bodies at the table: ask for days"));
         }
@@ -93,21 +97,21 @@ pub(crate) async fn history(desk: &Desk, filter: &OccupancyFilter, stretch: Stre
     }
     let points = stretch.every.points(stretch.from, to);
     let points = points.ok_or_else(|| bad_request(format!("a history has {MOST_POINTS} points at most")))?;
-    let past = Past::read(desk, filter, false, points, stretch.basis).await?;
+    let past = Past::read(context, filter, false, points, stretch.basis).await?;
     let nothing: DisclosedNumbers = std::iter::empty().sum();
     let mut sums = vec![nothing; past.points.len()];
-    let pools = filter.pools(sheet, filter.looks_closer());
-    for (_, pool) in pools.filter(|(_, pool)| sheet.adds_up(pool.category, filter.category.is_some())) {
+    let pools = filter.pools(viewer_scope, filter.looks_closer());
+    for (_, pool) in pools.filter(|(_, pool)| viewer_scope.adds_up(pool.category, filter.category.is_some())) {
         for (sum, numbers) in sums.iter_mut().zip(past.numbers(pool)) {
             *sum = [Some(*sum), numbers].into_iter().flatten().sum();
         }
     }
     let begins = past.points.first().copied().unwrap_or(to);
     let points = past.points.into_iter().zip(sums).map(|(at, capacity)| OccupancyPoint { at, capacity });
-    if sheet.counts_people() || filter.looks_closer() {
+    if viewer_scope.counts_people() || filter.looks_closer() {
         return Ok(points.collect());
     }
-    let published = desk.hub.store.published_between(&filter.cell(), begins, to).await;
+    let published = context.hub.store.published_between(&filter.cell(), begins, to).await;
     let published = published.map_err(|error| fault(&error))?;
     Ok(points.map(|point| point.published(&published)).collect())
 }
@@ -148,7 +152,7 @@ impl HistoryQuery {
         #[graphql(desc = "By which of its times an entry of the ledger counts.", default)] basis: TimeBasis,
     ) -> Option<Result<Vec<OccupancyPoint>>> {
         let stretch = Stretch { from, to, every, basis };
-        Some(history(desk(ctx), &filter.unwrap_or_default(), stretch).await)
+        Some(history(request_context(ctx), &filter.unwrap_or_default(), stretch).await)
     }
 }
 

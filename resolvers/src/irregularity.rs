@@ -7,7 +7,7 @@ use tavolo_schema::{
     irregularity::{self, Language},
 };
 
-use crate::desk::desk;
+use crate::request_context::request_context;
 
 /// One thing that is irregular about an entry.
 pub(crate) struct Irregularity(pub(crate) irregularity::Irregularity);
@@ -40,7 +40,7 @@ impl Irregularity {
         ctx: &Context<'_>,
         #[graphql(desc = "The language of the message.")] language: Option<Language>,
     ) -> String {
-        self.0.message(language.unwrap_or(desk(ctx).viewer.language))
+        self.0.message(language.unwrap_or(request_context(ctx).viewer.language))
     }
 
     /// Decree, article or project rule that asks for it.

@@ -3,11 +3,11 @@
 //! A resolver decodes, asks the gate, asks the board or a loader, and shapes the answer. It knows no
 //! document, no transaction and no socket.
 //!
-//! - Everything shared is answered from the board of the request's [`sheet::Sheet`], without any
+//! - Everything shared is answered from the board of the request's [`viewer_scope::ViewerScope`], without any
 //!   database command.
 //! - Everything personal is asked of the vault through a loader that lives for one request.
 //! - Whether a viewer sees a value is decided by [`gate::show`] alone: for queries, nested fields,
-//!   payloads and every event of a subscription. Lists are filtered by [`sheet::Sheet::shows`],
+//!   payloads and every event of a subscription. Lists are filtered by [`viewer_scope::ViewerScope::shows`],
 //!   before they are counted, ordered or cut.
 //!
 //! # Adding the next noun
@@ -32,14 +32,13 @@ pub mod hub;
 pub mod live;
 pub mod loaders;
 mod lookup;
-pub mod sheet;
+pub mod viewer_scope;
 
 mod accreditation;
 mod act;
 mod capacity;
 mod connection;
 mod contract;
-mod desk;
 mod documents;
 mod facility;
 mod field_order;
@@ -54,6 +53,7 @@ mod organisation;
 mod performance;
 mod price;
 mod request;
+mod request_context;
 mod scan;
 mod statistics;
 mod stay;

@@ -27,7 +27,10 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::plea::Plea;
-use crate::{Graph, Hub, Prepared, Viewer, desk::Desk, error, performance::Performance, sheet::standing};
+use crate::{
+    Graph, Hub, Prepared, Viewer, error, performance::Performance, request_context::RequestContext,
+    viewer_scope::standing,
+};
 
 /// What a stream of answers brings, as JSON.
 #[derive(Clone, Debug)]
@@ -91,8 +94,8 @@ impl Source for Programme {
         // The errors of an event are everybody's, so they have a mark of their own.
         let mark = fresh(self.live.hub().clock.now()).to_string().into();
         let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
-        let desk = Arc::new(Desk::new(self.live.hub(), viewer, Some(performance)));
-        let mut responses = self.live.graph.play(self.plea.request(), self.plea.orders(), &desk).peekable();
+        let request_context = Arc::new(RequestContext::new(self.live.hub(), viewer, Some(performance)));
+        let mut responses = self.live.graph.play(self.plea.request(), self.plea.orders(), &request_context).peekable();
         // The resolver begins when it is first asked for an event.
         let first = Pin::new(&mut responses).peek();
         let mark = match futures_util::future::select(begun, first).await {
@@ -101,8 +104,9 @@ impl Source for Programme {
         };
         match mark {
             Some(Some(mark)) => {
-                let message =
-                    move |response| desk.performance.as_ref().map(|performance| performance.message(json(&response)));
+                let message = move |response| {
+                    request_context.performance.as_ref().map(|performance| performance.message(json(&response)))
+                };
                 let messages = responses.filter_map(move |response| std::future::ready(message(response)));
                 Ok(Playing { mark, messages: messages.boxed() })
             }

@@ -14,18 +14,18 @@ use tavolo_store::LookupScope;
 
 use crate::{
     connection::{Connection, Page, encode},
-    desk::desk,
     error::fault,
     gate,
     guest::Guest,
     organisation::Organisation,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 /// A look at files that the member who ordered an act does not see.
 #[derive(Clone)]
 pub(crate) struct GuestLookup {
-    sheet: Arc<Sheet>,
+    viewer_scope: Arc<ViewerScope>,
     scope: LookupScope,
     look: Arc<schema::Lookup>,
 }
@@ -77,7 +77,7 @@ impl GuestLookup {
     /// The organisation the member acted for.
     #[graphql(directive = data_class::apply(Lookup))]
     async fn organisation(&self) -> Option<Organisation> {
-        Organisation::find(&self.sheet, self.look.actor.organisation?)
+        Organisation::find(&self.viewer_scope, self.look.actor.organisation?)
     }
 
     /// What the look told the member because of these guests, and nothing else would have; for the Province, all that it
@@ -94,7 +94,7 @@ impl GuestLookup {
     /// Whose files were hit, as far as the viewer was told of it and sees the file; twenty at most.
     #[graphql(directive = data_class::apply(Lookup))]
     async fn guests(&self, ctx: &Context<'_>) -> Option<Result<Vec<Guest>>> {
-        let guests = try_join_all(self.files().map(|file| Guest::find(ctx, &self.sheet, file.guest))).await;
+        let guests = try_join_all(self.files().map(|file| Guest::find(ctx, &self.viewer_scope, file.guest))).await;
         Some(guests.map(|guests| guests.into_iter().flatten().collect()))
     }
 }
@@ -125,7 +125,7 @@ impl LookupQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<GuestLookup>>> {
-        let Some(scope) = desk(ctx).sheet().lookup_scope() else {
+        let Some(scope) = request_context(ctx).viewer_scope().lookup_scope() else {
             gate::redact(ctx, Lookup);
             return None;
         };
@@ -140,7 +140,7 @@ async fn list(
     scope: LookupScope,
     page: Result<Page>,
 ) -> Result<Connection<GuestLookup>> {
-    let (sheet, store, page) = (desk(ctx).sheet(), &desk(ctx).hub.store, page?);
+    let (viewer_scope, store, page) = (request_context(ctx).viewer_scope(), &request_context(ctx).hub.store, page?);
     let wanted = page.by_key()?;
     let looks = store.lookups(filter.guest, scope, wanted).await.map_err(|error| fault(&error))?;
     let (looks, more) = page.turn(looks);
@@ -150,7 +150,7 @@ async fn list(
     } else {
         None
     };
-    let node = |look| GuestLookup { sheet: Arc::clone(sheet), scope, look: Arc::new(look) };
+    let node = |look| GuestLookup { viewer_scope: Arc::clone(viewer_scope), scope, look: Arc::new(look) };
     let nodes = looks.into_iter().map(node).collect();
     Ok(Connection::new(nodes, |node: &GuestLookup| encode(&node.look.id), more, total))
 }

@@ -8,7 +8,7 @@ use tavolo_schema::{
     access::{DataClass::Public, data_class},
 };
 
-use crate::{desk::desk, sheet::Sheet};
+use crate::{request_context::request_context, viewer_scope::ViewerScope};
 
 /// A municipality (comune).
 #[derive(SimpleObject, Clone)]
@@ -19,8 +19,8 @@ pub(crate) struct Municipality {
 }
 
 impl Municipality {
-    pub(crate) fn find(sheet: &Sheet, istat_code: &str) -> Option<Self> {
-        sheet.board.municipality(istat_code).map(Self::from)
+    pub(crate) fn find(viewer_scope: &ViewerScope, istat_code: &str) -> Option<Self> {
+        viewer_scope.board.municipality(istat_code).map(Self::from)
     }
 }
 
@@ -38,6 +38,6 @@ impl MunicipalityQuery {
     /// The municipalities of the province, by ISTAT code.
     #[graphql(directive = data_class::apply(Public))]
     async fn municipalities(&self, ctx: &Context<'_>) -> Vec<Municipality> {
-        desk(ctx).sheet().board.municipalities().map(Municipality::from).collect()
+        request_context(ctx).viewer_scope().board.municipalities().map(Municipality::from).collect()
     }
 }

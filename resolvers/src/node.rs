@@ -9,11 +9,11 @@ use tavolo_schema::{
 
 use crate::{
     accreditation::Accreditation,
-    desk::desk,
     error::bad_request,
     facility::Facility,
     guest::{Guest, Household},
     organisation::Organisation,
+    request_context::request_context,
     stay::Stay,
 };
 
@@ -64,18 +64,18 @@ impl NodeQuery {
 }
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
-    let sheet = desk(ctx).sheet();
+    let viewer_scope = request_context(ctx).viewer_scope();
     Ok(match GlobalId::decode(id) {
         None => None,
-        Some(GlobalId::Facility(id)) => Facility::find(sheet, id).map(Node::from),
-        Some(GlobalId::Organisation(id)) => Organisation::find(sheet, id).map(Node::from),
-        Some(GlobalId::Accreditation(id)) => Accreditation::find(sheet, id).map(Node::from),
+        Some(GlobalId::Facility(id)) => Facility::find(viewer_scope, id).map(Node::from),
+        Some(GlobalId::Organisation(id)) => Organisation::find(viewer_scope, id).map(Node::from),
+        Some(GlobalId::Accreditation(id)) => Accreditation::find(viewer_scope, id).map(Node::from),
         // Without sight of anybody's file the vault is not even asked.
-        Some(GlobalId::Guest(_) | GlobalId::Household(_)) if sheet.guest_scope().is_none() => None,
-        Some(GlobalId::Guest(id)) => Guest::find(ctx, sheet, id).await?.map(Node::from),
-        Some(GlobalId::Stay(id)) => Stay::find(ctx, sheet, id).await?.map(Node::from),
+        Some(GlobalId::Guest(_) | GlobalId::Household(_)) if viewer_scope.guest_scope().is_none() => None,
+        Some(GlobalId::Guest(id)) => Guest::find(ctx, viewer_scope, id).await?.map(Node::from),
+        Some(GlobalId::Stay(id)) => Stay::find(ctx, viewer_scope, id).await?.map(Node::from),
         Some(GlobalId::Household(id)) => {
-            let household = Household { sheet: sheet.clone(), id };
+            let household = Household { viewer_scope: viewer_scope.clone(), id };
             let seen = !household.members_seen(ctx).await?.is_empty();
             seen.then(|| Node::from(household))
         }

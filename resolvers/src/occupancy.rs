@@ -20,13 +20,13 @@ use tavolo_schema::{
 use tavolo_subscriptions::{Board, FacilityState};
 
 use crate::{
-    desk::desk,
     error::{bad_request, fault},
     facility::Facility,
     history::{Past, end_of_last_day},
     municipality::Municipality,
     organisation::Organisation,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 pub(crate) use changes::{ChangesSubscription, OccupancyEventKind};
@@ -147,28 +147,29 @@ impl OccupancyQuery {
         )]
         basis: TimeBasis,
     ) -> Option<Result<Vec<OccupancyGroup>>> {
-        let (desk, filter) = (desk(ctx), filter.unwrap_or_default());
-        let sheet = desk.sheet();
+        let (context, filter) = (request_context(ctx), filter.unwrap_or_default());
+        let viewer_scope = context.viewer_scope();
         let work = async {
             let closer = filter.looks_closer() || group_by.looks_closer();
             let totals = match at {
-                None => totals_now(sheet, &filter, group_by),
+                None => totals_now(viewer_scope, &filter, group_by),
                 Some(at) => {
-                    if at > sheet.now {
+                    if at > viewer_scope.now {
                         return Err(bad_request("the future is not known: ask for an instant that has passed"));
                     }
-                    let at = if sheet.counts_people() { at } else { end_of_last_day(at) };
-                    let past = Past::read(desk, &filter, group_by.looks_closer(), vec![at], basis).await?;
-                    let mut totals = totals(sheet, &filter, group_by, |pool| past.numbers(pool).pop().flatten());
-                    if !sheet.counts_people() && !closer {
+                    let at = if viewer_scope.counts_people() { at } else { end_of_last_day(at) };
+                    let past = Past::read(context, &filter, group_by.looks_closer(), vec![at], basis).await?;
+                    let mut totals = totals(viewer_scope, &filter, group_by, |pool| past.numbers(pool).pop().flatten());
+                    if !viewer_scope.counts_people() && !closer {
                         let cells: Vec<Cell> = totals.keys().map(|key| key.cell(&filter)).collect();
-                        let published = desk.hub.store.published_at(&cells, at).await.map_err(|error| fault(&error))?;
+                        let published =
+                            context.hub.store.published_at(&cells, at).await.map_err(|error| fault(&error))?;
                         publish(&mut totals, &filter, |cell| published.get(cell));
                     }
                     totals
                 }
             };
-            Ok(totals.into_iter().map(|(key, total)| OccupancyGroup::new(sheet, key, total)).collect())
+            Ok(totals.into_iter().map(|(key, total)| OccupancyGroup::new(viewer_scope, key, total)).collect())
         };
         Some(work.await)
     }
@@ -182,12 +183,16 @@ struct Total {
 }
 
 /// The totals as they are told to the viewer now.
-fn totals_now(sheet: &Sheet, filter: &OccupancyFilter, by: OccupancyGrouping) -> BTreeMap<GroupKey, Total> {
-    if sheet.counts_people() || filter.looks_closer() || by.looks_closer() {
-        return totals(sheet, filter, by, |pool| Some(sheet.numbers(pool)));
+fn totals_now(
+    viewer_scope: &ViewerScope,
+    filter: &OccupancyFilter,
+    by: OccupancyGrouping,
+) -> BTreeMap<GroupKey, Total> {
+    if viewer_scope.counts_people() || filter.looks_closer() || by.looks_closer() {
+        return totals(viewer_scope, filter, by, |pool| Some(viewer_scope.numbers(pool)));
     }
-    let mut totals = totals(sheet, filter, by, |pool| Some(pool.numbers_on(sheet.today).into()));
-    publish(&mut totals, filter, |cell| sheet.board.publication(cell).map(|publication| &**publication));
+    let mut totals = totals(viewer_scope, filter, by, |pool| Some(pool.numbers_on(viewer_scope.today).into()));
+    publish(&mut totals, filter, |cell| viewer_scope.board.publication(cell).map(|publication| &**publication));
     totals
 }
 
@@ -205,7 +210,7 @@ fn publish<'p>(
 /// Adds up the pools of a filter whose numbers there are. Each facility is counted once in a group, whatever its
 /// categories.
 fn totals(
-    sheet: &Sheet,
+    viewer_scope: &ViewerScope,
     filter: &OccupancyFilter,
     by: OccupancyGrouping,
     numbers_of: impl Fn(&Pool) -> Option<DisclosedNumbers>,
@@ -213,10 +218,11 @@ fn totals(
     let closer = filter.looks_closer() || by.looks_closer();
     let mut groups: BTreeMap<GroupKey, (Vec<FacilityId>, Vec<DisclosedNumbers>)> = BTreeMap::new();
     let named = by == OccupancyGrouping::Category || filter.category.is_some();
-    let pools = filter.pools(sheet, closer).filter(|(_, pool)| sheet.adds_up(pool.category, named));
+    let pools = filter.pools(viewer_scope, closer).filter(|(_, pool)| viewer_scope.adds_up(pool.category, named));
     for (state, pool) in pools {
         let Some(known) = numbers_of(pool) else { continue };
-        let (facilities, numbers) = groups.entry(GroupKey::of(by, &sheet.board, state, pool.category)).or_default();
+        let (facilities, numbers) =
+            groups.entry(GroupKey::of(by, &viewer_scope.board, state, pool.category)).or_default();
         if facilities.last() != Some(&state.facility.id) {
             facilities.push(state.facility.id);
         }
@@ -230,7 +236,7 @@ fn totals(
 }
 
 impl OccupancyGroup {
-    fn new(sheet: &Arc<Sheet>, key: GroupKey, total: Total) -> Self {
+    fn new(viewer_scope: &Arc<ViewerScope>, key: GroupKey, total: Total) -> Self {
         let mut group = Self {
             province: None,
             municipality: None,
@@ -242,10 +248,10 @@ impl OccupancyGroup {
         };
         match key {
             GroupKey::Province(province) => group.province = Some(province),
-            GroupKey::Municipality(istat_code) => group.municipality = Municipality::find(sheet, &istat_code),
-            GroupKey::Operator(id) => group.operator = Organisation::find(sheet, id),
+            GroupKey::Municipality(istat_code) => group.municipality = Municipality::find(viewer_scope, &istat_code),
+            GroupKey::Operator(id) => group.operator = Organisation::find(viewer_scope, id),
             GroupKey::Category(category) => group.category = Some(category),
-            GroupKey::Facility(_, id) => group.facility = Facility::find(sheet, id),
+            GroupKey::Facility(_, id) => group.facility = Facility::find(viewer_scope, id),
         }
         group
     }

@@ -11,22 +11,22 @@ use tavolo_schema::{
 
 use crate::{
     connection::{Connection, Page, encode},
-    desk::desk,
     municipality::Municipality,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 /// A body that takes part in reception.
 #[derive(Clone)]
 pub(crate) struct Organisation {
-    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) viewer_scope: Arc<ViewerScope>,
     pub(crate) organisation: Arc<schema::Organisation>,
 }
 
 impl Organisation {
-    pub(crate) fn find(sheet: &Arc<Sheet>, id: OrganisationId) -> Option<Self> {
-        let organisation = Arc::clone(sheet.board.organisation(id)?);
-        Some(Self { sheet: Arc::clone(sheet), organisation })
+    pub(crate) fn find(viewer_scope: &Arc<ViewerScope>, id: OrganisationId) -> Option<Self> {
+        let organisation = Arc::clone(viewer_scope.board.organisation(id)?);
+        Some(Self { viewer_scope: Arc::clone(viewer_scope), organisation })
     }
 }
 
@@ -61,7 +61,7 @@ impl Organisation {
     /// The municipality, when the organisation is one.
     #[graphql(directive = data_class::apply(Public))]
     async fn municipality(&self) -> Option<Municipality> {
-        Municipality::find(&self.sheet, self.organisation.municipality.as_deref()?)
+        Municipality::find(&self.viewer_scope, self.organisation.municipality.as_deref()?)
     }
 }
 
@@ -95,14 +95,18 @@ impl OrganisationQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Which one.")] by: OrganisationBy,
     ) -> Option<Organisation> {
-        let sheet = desk(ctx).sheet();
+        let viewer_scope = request_context(ctx).viewer_scope();
         let id = match by {
             OrganisationBy::Id(id) => id,
             OrganisationBy::TaxCode(code) => {
-                sheet.board.organisations().find(|organisation| organisation.tax_code.as_ref() == Some(&code))?.id
+                viewer_scope
+                    .board
+                    .organisations()
+                    .find(|organisation| organisation.tax_code.as_ref() == Some(&code))?
+                    .id
             }
         };
-        Organisation::find(sheet, id)
+        Organisation::find(viewer_scope, id)
     }
 
     /// Organisations, by name.
@@ -118,13 +122,21 @@ impl OrganisationQuery {
         #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Organisation>>> {
-        Some(list(desk(ctx).sheet(), filter.unwrap_or_default(), Page::new(first, after, last, before)))
+        Some(list(
+            request_context(ctx).viewer_scope(),
+            filter.unwrap_or_default(),
+            Page::new(first, after, last, before),
+        ))
     }
 }
 
-fn list(sheet: &Arc<Sheet>, filter: OrganisationFilter, page: Result<Page>) -> Result<Connection<Organisation>> {
+fn list(
+    viewer_scope: &Arc<ViewerScope>,
+    filter: OrganisationFilter,
+    page: Result<Page>,
+) -> Result<Connection<Organisation>> {
     let text = filter.text.map(|text| text.to_lowercase());
-    let mut found: Vec<_> = sheet
+    let mut found: Vec<_> = viewer_scope
         .board
         .organisations()
         .filter(|organisation| filter.kind.is_none_or(|kind| kind == organisation.kind))
@@ -135,7 +147,10 @@ fn list(sheet: &Arc<Sheet>, filter: OrganisationFilter, page: Result<Page>) -> R
     let (cut, more) = page?.cut(&found, |organisation| key(organisation))?;
     let nodes = cut
         .iter()
-        .map(|organisation| Organisation { sheet: Arc::clone(sheet), organisation: Arc::clone(organisation) })
+        .map(|organisation| Organisation {
+            viewer_scope: Arc::clone(viewer_scope),
+            organisation: Arc::clone(organisation),
+        })
         .collect();
     Ok(Connection::new(nodes, |node: &Organisation| encode(&key(&node.organisation)), more, Some(found.len())))
 }

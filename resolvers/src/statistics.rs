@@ -14,10 +14,10 @@ use tavolo_subscriptions::FacilityState;
 pub(crate) use self::tally::LONGEST;
 use self::tally::{Period, Tally};
 use crate::{
-    desk::{Desk, desk},
     error::bad_request,
     gate,
     occupancy::filter::OccupancyFilter,
+    request_context::{RequestContext, request_context},
 };
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl StatisticsQuery {
         #[graphql(desc = "First day.")] from: Day,
         #[graphql(desc = "Last day. In exact numbers, today when it lies in the future.")] to: Day,
     ) -> Option<Result<Statistics>> {
-        let counted = statistics(desk(ctx), &filter.unwrap_or_default(), from, to).await.transpose();
+        let counted = statistics(request_context(ctx), &filter.unwrap_or_default(), from, to).await.transpose();
         if counted.is_none() {
             gate::redact(ctx, Operational);
         }
@@ -54,26 +54,26 @@ impl StatisticsQuery {
 
 /// Counts the people and stays of a period; `None` when the viewer sees none of the facilities.
 pub(crate) async fn statistics(
-    desk: &Desk,
+    context: &RequestContext,
     filter: &OccupancyFilter,
     from: Day,
     to: Day,
 ) -> Result<Option<Statistics>> {
-    let sheet = desk.sheet();
-    if from > to || from > sheet.today {
+    let viewer_scope = context.viewer_scope();
+    if from > to || from > viewer_scope.today {
         return Err(bad_request("from must lie before to, and not in the future"));
     }
-    let persons = |state: &&FacilityState| sheet.sight(state.facility.party()).contains(DataClass::Identity);
-    let seen = sheet.facilities(None).map(AsRef::as_ref).filter(|state| filter.wants_facility(state));
+    let persons = |state: &&FacilityState| viewer_scope.sight(state.facility.party()).contains(DataClass::Identity);
+    let seen = viewer_scope.facilities(None).map(AsRef::as_ref).filter(|state| filter.wants_facility(state));
     let (known, others): (Vec<&FacilityState>, Vec<&FacilityState>) = seen.partition(persons);
     let figures = match (known.is_empty(), others.is_empty()) {
         (true, true) => return Ok(None),
         (false, true) => {
-            let period = Period::of(from, to.min(sheet.today))?;
-            Tally::read(desk, &known, filter.category, period).await?.figures()
+            let period = Period::of(from, to.min(viewer_scope.today))?;
+            Tally::read(context, &known, filter.category, period).await?.figures()
         }
         // What the viewer knows exactly is among what is published, and not told apart from it.
-        _ => published::figures(desk, filter, from, to).await?,
+        _ => published::figures(context, filter, from, to).await?,
     };
     Ok(Some(figures.into()))
 }

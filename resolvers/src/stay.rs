@@ -17,31 +17,35 @@ use tavolo_store::{StayPage, Within};
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, More, Page, decode, encode},
-    desk::desk,
     error::fault,
     facility::Facility,
     gate,
     guest::Guest,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 /// A stay (periodo di accoglienza).
 #[derive(Clone)]
 pub(crate) struct Stay {
-    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) viewer_scope: Arc<ViewerScope>,
     pub(crate) stay: schema::Stay,
 }
 
 impl Stay {
     /// The stay, if the viewer sees the presences of its facility.
-    pub(crate) fn seen(sheet: &Arc<Sheet>, stay: schema::Stay) -> Option<Self> {
-        let seen = sheet.sight(sheet.party_of_facility(stay.facility)).contains(Presence);
-        seen.then(|| Self { sheet: Arc::clone(sheet), stay })
+    pub(crate) fn seen(viewer_scope: &Arc<ViewerScope>, stay: schema::Stay) -> Option<Self> {
+        let seen = viewer_scope.sight(viewer_scope.party_of_facility(stay.facility)).contains(Presence);
+        seen.then(|| Self { viewer_scope: Arc::clone(viewer_scope), stay })
     }
 
-    pub(crate) async fn find(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: StayId) -> Result<Option<Self>> {
-        let found = desk(ctx).loaders.stay(id, sheet.presences().clone()).await.map_err(|error| fault(&error))?;
-        Ok(found.and_then(|stay| Self::seen(sheet, schema::Stay::clone(&stay))))
+    pub(crate) async fn find(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: StayId) -> Result<Option<Self>> {
+        let found = request_context(ctx)
+            .loaders
+            .stay(id, viewer_scope.presences().clone())
+            .await
+            .map_err(|error| fault(&error))?;
+        Ok(found.and_then(|stay| Self::seen(viewer_scope, schema::Stay::clone(&stay))))
     }
 }
 
@@ -81,8 +85,8 @@ impl Stay {
     /// Why the guest left.
     #[graphql(directive = data_class::apply(Identity))]
     async fn exit_reason(&self, ctx: &Context<'_>) -> Option<ExitReason> {
-        let party = self.sheet.party_of_facility(self.stay.facility);
-        gate::show(ctx, &self.sheet, Identity, party, || self.stay.exit_reason).flatten()
+        let party = self.viewer_scope.party_of_facility(self.stay.facility);
+        gate::show(ctx, &self.viewer_scope, Identity, party, || self.stay.exit_reason).flatten()
     }
 
     /// When the arrival was registered.
@@ -94,22 +98,22 @@ impl Stay {
     /// The facility.
     #[graphql(directive = data_class::apply(Presence))]
     async fn facility(&self) -> Option<Facility> {
-        Facility::find(&self.sheet, self.stay.facility)
+        Facility::find(&self.viewer_scope, self.stay.facility)
     }
 
     /// The guest, for those who see the file.
     #[graphql(directive = data_class::apply(Identity))]
     async fn guest(&self, ctx: &Context<'_>) -> Option<Result<Guest>> {
-        let party = self.sheet.party_of_facility(self.stay.facility);
-        gate::show(ctx, &self.sheet, Identity, party, || ())?;
-        Guest::find(ctx, &self.sheet, self.stay.guest).await.transpose()
+        let party = self.viewer_scope.party_of_facility(self.stay.facility);
+        gate::show(ctx, &self.viewer_scope, Identity, party, || ())?;
+        Guest::find(ctx, &self.viewer_scope, self.stay.guest).await.transpose()
     }
 }
 
 /// A page of the stays of a facility.
 pub(crate) async fn of_facility(
     ctx: &Context<'_>,
-    sheet: &Arc<Sheet>,
+    viewer_scope: &Arc<ViewerScope>,
     facility: FacilityId,
     status: Option<StayStatus>,
     first: Option<i32>,
@@ -117,23 +121,23 @@ pub(crate) async fn of_facility(
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
     let wanted = wanted(&page, status, Within(None))?;
-    let stays = desk(ctx).loaders.stays_of_facility(facility, wanted).await;
-    connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
+    let stays = request_context(ctx).loaders.stays_of_facility(facility, wanted).await;
+    connection(viewer_scope, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }
 
 /// A page of the stays of a guest.
 pub(crate) async fn of_guest(
     ctx: &Context<'_>,
-    sheet: &Arc<Sheet>,
+    viewer_scope: &Arc<ViewerScope>,
     guest: GuestId,
     status: Option<StayStatus>,
     first: Option<i32>,
     after: Option<String>,
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
-    let wanted = wanted(&page, status, sheet.named_presences().clone())?;
-    let stays = desk(ctx).loaders.stays_of_guest(guest, wanted).await;
-    connection(sheet, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
+    let wanted = wanted(&page, status, viewer_scope.named_presences().clone())?;
+    let stays = request_context(ctx).loaders.stays_of_guest(guest, wanted).await;
+    connection(viewer_scope, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
 }
 
 fn wanted(page: &Page, status: Option<StayStatus>, within: Within) -> Result<StayPage> {
@@ -142,22 +146,22 @@ fn wanted(page: &Page, status: Option<StayStatus>, within: Within) -> Result<Sta
     Ok(StayPage { within, status, before, limit: page.limit as i32 + 1 })
 }
 
-fn connection(sheet: &Arc<Sheet>, page: &Page, stays: &[schema::Stay]) -> Result<Connection<Stay>> {
+fn connection(viewer_scope: &Arc<ViewerScope>, page: &Page, stays: &[schema::Stay]) -> Result<Connection<Stay>> {
     let more = More { before: page.after.is_some(), after: stays.len() > page.limit };
-    let nodes = stays.iter().take(page.limit).filter_map(|stay| Stay::seen(sheet, stay.clone())).collect();
+    let nodes = stays.iter().take(page.limit).filter_map(|stay| Stay::seen(viewer_scope, stay.clone())).collect();
     Ok(Connection::new(nodes, |node: &Stay| encode(&node.stay.id), more, None))
 }
 
 impl After<StayId> for Stay {
-    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: StayId) -> Result<Option<Self>> {
-        Self::find(ctx, sheet, id).await
+    async fn after(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: StayId) -> Result<Option<Self>> {
+        Self::find(ctx, viewer_scope, id).await
     }
 }
 
 impl After<StayId> for Facility {
-    async fn after(ctx: &Context<'_>, sheet: &Arc<Sheet>, id: StayId) -> Result<Option<Self>> {
-        let stay = Stay::find(ctx, sheet, id).await?;
-        Ok(stay.and_then(|stay| Self::find(sheet, stay.stay.facility)))
+    async fn after(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: StayId) -> Result<Option<Self>> {
+        let stay = Stay::find(ctx, viewer_scope, id).await?;
+        Ok(stay.and_then(|stay| Self::find(viewer_scope, stay.stay.facility)))
     }
 }
 

@@ -8,11 +8,11 @@ use tavolo_schema::{
     access::{self, DataClass::Public, data_class},
 };
 
-use crate::{desk::desk, organisation::Organisation, sheet::Sheet};
+use crate::{organisation::Organisation, request_context::request_context, viewer_scope::ViewerScope};
 
 /// Who asks.
 pub(crate) struct Viewer {
-    sheet: Arc<Sheet>,
+    viewer_scope: Arc<ViewerScope>,
     subject: Option<String>,
 }
 
@@ -42,19 +42,19 @@ impl Viewer {
     /// The part played at the table.
     #[graphql(directive = data_class::apply(Public))]
     async fn role(&self) -> Role {
-        self.sheet.standing.role
+        self.viewer_scope.standing.role
     }
 
     /// The organisation it is played for; null for the public.
     #[graphql(directive = data_class::apply(Public))]
     async fn organisation(&self) -> Option<Organisation> {
-        Organisation::find(&self.sheet, self.sheet.standing.organisation?)
+        Organisation::find(&self.viewer_scope, self.viewer_scope.standing.organisation?)
     }
 
     /// What the viewer sees and may do, by relation to the record.
     #[graphql(directive = data_class::apply(Public))]
     async fn sight(&self) -> Vec<Sight> {
-        let role = self.sheet.standing.role;
+        let role = self.viewer_scope.standing.role;
         let sight = |relation| Sight {
             relation,
             classes: access::sees(role, relation).iter().collect(),
@@ -72,8 +72,11 @@ impl ViewerQuery {
     /// Who asks, and what follows from it.
     #[graphql(directive = data_class::apply(Public))]
     async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
-        let desk = desk(ctx);
-        let member = desk.viewer.member.as_ref().filter(|_| !desk.sheet().is_public());
-        Viewer { sheet: Arc::clone(desk.sheet()), subject: member.map(|member| member.subject.clone()) }
+        let context = request_context(ctx);
+        let member = context.viewer.member.as_ref().filter(|_| !context.viewer_scope().is_public());
+        Viewer {
+            viewer_scope: Arc::clone(context.viewer_scope()),
+            subject: member.map(|member| member.subject.clone()),
+        }
     }
 }

@@ -7,7 +7,7 @@ use tavolo_schema::{
 use tavolo_subscriptions::FacilityState;
 
 use super::{Row, Value, days::DayOfPool};
-use crate::{occupancy::filter::OccupancyFilter, sheet::Sheet};
+use crate::{occupancy::filter::OccupancyFilter, viewer_scope::ViewerScope};
 
 pub(super) const NUMBERS: [&str; 11] = [
     "accredited",
@@ -59,17 +59,17 @@ pub(super) const FACILITY: [&str; 16] = [
 ];
 
 /// One row for each category of places, or one without places.
-pub(super) fn facility_rows(sheet: &Sheet, state: &FacilityState, filter: &OccupancyFilter) -> Vec<Row> {
+pub(super) fn facility_rows(viewer_scope: &ViewerScope, state: &FacilityState, filter: &OccupancyFilter) -> Vec<Row> {
     let facility = &state.facility;
-    let address = sheet.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
-    let body = |id| sheet.board.organisation(id).map(|body| body.name.clone());
-    let accreditation = state.accreditation_on(sheet.today);
+    let address = viewer_scope.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
+    let body = |id| viewer_scope.board.organisation(id).map(|body| body.name.clone());
+    let accreditation = state.accreditation_on(viewer_scope.today);
     let about: Row = vec![
         Value::text(&facility.code),
         Value::text(&facility.name),
         contract_name(facility.facility_type).into(),
         Value::text(&facility.municipality),
-        sheet.board.municipality(&facility.municipality).map(|found| found.name.clone()).into(),
+        viewer_scope.board.municipality(&facility.municipality).map(|found| found.name.clone()).into(),
         address.map(|address| address.street.clone()).into(),
         address.map(|address| address.number.clone()).into(),
         address.map(|address| address.postal_code.clone()).into(),
@@ -78,12 +78,12 @@ pub(super) fn facility_rows(sheet: &Sheet, state: &FacilityState, filter: &Occup
         facility.project_code.clone().into(),
         facility.bathrooms.into(),
         facility.barrier_free.into(),
-        accreditation.map(|found| contract_name(found.status_on(sheet.today))).into(),
+        accreditation.map(|found| contract_name(found.status_on(viewer_scope.today))).into(),
         accreditation.and_then(|found| found.valid_until).into(),
     ];
     let pools = state.pools.iter().filter(|pool| filter.category.is_none_or(|wanted| wanted == pool.category));
     let row = |category: Value, numbers: Row| [about.clone(), vec![category], numbers].concat();
-    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(sheet.numbers(pool))));
+    let rows = pools.map(|pool| row(contract_name(pool.category).into(), numbers(viewer_scope.numbers(pool))));
     let mut rows: Vec<Row> = rows.collect();
     if rows.is_empty() && filter.category.is_none() {
         rows.push(row(Value::Empty, vec![Value::Empty; NUMBERS.len()]));
@@ -111,8 +111,8 @@ pub(super) const LEDGER: [&str; 16] = [
 ];
 
 /// An entry as it stands, without the stay and the actor.
-pub(super) fn ledger_row(sheet: &Sheet, entry: &LedgerEntry) -> Row {
-    let facility = sheet.board.facility(entry.facility).map(|state| &state.facility);
+pub(super) fn ledger_row(viewer_scope: &ViewerScope, entry: &LedgerEntry) -> Row {
+    let facility = viewer_scope.board.facility(entry.facility).map(|state| &state.facility);
     vec![
         entry.occurred_at.into(),
         entry.registered_at.into(),
@@ -150,8 +150,8 @@ pub(super) const LEDGER_DAYS: [&str; 13] = [
 ];
 
 /// What a day has changed in a pool; of protected categories, without the people.
-pub(super) fn ledger_day_row(sheet: &Sheet, day: &DayOfPool) -> Row {
-    let facility = sheet.board.facility(day.facility).map(|state| &state.facility);
+pub(super) fn ledger_day_row(viewer_scope: &ViewerScope, day: &DayOfPool) -> Row {
+    let facility = viewer_scope.board.facility(day.facility).map(|state| &state.facility);
     let people = |count: i32| Value::from((!day.category.is_protected()).then_some(count));
     vec![
         day.day.into(),
@@ -174,9 +174,9 @@ pub(super) const STAYS: [&str; 8] =
     ["facility", "municipality", "category", "status", "entryAt", "exitAt", "exitReason", "registeredAt"];
 
 /// That somebody stayed; why they left is for those who may know who it was.
-pub(super) fn stay_row(sheet: &Sheet, stay: &Stay) -> Row {
-    let state = sheet.board.facility(stay.facility);
-    let identity = sheet.sight(sheet.party_of_facility(stay.facility)).contains(DataClass::Identity);
+pub(super) fn stay_row(viewer_scope: &ViewerScope, stay: &Stay) -> Row {
+    let state = viewer_scope.board.facility(stay.facility);
+    let identity = viewer_scope.sight(viewer_scope.party_of_facility(stay.facility)).contains(DataClass::Identity);
     vec![
         state.map(|state| state.facility.code.clone()).into(),
         state.map(|state| state.facility.municipality.clone()).into(),

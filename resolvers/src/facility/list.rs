@@ -13,8 +13,8 @@ use tavolo_subscriptions::FacilityState;
 use super::Facility;
 use crate::{
     connection::{Connection, Page, encode},
-    desk::desk,
-    sheet::Sheet,
+    request_context::request_context,
+    viewer_scope::ViewerScope,
 };
 
 /// Names one facility.
@@ -46,18 +46,18 @@ struct FacilityFilter {
 
 impl FacilityFilter {
     /// Whether a place that the viewer sees is wanted. Every field it looks at is of the row's own class.
-    fn wants(&self, sheet: &Sheet, state: &FacilityState, text: Option<&str>) -> bool {
+    fn wants(&self, viewer_scope: &ViewerScope, state: &FacilityState, text: Option<&str>) -> bool {
         let facility = &state.facility;
         self.operator.is_none_or(|operator| operator == facility.operator)
             && self.category.is_none_or(|category| state.pool(category).is_some())
-            && self
-                .free_places_at_least
-                .is_none_or(|least| sheet.numbers_of(state, self.category).free.is_some_and(|free| free >= least))
+            && self.free_places_at_least.is_none_or(|least| {
+                viewer_scope.numbers_of(state, self.category).free.is_some_and(|free| free >= least)
+            })
             && self.accreditation_status.is_none_or(|status| {
-                state.accreditations.iter().any(|accreditation| accreditation.status_on(sheet.today) == status)
+                state.accreditations.iter().any(|accreditation| accreditation.status_on(viewer_scope.today) == status)
             })
             && text.is_none_or(|text| {
-                let municipality = sheet.board.municipality(&facility.municipality);
+                let municipality = viewer_scope.board.municipality(&facility.municipality);
                 let names = [Some(&facility.code), Some(&facility.name), facility.project_code.as_ref()]
                     .into_iter()
                     .chain([municipality.map(|municipality| &municipality.name)]);
@@ -109,8 +109,8 @@ impl Default for FacilityOrder {
 type Rank = (i64, String, String);
 
 impl FacilityOrder {
-    fn rank(&self, sheet: &Sheet, state: &FacilityState) -> Rank {
-        let numbers = || sheet.numbers_of(state, None);
+    fn rank(&self, viewer_scope: &ViewerScope, state: &FacilityState) -> Rank {
+        let numbers = || viewer_scope.numbers_of(state, None);
         let (number, text) = match self.field {
             FacilityOrderField::Code => (0, String::new()),
             FacilityOrderField::Name => (0, state.facility.name.to_lowercase()),
@@ -132,12 +132,12 @@ impl FacilityQuery {
     /// One facility.
     #[graphql(directive = data_class::apply(Operational))]
     async fn facility(&self, ctx: &Context<'_>, #[graphql(desc = "Which one.")] by: FacilityBy) -> Option<Facility> {
-        let sheet = desk(ctx).sheet();
+        let viewer_scope = request_context(ctx).viewer_scope();
         let state = match by {
-            FacilityBy::Id(id) => sheet.board.facility(id),
-            FacilityBy::Code(code) => sheet.board.place_by_code(&code),
+            FacilityBy::Id(id) => viewer_scope.board.facility(id),
+            FacilityBy::Code(code) => viewer_scope.board.place_by_code(&code),
         };
-        state.and_then(|state| Facility::seen(sheet, state))
+        state.and_then(|state| Facility::seen(viewer_scope, state))
     }
 
     /// Facilities that the viewer sees.
@@ -155,30 +155,37 @@ impl FacilityQuery {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Facility>>> {
         let page = Page::new(first, after, last, before);
-        Some(list(desk(ctx).sheet(), &filter.unwrap_or_default(), &order_by.unwrap_or_default(), page))
+        Some(list(
+            request_context(ctx).viewer_scope(),
+            &filter.unwrap_or_default(),
+            &order_by.unwrap_or_default(),
+            page,
+        ))
     }
 }
 
 fn list(
-    sheet: &Arc<Sheet>,
+    viewer_scope: &Arc<ViewerScope>,
     filter: &FacilityFilter,
     order: &FacilityOrder,
     page: Result<Page>,
 ) -> Result<Connection<Facility>> {
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
-    let states = sheet.facilities(filter.municipality.as_deref());
+    let states = viewer_scope.facilities(filter.municipality.as_deref());
     let mut found: Vec<(Rank, &Arc<FacilityState>)> = states
-        .filter(|state| filter.wants(sheet, state, text.as_deref()))
-        .map(|state| (order.rank(sheet, state), state))
+        .filter(|state| filter.wants(viewer_scope, state, text.as_deref()))
+        .map(|state| (order.rank(viewer_scope, state), state))
         .collect();
     if order.field != FacilityOrderField::Code {
         found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     }
     let page = page?;
     let nodes = |cut: &[(Rank, &Arc<FacilityState>)]| -> Vec<Facility> {
-        cut.iter().map(|(_, state)| Facility { sheet: Arc::clone(sheet), state: Arc::clone(state) }).collect()
+        cut.iter()
+            .map(|(_, state)| Facility { viewer_scope: Arc::clone(viewer_scope), state: Arc::clone(state) })
+            .collect()
     };
-    let cursor = |node: &Facility| encode(&order.rank(sheet, &node.state));
+    let cursor = |node: &Facility| encode(&order.rank(viewer_scope, &node.state));
     let total = Some(found.len());
     if order.direction == Direction::Desc {
         found.reverse();

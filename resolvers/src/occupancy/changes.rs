@@ -14,11 +14,11 @@ use tavolo_subscriptions::{Cursor, Delivery, FacilityState, Interest, Part, occu
 use super::{daily, filter::OccupancyFilter};
 use crate::{
     capacity::Capacity,
-    desk::{Desk, desk, performance},
     error::{fault, forbidden},
     facility::Facility,
     performance::Performance,
-    sheet::Sheet,
+    request_context::{RequestContext, performance, request_context},
+    viewer_scope::ViewerScope,
 };
 
 /// What a message of `occupancyChanged` is.
@@ -65,17 +65,17 @@ pub(crate) struct OccupancyEvent {
 }
 
 impl OccupancyEvent {
-    fn new(store: &Store, sheet: &Arc<Sheet>, delivery: Delivery) -> Self {
+    fn new(store: &Store, viewer_scope: &Arc<ViewerScope>, delivery: Delivery) -> Self {
         let seal = if matches!(delivery, Delivery::Changed(_)) { Seal::Alike } else { Seal::Fresh };
         let cursor = sealed(store, delivery.cursor(), seal);
-        let facility = |state: Arc<FacilityState>| Facility { sheet: Arc::clone(sheet), state };
+        let facility = |state: Arc<FacilityState>| Facility { viewer_scope: Arc::clone(viewer_scope), state };
         match delivery {
             Delivery::Current { state, pool, resync, .. } => Self {
                 cursor,
                 kind: if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current },
                 facility: facility(state),
                 category: pool.category,
-                capacity: Capacity::of(sheet, &pool),
+                capacity: Capacity::of(viewer_scope, &pool),
                 cause: None,
                 occurred_at: pool.occurred_at,
                 registered_at: pool.registered_at,
@@ -90,7 +90,7 @@ impl OccupancyEvent {
                         CapacityNumbers::from(entry.after).into(),
                         entry.category,
                         pool,
-                        sheet.today,
+                        viewer_scope.today,
                     ),
                     facility: facility(Arc::clone(&change.state)),
                     category: entry.category,
@@ -122,14 +122,14 @@ impl Interest for Watcher {
 }
 
 fn by_the_day(
-    desk: &Arc<Desk>,
+    context: &Arc<RequestContext>,
     performance: &Performance,
     filter: OccupancyFilter,
 ) -> BoxStream<'static, OccupancyEvent> {
     match performance.part {
         Part::State { resync } => {
-            let mark = desk.hub.live_board.end();
-            let (position, state) = daily::state(desk, &filter, resync);
+            let mark = context.hub.live_board.end();
+            let (position, state) = daily::state(context, &filter, resync);
             performance.begin(Some(mark.at(position)));
             state.boxed()
         }
@@ -140,7 +140,7 @@ fn by_the_day(
         }
         Part::Live(mark) => {
             performance.begin(Some(mark));
-            daily::Days::after(desk, filter, mark).boxed()
+            daily::Days::after(context, filter, mark).boxed()
         }
     }
 }
@@ -168,18 +168,18 @@ impl ChangesSubscription {
             return Err(forbidden(role == Role::Public));
         }
         let watcher = Watcher { standing: performance.standing.clone(), filter: filter.unwrap_or_default() };
-        let desk = Arc::clone(desk(ctx));
+        let context = Arc::clone(request_context(ctx));
         if !access::counts_people(role) {
-            return Ok(by_the_day(&desk, performance, watcher.filter));
+            return Ok(by_the_day(&context, performance, watcher.filter));
         }
-        let played = occupancy::play(&desk.hub.live_board, watcher, performance.part);
+        let played = occupancy::play(&context.hub.live_board, watcher, performance.part);
         performance.begin(played.as_ref().map(|(mark, _)| *mark));
         let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
         let event = move |delivery: Delivery| {
-            if let Some(performance) = &desk.performance {
+            if let Some(performance) = &context.performance {
                 performance.cue(delivery.cursor().position);
             }
-            OccupancyEvent::new(&desk.hub.store, &desk.fresh_sheet(), delivery)
+            OccupancyEvent::new(&context.hub.store, &context.fresh_scope(), delivery)
         };
         Ok(deliveries.map(event).boxed())
     }

@@ -1,6 +1,6 @@
 //! Occupancy of facilities by the day: for whoever sees facilities and is not told of single presences.
 //!
-//! Everything told follows from the board and the day that is published on it (`Sheet::published_day`), so a position
+//! Everything told follows from the board and the day that is published on it (`ViewerScope::published_day`), so a position
 //! means the same here as for those who are told every change: the day ends with the change that publishes the next.
 
 use std::{
@@ -18,7 +18,7 @@ use super::{
     changes::{OccupancyEvent, OccupancyEventKind, sealed},
     filter::OccupancyFilter,
 };
-use crate::{capacity::Capacity, desk::Desk, facility::Facility, sheet::Sheet};
+use crate::{capacity::Capacity, facility::Facility, request_context::RequestContext, viewer_scope::ViewerScope};
 
 type Known = BTreeMap<(FacilityId, PlaceCategory), DisclosedNumbers>;
 
@@ -26,19 +26,19 @@ impl OccupancyEvent {
     /// The state of a pool at the end of the last day that is told. Its cursor leads to the state again.
     fn of_day(
         store: &Store,
-        sheet: &Arc<Sheet>,
+        viewer_scope: &Arc<ViewerScope>,
         state: &Arc<FacilityState>,
         pool: &Arc<Pool>,
         kind: OccupancyEventKind,
     ) -> Self {
-        let end = sheet.published_day().begins().plus_millis(-1);
+        let end = viewer_scope.published_day().begins().plus_millis(-1);
         Self {
             // Of no position: the board's own would tell of every change that is not told.
             cursor: sealed(store, Cursor::LONG_AGO, Seal::Fresh),
             kind,
-            facility: Facility { sheet: Arc::clone(sheet), state: Arc::clone(state) },
+            facility: Facility { viewer_scope: Arc::clone(viewer_scope), state: Arc::clone(state) },
             category: pool.category,
-            capacity: Capacity::of(sheet, pool),
+            capacity: Capacity::of(viewer_scope, pool),
             cause: None,
             occurred_at: end,
             registered_at: end,
@@ -48,42 +48,42 @@ impl OccupancyEvent {
 
 /// The pools of a filter that the viewer sees.
 fn pools<'s>(
-    sheet: &'s Sheet,
+    viewer_scope: &'s ViewerScope,
     filter: &'s OccupancyFilter,
 ) -> impl Iterator<Item = (&'s Arc<FacilityState>, &'s Arc<Pool>)> {
-    filter.pools(sheet, true)
+    filter.pools(viewer_scope, true)
 }
 
-fn known(sheet: &Sheet, filter: &OccupancyFilter) -> Known {
-    pools(sheet, filter).map(|(_, pool)| ((pool.facility, pool.category), sheet.numbers(pool))).collect()
+fn known(viewer_scope: &ViewerScope, filter: &OccupancyFilter) -> Known {
+    pools(viewer_scope, filter).map(|(_, pool)| ((pool.facility, pool.category), viewer_scope.numbers(pool))).collect()
 }
 
 /// Tells whoever runs the subscription where its listeners are after an event.
-fn cue(desk: &Desk, position: Position) {
-    if let Some(performance) = &desk.performance {
+fn cue(context: &RequestContext, position: Position) {
+    if let Some(performance) = &context.performance {
         performance.cue(position);
     }
 }
 
 /// The state of every pool, and where the board is that it was read from.
 pub(super) fn state(
-    desk: &Arc<Desk>,
+    context: &Arc<RequestContext>,
     filter: &OccupancyFilter,
     resync: bool,
 ) -> (Position, impl Stream<Item = OccupancyEvent> + use<>) {
-    let sheet = desk.fresh_sheet();
+    let viewer_scope = context.fresh_scope();
     let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
-    let position = sheet.board.position();
-    let event = |(state, pool)| OccupancyEvent::of_day(&desk.hub.store, &sheet, state, pool, kind);
-    let events: Vec<_> = pools(&sheet, filter).map(event).collect();
-    let desk = Arc::clone(desk);
-    let events = events.into_iter().inspect(move |_| cue(&desk, position));
+    let position = viewer_scope.board.position();
+    let event = |(state, pool)| OccupancyEvent::of_day(&context.hub.store, &viewer_scope, state, pool, kind);
+    let events: Vec<_> = pools(&viewer_scope, filter).map(event).collect();
+    let context = Arc::clone(context);
+    let events = events.into_iter().inspect(move |_| cue(&context, position));
     (position, stream::iter(events))
 }
 
 /// What each day has changed, when it is over.
 pub(super) struct Days {
-    desk: Arc<Desk>,
+    context: Arc<RequestContext>,
     filter: OccupancyFilter,
     changed: watch::Receiver<Position>,
     log: Mark,
@@ -94,14 +94,14 @@ pub(super) struct Days {
 
 impl Days {
     pub(super) fn after(
-        desk: &Arc<Desk>,
+        context: &Arc<RequestContext>,
         filter: OccupancyFilter,
         log: Mark,
     ) -> impl Stream<Item = OccupancyEvent> + use<> {
-        let changed = desk.hub.live_board.changes();
-        let sheet = desk.fresh_sheet();
-        let (day, known) = (sheet.published_day(), known(&sheet, &filter));
-        let days = Self { desk: Arc::clone(desk), filter, changed, log, day, known, waiting: VecDeque::new() };
+        let changed = context.hub.live_board.changes();
+        let viewer_scope = context.fresh_scope();
+        let (day, known) = (viewer_scope.published_day(), known(&viewer_scope, &filter));
+        let days = Self { context: Arc::clone(context), filter, changed, log, day, known, waiting: VecDeque::new() };
         stream::unfold(days, |mut days| async move { days.next().await.map(|event| (event, days)) })
     }
 
@@ -109,32 +109,36 @@ impl Days {
     async fn next(&mut self) -> Option<OccupancyEvent> {
         loop {
             if let Some((position, event)) = self.waiting.pop_front() {
-                cue(&self.desk, position);
+                cue(&self.context, position);
                 return Some(event);
             }
             self.changed.borrow_and_update();
-            if !self.desk.hub.live_board.goes_on(self.log) {
+            if !self.context.hub.live_board.goes_on(self.log) {
                 return None;
             }
-            let sheet = self.desk.fresh_sheet();
-            if sheet.published_day() > self.day {
-                self.day = sheet.published_day();
-                self.waiting = self.changes(&sheet);
-                self.known = known(&sheet, &self.filter);
+            let viewer_scope = self.context.fresh_scope();
+            if viewer_scope.published_day() > self.day {
+                self.day = viewer_scope.published_day();
+                self.waiting = self.changes(&viewer_scope);
+                self.known = known(&viewer_scope, &self.filter);
                 continue;
             }
             self.changed.changed().await.ok()?;
         }
     }
 
-    fn changes(&self, sheet: &Arc<Sheet>) -> VecDeque<(Position, OccupancyEvent)> {
-        let differs = |pool: &Pool| self.known.get(&(pool.facility, pool.category)) != Some(&sheet.numbers(pool));
-        let changed = pools(sheet, &self.filter).filter(|(_, pool)| differs(pool));
-        let mut position = sheet.board.position();
+    fn changes(&self, viewer_scope: &Arc<ViewerScope>) -> VecDeque<(Position, OccupancyEvent)> {
+        let differs =
+            |pool: &Pool| self.known.get(&(pool.facility, pool.category)) != Some(&viewer_scope.numbers(pool));
+        let changed = pools(viewer_scope, &self.filter).filter(|(_, pool)| differs(pool));
+        let mut position = viewer_scope.board.position();
         let event = |(state, pool): (&Arc<FacilityState>, &Arc<Pool>)| {
             // Each has a place of its own in the order, before whatever the board is told next.
             position.ordinal = position.ordinal.saturating_add(1);
-            (position, OccupancyEvent::of_day(&self.desk.hub.store, sheet, state, pool, OccupancyEventKind::Changed))
+            (
+                position,
+                OccupancyEvent::of_day(&self.context.hub.store, viewer_scope, state, pool, OccupancyEventKind::Changed),
+            )
         };
         changed.map(event).collect()
     }

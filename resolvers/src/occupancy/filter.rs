@@ -10,7 +10,7 @@ use tavolo_schema::{
 };
 use tavolo_subscriptions::FacilityState;
 
-use crate::{Seen, sheet::Sheet};
+use crate::{Seen, viewer_scope::ViewerScope};
 
 /// Which places are counted or watched.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -63,11 +63,11 @@ impl OccupancyFilter {
     /// The pools it is about, with their places; of closer looks, only those of facilities that the viewer sees.
     pub(crate) fn pools<'s>(
         &'s self,
-        sheet: &'s Sheet,
+        viewer_scope: &'s ViewerScope,
         closer: bool,
     ) -> impl Iterator<Item = (&'s Arc<FacilityState>, &'s Arc<Pool>)> {
-        let states = sheet.board.facilities(self.municipality.as_deref());
-        let counted = states.filter(move |state| !closer || sheet.shows(&state.facility));
+        let states = viewer_scope.board.facilities(self.municipality.as_deref());
+        let counted = states.filter(move |state| !closer || viewer_scope.shows(&state.facility));
         let pools = counted.flat_map(|state| state.pools.iter().map(move |pool| (state, pool)));
         pools.filter(|(state, pool)| self.wants(state, pool.category))
     }

@@ -18,8 +18,8 @@ use super::{
     GroupKey, OccupancyEventKind, OccupancyGroup, OccupancyGrouping, Total, filter::OccupancyFilter, totals_now,
 };
 use crate::{
-    desk::{Desk, desk, performance},
-    sheet::Sheet,
+    request_context::{RequestContext, performance, request_context},
+    viewer_scope::ViewerScope,
 };
 
 /// What comes within this time after a message is told in the next.
@@ -49,14 +49,14 @@ struct Question {
 type Totals = BTreeMap<GroupKey, Total>;
 
 impl Question {
-    fn totals(&self, sheet: &Sheet) -> Totals {
-        totals_now(sheet, &self.filter, self.by)
+    fn totals(&self, viewer_scope: &ViewerScope) -> Totals {
+        totals_now(viewer_scope, &self.filter, self.by)
     }
 }
 
-fn event(sheet: &Arc<Sheet>, kind: OccupancyEventKind, totals: Totals) -> TotalsEvent {
-    let groups = totals.into_iter().map(|(key, total)| OccupancyGroup::new(sheet, key, total)).collect();
-    TotalsEvent { kind, as_of: sheet.now, groups }
+fn event(viewer_scope: &Arc<ViewerScope>, kind: OccupancyEventKind, totals: Totals) -> TotalsEvent {
+    let groups = totals.into_iter().map(|(key, total)| OccupancyGroup::new(viewer_scope, key, total)).collect();
+    TotalsEvent { kind, as_of: viewer_scope.now, groups }
 }
 
 /// What differs from before. No group is ever gone: facilities neither move nor end.
@@ -67,7 +67,7 @@ fn difference(before: &Totals, now: &Totals) -> Totals {
 
 /// Follows the board.
 struct Live {
-    desk: Arc<Desk>,
+    context: Arc<RequestContext>,
     question: Question,
     changed: watch::Receiver<Position>,
     epoch: Mark,
@@ -76,27 +76,28 @@ struct Live {
 
 impl Live {
     /// Begins where the state of this mark ends. When the board has moved on since, everything counts as changed.
-    fn new(desk: &Arc<Desk>, question: Question, mark: Mark) -> Self {
-        let changed = desk.hub.live_board.changes();
-        let sheet = desk.fresh_sheet();
-        let known = if sheet.board.position() == mark.position { question.totals(&sheet) } else { Totals::new() };
-        Self { desk: Arc::clone(desk), question, changed, epoch: mark, known }
+    fn new(context: &Arc<RequestContext>, question: Question, mark: Mark) -> Self {
+        let changed = context.hub.live_board.changes();
+        let viewer_scope = context.fresh_scope();
+        let known =
+            if viewer_scope.board.position() == mark.position { question.totals(&viewer_scope) } else { Totals::new() };
+        Self { context: Arc::clone(context), question, changed, epoch: mark, known }
     }
 
     /// The next change; `None` when the hub had to begin anew.
     async fn next(&mut self) -> Option<TotalsEvent> {
         loop {
             self.changed.borrow_and_update();
-            if !self.desk.hub.live_board.goes_on(self.epoch) {
+            if !self.context.hub.live_board.goes_on(self.epoch) {
                 return None;
             }
-            let sheet = self.desk.fresh_sheet();
-            let now = self.question.totals(&sheet);
+            let viewer_scope = self.context.fresh_scope();
+            let now = self.question.totals(&viewer_scope);
             let changed = difference(&self.known, &now);
             self.known = now;
             if !changed.is_empty() {
-                cue(&self.desk, &sheet);
-                return Some(event(&sheet, OccupancyEventKind::Changed, changed));
+                cue(&self.context, &viewer_scope);
+                return Some(event(&viewer_scope, OccupancyEventKind::Changed, changed));
             }
             self.changed.changed().await.ok()?;
             sleep(BREATH).await;
@@ -104,9 +105,9 @@ impl Live {
     }
 }
 
-fn cue(desk: &Desk, sheet: &Sheet) {
-    if let Some(performance) = &desk.performance {
-        performance.cue(sheet.board.position());
+fn cue(context: &RequestContext, viewer_scope: &ViewerScope) {
+    if let Some(performance) = &context.performance {
+        performance.cue(viewer_scope.board.position());
     }
 }
 
@@ -129,15 +130,15 @@ impl TotalsSubscription {
     ) -> Result<impl Stream<Item = TotalsEvent> + use<>> {
         let performance = performance(ctx)?;
         let question = Question { filter: filter.unwrap_or_default(), by: group_by };
-        let desk = Arc::clone(desk(ctx));
+        let context = Arc::clone(request_context(ctx));
         Ok(match performance.part {
             Part::State { resync } => {
-                let mark = desk.hub.live_board.end();
-                let sheet = desk.fresh_sheet();
-                performance.begin(Some(mark.at(sheet.board.position())));
-                cue(&desk, &sheet);
+                let mark = context.hub.live_board.end();
+                let viewer_scope = context.fresh_scope();
+                performance.begin(Some(mark.at(viewer_scope.board.position())));
+                cue(&context, &viewer_scope);
                 let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
-                stream::iter([event(&sheet, kind, question.totals(&sheet))]).boxed()
+                stream::iter([event(&viewer_scope, kind, question.totals(&viewer_scope))]).boxed()
             }
             Part::Missed { .. } => {
                 performance.begin(None);
@@ -145,7 +146,7 @@ impl TotalsSubscription {
             }
             Part::Live(mark) => {
                 performance.begin(Some(mark));
-                let live = Live::new(&desk, question, mark);
+                let live = Live::new(&context, question, mark);
                 let step = |mut live: Live| async move { live.next().await.map(|event| (event, live)) };
                 stream::unfold(live, step).boxed()
             }

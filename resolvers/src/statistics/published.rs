@@ -17,18 +17,18 @@ use tokio::sync::Mutex;
 
 use crate::{
     Hub,
-    desk::Desk,
     error::{bad_request, fault},
     occupancy::filter::OccupancyFilter,
+    request_context::RequestContext,
 };
 
 /// Stays that are counted at a time.
 const AT_A_TIME: usize = 1_000;
 
 /// What is published of a filter and a period.
-pub(super) async fn figures(desk: &Desk, filter: &OccupancyFilter, from: Day, to: Day) -> Result<Figures> {
-    let period = fixed(from, to, desk.sheet().today)?;
-    Ok(told_of(period, &tables(&desk.hub, period).await?, group(filter).as_ref()))
+pub(super) async fn figures(context: &RequestContext, filter: &OccupancyFilter, from: Day, to: Day) -> Result<Figures> {
+    let period = fixed(from, to, context.viewer_scope().today)?;
+    Ok(told_of(period, &tables(&context.hub, period).await?, group(filter).as_ref()))
 }
 
 /// The fixed period that is asked for, if it is told today.

@@ -13,8 +13,8 @@ use tavolo_store::statistics::Scope;
 use tavolo_subscriptions::FacilityState;
 
 use crate::{
-    desk::Desk,
     error::{bad_request, fault},
+    request_context::RequestContext,
 };
 
 /// Months of a period at most.
@@ -105,7 +105,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) async fn read(
-        desk: &Desk,
+        context: &RequestContext,
         states: &[&FacilityState],
         category: Option<PlaceCategory>,
         period: Period,
@@ -116,7 +116,7 @@ impl Tally {
             from: period.from.begins(),
             until: period.to.plus_days(1).begins(),
         };
-        let store = &desk.hub.store;
+        let store = &context.hub.store;
         let stays = store.stays_within(&scope).await.map_err(|error| fault(&error))?;
         let stays: Vec<Stay> = stays.try_collect().await.map_err(|error| fault(&error))?;
         let guests: BTreeSet<GuestId> = stays.iter().map(|stay| stay.guest).collect();

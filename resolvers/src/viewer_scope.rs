@@ -16,7 +16,7 @@ use crate::{Hub, Viewer};
 
 /// What one answer is made with.
 #[derive(Debug)]
-pub struct Sheet {
+pub struct ViewerScope {
     /// The board.
     pub board: Arc<Board>,
     /// The instant of the answer.
@@ -29,7 +29,7 @@ pub struct Sheet {
     named_presences: OnceLock<Within>,
 }
 
-impl Sheet {
+impl ViewerScope {
     /// A sheet of the board as it is now, for somebody who stands at it like this.
     pub fn new(hub: &Hub, standing: impl FnOnce(&Board) -> Standing) -> Arc<Self> {
         let board = hub.live_board.board();

@@ -13,22 +13,22 @@ use crate::{
     Hub, Viewer, error,
     loaders::Loaders,
     performance::Performance,
-    sheet::{Sheet, standing},
+    viewer_scope::{ViewerScope, standing},
 };
 
 /// What one request, or one subscription, works with.
-pub(crate) struct Desk {
+pub(crate) struct RequestContext {
     pub(crate) hub: Hub,
     pub(crate) viewer: Viewer,
     /// What is played, when it is a subscription.
     pub(crate) performance: Option<Performance>,
     /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
-    sheet: OnceLock<Arc<Sheet>>,
+    viewer_scope: OnceLock<Arc<ViewerScope>>,
     pub(crate) loaders: Loaders,
     pub(crate) redactions: Redactions,
 }
 
-impl Desk {
+impl RequestContext {
     /// What one request works with, or one part of a subscription.
     pub(crate) fn new(hub: &Hub, viewer: Viewer, performance: Option<Performance>) -> Self {
         let behalf = match &performance {
@@ -38,7 +38,7 @@ impl Desk {
         let hub = Hub { store: hub.store.on_behalf_of(behalf), ..hub.clone() };
         Self {
             performance,
-            sheet: OnceLock::new(),
+            viewer_scope: OnceLock::new(),
             loaders: Loaders::new(&hub.store),
             redactions: Redactions::default(),
             hub,
@@ -47,13 +47,13 @@ impl Desk {
     }
 
     /// The sheet of a request.
-    pub(crate) fn sheet(&self) -> &Arc<Sheet> {
-        self.sheet.get_or_init(|| self.fresh_sheet())
+    pub(crate) fn viewer_scope(&self) -> &Arc<ViewerScope> {
+        self.viewer_scope.get_or_init(|| self.fresh_scope())
     }
 
     /// A sheet of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
-    pub(crate) fn fresh_sheet(&self) -> Arc<Sheet> {
-        Sheet::new(&self.hub, |board| match &self.performance {
+    pub(crate) fn fresh_scope(&self) -> Arc<ViewerScope> {
+        ViewerScope::new(&self.hub, |board| match &self.performance {
             Some(performance) => performance.standing.clone(),
             None => standing(board, &self.viewer),
         })
@@ -61,13 +61,13 @@ impl Desk {
 }
 
 /// What the request works with. [`crate::Graph`] puts it there before anything is resolved.
-pub(crate) fn desk<'c>(ctx: &Context<'c>) -> &'c Arc<Desk> {
-    ctx.data_unchecked::<Arc<Desk>>()
+pub(crate) fn request_context<'c>(ctx: &Context<'c>) -> &'c Arc<RequestContext> {
+    ctx.data_unchecked::<Arc<RequestContext>>()
 }
 
 /// The performance that the resolver of a subscription takes part in.
 pub(crate) fn performance<'c>(ctx: &Context<'c>) -> Result<&'c Performance> {
-    let performance = desk(ctx).performance.as_ref();
+    let performance = request_context(ctx).performance.as_ref();
     performance.ok_or_else(|| error::bad_request("subscriptions are not answered here"))
 }
 
