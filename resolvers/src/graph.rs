@@ -87,7 +87,7 @@ impl Graph {
     }
 
     /// Plays the part of a subscription that a desk is laid out for, and ends with it.
-    pub(crate) fn play(
+    pub(crate) fn run(
         &self,
         request: Request,
         orders: Arc<FieldOrders>,

@@ -3,13 +3,13 @@
 //! Two subscriptions are equal when document, variables, language and *scope of sight* are: the role
 //! and organisation somebody has at the table now. They share a channel of `subscriptions`, which
 //! asks this module to play its parts: each is an execution of the document, in which the
-//! subscription's resolver asks the [`Performance`] which part it is.
+//! subscription's resolver asks the [`Execution`] which part it is.
 //!
 //! `after` is where one listener begins, so it is no part of what makes subscriptions equal. Whoever
 //! stands at the table in another way than a moment ago leaves for another channel, and begins there
 //! with a `RESYNC`.
 
-mod plea;
+mod subscription_request;
 
 use std::{
     fmt,
@@ -22,14 +22,13 @@ use async_graphql::{Response, Value as ConstValue};
 use futures_util::{FutureExt, Stream, StreamExt, future::Either, stream, stream::BoxStream};
 use serde::Serialize;
 use tavolo_schema::{Standing, access, id::fresh, irregularity::Language};
-use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, Part, Playing, Source, Unplayed};
+use tavolo_subscriptions::{Channel, Channels, Cursor, Listener, NotRun, Segment, SegmentStream, Source};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::plea::Plea;
+use self::subscription_request::SubscriptionRequest;
 use crate::{
-    Graph, Hub, Prepared, Viewer, error, performance::Performance, request_context::RequestContext,
-    viewer_scope::standing,
+    Graph, Hub, Prepared, Viewer, error, execution::Execution, request_context::RequestContext, viewer_scope::standing,
 };
 
 /// What a stream of answers brings, as JSON.
@@ -50,9 +49,9 @@ impl Answer {
     }
 }
 
-fn json(part: &impl Serialize) -> Arc<str> {
+fn json(segment: &impl Serialize) -> Arc<str> {
     // A response has nothing that JSON has not.
-    serde_json::to_string(part).unwrap_or_default().into()
+    serde_json::to_string(segment).unwrap_or_default().into()
 }
 
 /// Everybody with these can be sent the same bytes.
@@ -69,7 +68,7 @@ struct Key {
 #[derive(Clone)]
 pub struct Live {
     graph: Graph,
-    channels: Arc<Channels<Key, Programme>>,
+    channels: Arc<Channels<Key, SharedSubscription>>,
 }
 
 impl fmt::Debug for Live {
@@ -79,23 +78,24 @@ impl fmt::Debug for Live {
 }
 
 /// What is played, and in whose eyes.
-struct Programme {
+struct SharedSubscription {
     live: Live,
-    plea: Plea,
+    request: SubscriptionRequest,
     standing: Standing,
     language: Language,
 }
 
-impl Source for Programme {
+impl Source for SharedSubscription {
     type Refusal = Response;
 
-    async fn play(&self, part: Part) -> Result<Playing, Unplayed<Response>> {
-        let (performance, begun) = Performance::new(part, self.standing.clone());
+    async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<Response>> {
+        let (execution, begun) = Execution::new(segment, self.standing.clone());
         // The errors of an event are everybody's, so they have a mark of their own.
         let mark = fresh(self.live.hub().clock.now()).to_string().into();
         let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
-        let request_context = Arc::new(RequestContext::new(self.live.hub(), viewer, Some(performance)));
-        let mut responses = self.live.graph.play(self.plea.request(), self.plea.orders(), &request_context).peekable();
+        let request_context = Arc::new(RequestContext::new(self.live.hub(), viewer, Some(execution)));
+        let mut responses =
+            self.live.graph.run(self.request.request(), self.request.orders(), &request_context).peekable();
         // The resolver begins when it is first asked for an event.
         let first = Pin::new(&mut responses).peek();
         let mark = match futures_util::future::select(begun, first).await {
@@ -105,13 +105,13 @@ impl Source for Programme {
         match mark {
             Some(Some(mark)) => {
                 let message = move |response| {
-                    request_context.performance.as_ref().map(|performance| performance.message(json(&response)))
+                    request_context.execution.as_ref().map(|execution| execution.message(json(&response)))
                 };
                 let messages = responses.filter_map(move |response| std::future::ready(message(response)));
-                Ok(Playing { mark, messages: messages.boxed() })
+                Ok(SegmentStream { mark, messages: messages.boxed() })
             }
-            Some(None) => Err(Unplayed::TooOld),
-            None => Err(Unplayed::Refused(responses.next().await.unwrap_or_else(error::panicked))),
+            Some(None) => Err(NotRun::TooOld),
+            None => Err(NotRun::Refused(responses.next().await.unwrap_or_else(error::panicked))),
         }
     }
 }
@@ -144,13 +144,13 @@ impl Live {
     }
 }
 
-impl Programme {
+impl SharedSubscription {
     /// The channel of everybody who asks for this.
     fn channel(self) -> Arc<Channel<Self>> {
         let key = Key {
-            document: self.plea.query.clone(),
-            operation: self.plea.operation.clone(),
-            variables: serde_json::to_string(&self.plea.variables).unwrap_or_default(),
+            document: self.request.query.clone(),
+            operation: self.request.operation.clone(),
+            variables: serde_json::to_string(&self.request.variables).unwrap_or_default(),
             standing: self.standing.clone(),
             language: self.language,
         };
@@ -220,16 +220,16 @@ struct Viewing {
     viewer: Viewer,
     /// The roster by which the standing is known.
     roster: u64,
-    listener: Listener<Programme>,
+    listener: Listener<SharedSubscription>,
     /// Changes of the roster, for a viewer who is told by the day: no message may come before it has ended.
     roster_changes: Option<BoxStream<'static, ()>>,
 }
 
-fn roster_changes(programme: &Programme) -> Option<BoxStream<'static, ()>> {
-    let changes = programme.live.hub().live_board.roster_changes();
+fn roster_changes(shared: &SharedSubscription) -> Option<BoxStream<'static, ()>> {
+    let changes = shared.live.hub().live_board.roster_changes();
     let next = |mut changes: watch::Receiver<u64>| async move { changes.changed().await.ok().map(|()| ((), changes)) };
     // The public stands at the table in one way for ever.
-    let by_the_day = programme.standing.organisation.is_some() && !access::counts_people(programme.standing.role);
+    let by_the_day = shared.standing.organisation.is_some() && !access::counts_people(shared.standing.role);
     by_the_day.then(|| stream::unfold(changes, next).boxed())
 }
 
@@ -237,25 +237,25 @@ fn roster_changes(programme: &Programme) -> Option<BoxStream<'static, ()>> {
 enum Sight {
     Same,
     /// What belongs to it now.
-    Other(Arc<Channel<Programme>>),
+    Other(Arc<Channel<SharedSubscription>>),
     /// The membership has ended.
     Ended,
 }
 
 impl Viewing {
     async fn open(live: &Live, subscription: Prepared, viewer: Viewer) -> Result<Self, Response> {
-        let (plea, after) = Plea::read(subscription, &live.hub().store)
+        let (request, after) = SubscriptionRequest::read(subscription, &live.hub().store)
             .map_err(|error| error::refusal(error, viewer.correlation.as_deref()))?;
         let board = live.hub().live_board.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         // By the day, nothing can be gone on from: whatever the cursor, the state comes again.
         let goes_on = access::counts_people(standing.role);
         let after = after.map(|cursor| Cursor { complete: cursor.complete && goes_on, ..cursor });
-        let programme = Programme { live: live.clone(), plea, standing, language: viewer.language };
-        let listener = programme.channel().listen(after).await.map_err(|unplayed| match unplayed {
-            Unplayed::Refused(response) => response,
+        let shared = SharedSubscription { live: live.clone(), request, standing, language: viewer.language };
+        let listener = shared.channel().listen(after).await.map_err(|unplayed| match unplayed {
+            NotRun::Refused(response) => response,
             // The log goes back to where it ends.
-            Unplayed::TooOld => error::panicked(),
+            NotRun::TooOld => error::panicked(),
         })?;
         Ok(Self { viewer, roster, roster_changes: roster_changes(listener.source()), listener })
     }
@@ -273,8 +273,8 @@ impl Viewing {
 
     /// Looks whether the viewer still stands at the table as at the last look.
     fn look(&mut self) -> Sight {
-        let programme = self.listener.source();
-        let live_board = &programme.live.hub().live_board;
+        let shared = self.listener.source();
+        let live_board = &shared.live.hub().live_board;
         if self.roster == live_board.roster() {
             return Sight::Same;
         }
@@ -284,18 +284,18 @@ impl Viewing {
             return Sight::Ended;
         }
         let standing = standing(&board, &self.viewer);
-        let sight = if standing == programme.standing {
+        let sight = if standing == shared.standing {
             Sight::Same
         } else {
-            let (live, plea) = (programme.live.clone(), programme.plea.clone());
-            Sight::Other(Programme { live, plea, standing, language: programme.language }.channel())
+            let (live, request) = (shared.live.clone(), shared.request.clone());
+            Sight::Other(SharedSubscription { live, request, standing, language: shared.language }.channel())
         };
         self.roster = board.roster();
         sight
     }
 
     /// Begins anew in another channel.
-    fn moved(&self, channel: Arc<Channel<Programme>>) -> impl Future<Output = Watch> + use<> {
+    fn moved(&self, channel: Arc<Channel<SharedSubscription>>) -> impl Future<Output = Watch> + use<> {
         let (viewer, roster) = (self.viewer.clone(), self.roster);
         async move {
             match channel.listen(None).await {

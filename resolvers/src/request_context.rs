@@ -11,8 +11,8 @@ use tavolo_store::Behalf;
 
 use crate::{
     Hub, Viewer, error,
+    execution::Execution,
     loaders::Loaders,
-    performance::Performance,
     viewer_scope::{ViewerScope, standing},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct RequestContext {
     pub(crate) hub: Hub,
     pub(crate) viewer: Viewer,
     /// What is played, when it is a subscription.
-    pub(crate) performance: Option<Performance>,
+    pub(crate) execution: Option<Execution>,
     /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
     viewer_scope: OnceLock<Arc<ViewerScope>>,
     pub(crate) loaders: Loaders,
@@ -30,14 +30,14 @@ pub(crate) struct RequestContext {
 
 impl RequestContext {
     /// What one request works with, or one part of a subscription.
-    pub(crate) fn new(hub: &Hub, viewer: Viewer, performance: Option<Performance>) -> Self {
-        let behalf = match &performance {
-            Some(performance) => Behalf::Watchers(performance.standing.organisation),
+    pub(crate) fn new(hub: &Hub, viewer: Viewer, execution: Option<Execution>) -> Self {
+        let behalf = match &execution {
+            Some(execution) => Behalf::Watchers(execution.standing.organisation),
             None => viewer.behalf(),
         };
         let hub = Hub { store: hub.store.on_behalf_of(behalf), ..hub.clone() };
         Self {
-            performance,
+            execution,
             viewer_scope: OnceLock::new(),
             loaders: Loaders::new(&hub.store),
             redactions: Redactions::default(),
@@ -53,8 +53,8 @@ impl RequestContext {
 
     /// A sheet of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
     pub(crate) fn fresh_scope(&self) -> Arc<ViewerScope> {
-        ViewerScope::new(&self.hub, |board| match &self.performance {
-            Some(performance) => performance.standing.clone(),
+        ViewerScope::new(&self.hub, |board| match &self.execution {
+            Some(execution) => execution.standing.clone(),
             None => standing(board, &self.viewer),
         })
     }
@@ -66,9 +66,9 @@ pub(crate) fn request_context<'c>(ctx: &Context<'c>) -> &'c Arc<RequestContext> 
 }
 
 /// The performance that the resolver of a subscription takes part in.
-pub(crate) fn performance<'c>(ctx: &Context<'c>) -> Result<&'c Performance> {
-    let performance = request_context(ctx).performance.as_ref();
-    performance.ok_or_else(|| error::bad_request("subscriptions are not answered here"))
+pub(crate) fn execution<'c>(ctx: &Context<'c>) -> Result<&'c Execution> {
+    let execution = request_context(ctx).execution.as_ref();
+    execution.ok_or_else(|| error::bad_request("subscriptions are not answered here"))
 }
 
 /// What was left out of one answer.

@@ -63,7 +63,7 @@ pub struct Message {
 
 /// The part of a subscription that one execution plays.
 #[derive(Clone, Copy, Debug)]
-pub enum Part {
+pub enum Segment {
     /// The state as it is now, and nothing more.
     State {
         /// Whoever gets it has to forget what it knew.
@@ -81,7 +81,7 @@ pub enum Part {
 }
 
 /// A part that is being played.
-pub struct Playing {
+pub struct SegmentStream {
     /// Where a listener is after the last message; for a part without an end, before the first.
     pub mark: Mark,
     /// The messages, in order.
@@ -90,7 +90,7 @@ pub struct Playing {
 
 /// Why a part is not played.
 #[derive(Debug)]
-pub enum Unplayed<R> {
+pub enum NotRun<R> {
     /// Nobody knows any more what was missed.
     TooOld,
     /// The subscription is refused to everybody who asks for it in this way.
@@ -103,7 +103,7 @@ pub trait Source: Send + Sync + 'static {
     type Refusal: Send;
 
     /// Begins to play a part.
-    fn play(&self, part: Part) -> impl Future<Output = Result<Playing, Unplayed<Self::Refusal>>> + Send;
+    fn run(&self, segment: Segment) -> impl Future<Output = Result<SegmentStream, NotRun<Self::Refusal>>> + Send;
 }
 
 /// The state, as it is sent to whoever comes.
@@ -120,7 +120,7 @@ pub struct Channel<S> {
     source: S,
     shared: Mutex<Shared>,
     /// One at a time begins to narrate.
-    narrator: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
+    pump: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// The last state, while somebody is being sent it.
     state: tokio::sync::Mutex<Weak<State>>,
     /// What was missed, while somebody is being sent it.
@@ -175,7 +175,7 @@ impl<S: Source> Channel<S> {
             live_board,
             source,
             shared: Mutex::default(),
-            narrator: tokio::sync::Mutex::default(),
+            pump: tokio::sync::Mutex::default(),
             state: tokio::sync::Mutex::default(),
             pieces: tokio::sync::Mutex::default(),
         }
@@ -186,34 +186,34 @@ impl<S: Source> Channel<S> {
     /// # Errors
     ///
     /// When the subscription is refused to everybody who asks for it in this way.
-    pub async fn listen(self: Arc<Self>, after: Option<Cursor>) -> Result<Listener<S>, Unplayed<S::Refusal>> {
+    pub async fn listen(self: Arc<Self>, after: Option<Cursor>) -> Result<Listener<S>, NotRun<S::Refusal>> {
         let mark = match after {
             Some(cursor) => self.live_board.mark_at(cursor.position),
             None => self.live_board.end(),
         };
-        self.narrate(mark).await?;
+        self.start_pump(mark).await?;
         Ok(Listener::new(self, mark, after))
     }
 
     /// Sees to it that the ring fills from about this mark on.
-    async fn narrate(self: &Arc<Self>, mark: Mark) -> Result<(), Unplayed<S::Refusal>> {
-        let narrated = || self.shared().ring.is_narrated(self.live_board.epoch());
-        if narrated() {
+    async fn start_pump(self: &Arc<Self>, mark: Mark) -> Result<(), NotRun<S::Refusal>> {
+        let pumped = || self.shared().ring.is_pumped(self.live_board.epoch());
+        if pumped() {
             return Ok(());
         }
-        let mut narrator = self.narrator.lock().await;
-        if narrated() {
+        let mut pump = self.pump.lock().await;
+        if pumped() {
             return Ok(());
         }
-        let Playing { mark, messages } = self.source.play(Part::Live(self.live_board.beginning(mark))).await?;
+        let SegmentStream { mark, messages } = self.source.run(Segment::Live(self.live_board.beginning(mark))).await?;
         // Whoever waits for a narrator before this one has to know.
-        self.change_ring(|_| true, |ring| *ring = Ring::narrated_from(mark));
-        *narrator = Some(AbortOnDropHandle::new(tokio::spawn(narration(Arc::downgrade(self), mark.epoch, messages))));
+        self.change_ring(|_| true, |ring| *ring = Ring::pumped_from(mark));
+        *pump = Some(AbortOnDropHandle::new(tokio::spawn(pump_messages(Arc::downgrade(self), mark.epoch, messages))));
         Ok(())
     }
 
     /// The state: rendered once for all who come at about the same time.
-    async fn state(&self, resync: bool) -> Result<Arc<State>, Unplayed<S::Refusal>> {
+    async fn state(&self, resync: bool) -> Result<Arc<State>, NotRun<S::Refusal>> {
         let mut last = self.state.lock().await;
         if let Some(state) = last.upgrade()
             && state.resync == resync
@@ -221,7 +221,7 @@ impl<S: Source> Channel<S> {
         {
             return Ok(state);
         }
-        let Playing { mark, messages } = self.source.play(Part::State { resync }).await?;
+        let SegmentStream { mark, messages } = self.source.run(Segment::State { resync }).await?;
         let state = Arc::new(State { mark, resync, messages: messages.collect().await });
         *last = Arc::downgrade(&state);
         Ok(state)
@@ -229,7 +229,7 @@ impl<S: Source> Channel<S> {
 }
 
 /// Puts what is played into the ring of an epoch.
-async fn narration<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut messages: BoxStream<'static, Message>) {
+async fn pump_messages<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut messages: BoxStream<'static, Message>) {
     while let Some(message) = messages.next().await {
         let Some(channel) = channel.upgrade() else { return };
         if !channel.change_ring(|ring| ring.is_of(epoch), |ring| ring.put(message, Instant::now())) {

@@ -51,7 +51,7 @@ mod invented;
 mod log;
 
 pub use board::{Board, FacilityState};
-pub use channel::{Channel, Channels, Listener, Message, Part, Playing, Source, Unplayed};
+pub use channel::{Channel, Channels, Listener, Message, NotRun, Segment, SegmentStream, Source};
 pub use cursor::Cursor;
 pub use follower::Follower;
 pub use journal::{Movements, Until};

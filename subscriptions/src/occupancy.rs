@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{Cursor, FacilityState, LiveBoard, Mark, OccupancyChange, Part, log::Found};
+use crate::{Cursor, FacilityState, LiveBoard, Mark, OccupancyChange, Segment, log::Found};
 
 /// Changes taken from the log with one look.
 const LOOK: usize = 512;
@@ -48,21 +48,21 @@ pub trait Interest: Send + Sync + 'static {
 }
 
 /// Begins to play a part; `None` when the log does not reach back to what was missed.
-pub fn play(
+pub fn run(
     live_board: &Arc<LiveBoard>,
     interest: impl Interest,
-    part: Part,
+    segment: Segment,
 ) -> Option<(Mark, BoxStream<'static, Delivery>)> {
-    match part {
-        Part::State { resync } => {
+    match segment {
+        Segment::State { resync } => {
             let (mark, state) = state(live_board, &interest, resync);
             Some((mark, stream::iter(state).boxed()))
         }
-        Part::Missed { after, most } => {
+        Segment::Missed { after, most } => {
             let (then, missed) = missed(live_board, &interest, after, most)?;
             Some((then, stream::iter(missed).map(Delivery::Changed).boxed()))
         }
-        Part::Live(mark) => {
+        Segment::Live(mark) => {
             let live = Live {
                 changed: live_board.changes(),
                 live_board: Arc::clone(live_board),

@@ -9,15 +9,15 @@ use tavolo_schema::{
     access::{self, DataClass::Operational, data_class},
 };
 use tavolo_store::{Store, key::Seal};
-use tavolo_subscriptions::{Cursor, Delivery, FacilityState, Interest, Part, occupancy};
+use tavolo_subscriptions::{Cursor, Delivery, FacilityState, Interest, Segment, occupancy};
 
 use super::{daily, filter::OccupancyFilter};
 use crate::{
     capacity::Capacity,
     error::{fault, forbidden},
+    execution::Execution,
     facility::Facility,
-    performance::Performance,
-    request_context::{RequestContext, performance, request_context},
+    request_context::{RequestContext, execution, request_context},
     viewer_scope::ViewerScope,
 };
 
@@ -123,23 +123,23 @@ impl Interest for Watcher {
 
 fn by_the_day(
     context: &Arc<RequestContext>,
-    performance: &Performance,
+    execution: &Execution,
     filter: OccupancyFilter,
 ) -> BoxStream<'static, OccupancyEvent> {
-    match performance.part {
-        Part::State { resync } => {
+    match execution.segment {
+        Segment::State { resync } => {
             let mark = context.hub.live_board.end();
             let (position, state) = daily::state(context, &filter, resync);
-            performance.begin(Some(mark.at(position)));
+            execution.begin(Some(mark.at(position)));
             state.boxed()
         }
         // A state cannot be gone on from, so it comes again.
-        Part::Missed { .. } => {
-            performance.begin(None);
+        Segment::Missed { .. } => {
+            execution.begin(None);
             stream::empty().boxed()
         }
-        Part::Live(mark) => {
-            performance.begin(Some(mark));
+        Segment::Live(mark) => {
+            execution.begin(Some(mark));
             daily::Days::after(context, filter, mark).boxed()
         }
     }
@@ -162,22 +162,22 @@ impl ChangesSubscription {
         #[graphql(name = "after", desc = "Go on after this cursor instead of beginning with the state.")]
         _after: Option<String>,
     ) -> Result<BoxStream<'static, OccupancyEvent>> {
-        let performance = performance(ctx)?;
-        let role = performance.standing.role;
+        let execution = execution(ctx)?;
+        let role = execution.standing.role;
         if !Relation::ALL.into_iter().any(|relation| access::sees(role, relation).contains(Operational)) {
             return Err(forbidden(role == Role::Public));
         }
-        let watcher = Watcher { standing: performance.standing.clone(), filter: filter.unwrap_or_default() };
+        let watcher = Watcher { standing: execution.standing.clone(), filter: filter.unwrap_or_default() };
         let context = Arc::clone(request_context(ctx));
         if !access::counts_people(role) {
-            return Ok(by_the_day(&context, performance, watcher.filter));
+            return Ok(by_the_day(&context, execution, watcher.filter));
         }
-        let played = occupancy::play(&context.hub.live_board, watcher, performance.part);
-        performance.begin(played.as_ref().map(|(mark, _)| *mark));
+        let played = occupancy::run(&context.hub.live_board, watcher, execution.segment);
+        execution.begin(played.as_ref().map(|(mark, _)| *mark));
         let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
         let event = move |delivery: Delivery| {
-            if let Some(performance) = &context.performance {
-                performance.cue(delivery.cursor().position);
+            if let Some(execution) = &context.execution {
+                execution.announce(delivery.cursor().position);
             }
             OccupancyEvent::new(&context.hub.store, &context.fresh_scope(), delivery)
         };

@@ -59,9 +59,9 @@ fn known(viewer_scope: &ViewerScope, filter: &OccupancyFilter) -> Known {
 }
 
 /// Tells whoever runs the subscription where its listeners are after an event.
-fn cue(context: &RequestContext, position: Position) {
-    if let Some(performance) = &context.performance {
-        performance.cue(position);
+fn announce(context: &RequestContext, position: Position) {
+    if let Some(execution) = &context.execution {
+        execution.announce(position);
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn state(
     let event = |(state, pool)| OccupancyEvent::of_day(&context.hub.store, &viewer_scope, state, pool, kind);
     let events: Vec<_> = pools(&viewer_scope, filter).map(event).collect();
     let context = Arc::clone(context);
-    let events = events.into_iter().inspect(move |_| cue(&context, position));
+    let events = events.into_iter().inspect(move |_| announce(&context, position));
     (position, stream::iter(events))
 }
 
@@ -109,7 +109,7 @@ impl Days {
     async fn next(&mut self) -> Option<OccupancyEvent> {
         loop {
             if let Some((position, event)) = self.waiting.pop_front() {
-                cue(&self.context, position);
+                announce(&self.context, position);
                 return Some(event);
             }
             self.changed.borrow_and_update();

@@ -11,14 +11,14 @@ use tavolo_schema::{
     DateTime, Position,
     access::{DataClass::Public, data_class},
 };
-use tavolo_subscriptions::{Mark, Part};
+use tavolo_subscriptions::{Mark, Segment};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
     GroupKey, OccupancyEventKind, OccupancyGroup, OccupancyGrouping, Total, filter::OccupancyFilter, totals_now,
 };
 use crate::{
-    request_context::{RequestContext, performance, request_context},
+    request_context::{RequestContext, execution, request_context},
     viewer_scope::ViewerScope,
 };
 
@@ -96,7 +96,7 @@ impl Live {
             let changed = difference(&self.known, &now);
             self.known = now;
             if !changed.is_empty() {
-                cue(&self.context, &viewer_scope);
+                announce(&self.context, &viewer_scope);
                 return Some(event(&viewer_scope, OccupancyEventKind::Changed, changed));
             }
             self.changed.changed().await.ok()?;
@@ -105,9 +105,9 @@ impl Live {
     }
 }
 
-fn cue(context: &RequestContext, viewer_scope: &ViewerScope) {
-    if let Some(performance) = &context.performance {
-        performance.cue(viewer_scope.board.position());
+fn announce(context: &RequestContext, viewer_scope: &ViewerScope) {
+    if let Some(execution) = &context.execution {
+        execution.announce(viewer_scope.board.position());
     }
 }
 
@@ -128,24 +128,24 @@ impl TotalsSubscription {
         #[graphql(desc = "Which places.")] filter: Option<OccupancyFilter>,
         #[graphql(desc = "Added up by what.")] group_by: OccupancyGrouping,
     ) -> Result<impl Stream<Item = TotalsEvent> + use<>> {
-        let performance = performance(ctx)?;
+        let execution = execution(ctx)?;
         let question = Question { filter: filter.unwrap_or_default(), by: group_by };
         let context = Arc::clone(request_context(ctx));
-        Ok(match performance.part {
-            Part::State { resync } => {
+        Ok(match execution.segment {
+            Segment::State { resync } => {
                 let mark = context.hub.live_board.end();
                 let viewer_scope = context.fresh_scope();
-                performance.begin(Some(mark.at(viewer_scope.board.position())));
-                cue(&context, &viewer_scope);
+                execution.begin(Some(mark.at(viewer_scope.board.position())));
+                announce(&context, &viewer_scope);
                 let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
                 stream::iter([event(&viewer_scope, kind, question.totals(&viewer_scope))]).boxed()
             }
-            Part::Missed { .. } => {
-                performance.begin(None);
+            Segment::Missed { .. } => {
+                execution.begin(None);
                 stream::empty().boxed()
             }
-            Part::Live(mark) => {
-                performance.begin(Some(mark));
+            Segment::Live(mark) => {
+                execution.begin(Some(mark));
                 let live = Live::new(&context, question, mark);
                 let step = |mut live: Live| async move { live.next().await.map(|event| (event, live)) };
                 stream::unfold(live, step).boxed()

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, Stream};
 use metrics::{counter, gauge};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Channel, Message, Source, State, Unplayed, missed::Piece, ring::Taken, waiting::FacilityState};
+use super::{Channel, Message, NotRun, Source, State, missed::Piece, ring::Taken, waiting::FacilityState};
 use crate::{Cursor, Mark};
 
 enum Stage {
@@ -166,14 +166,14 @@ impl Stage {
         if channel.shared().ring.broke_off(channel.live_board.epoch()) {
             return None;
         }
-        channel.narrate(mark).await.ok()?;
+        channel.start_pump(mark).await.ok()?;
         if channel.shared().ring.covers(mark) {
             return Some(Self::Live);
         }
         match channel.missed(mark).await {
             Ok(piece) => Some(Self::Missed { sent: piece.known(mark), piece }),
-            Err(Unplayed::TooOld) => Self::anew(channel, true).await,
-            Err(Unplayed::Refused(_)) => None,
+            Err(NotRun::TooOld) => Self::anew(channel, true).await,
+            Err(NotRun::Refused(_)) => None,
         }
     }
 }

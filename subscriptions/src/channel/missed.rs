@@ -8,7 +8,7 @@ use std::{
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
-use super::{Channel, Message, Part, Playing, Source, Unplayed};
+use super::{Channel, Message, NotRun, Segment, SegmentStream, Source};
 use crate::Mark;
 
 /// Messages of a piece at most.
@@ -47,7 +47,7 @@ pub(super) type Pieces = Vec<Weak<Piece>>;
 
 impl<S: Source> Channel<S> {
     /// A piece of what somebody at a mark has missed.
-    pub(super) async fn missed(&self, mark: Mark) -> Result<Arc<Piece>, Unplayed<S::Refusal>> {
+    pub(super) async fn missed(&self, mark: Mark) -> Result<Arc<Piece>, NotRun<S::Refusal>> {
         // Held while it is rendered: of many who miss the same, one has it rendered.
         let mut pieces = self.pieces.lock().await;
         pieces.retain(|piece| piece.strong_count() > 0);
@@ -55,7 +55,8 @@ impl<S: Source> Channel<S> {
             return Ok(piece);
         }
         let began = Instant::now();
-        let Playing { mark: then, mut messages } = self.source.play(Part::Missed { after: mark, most: PIECE }).await?;
+        let SegmentStream { mark: then, mut messages } =
+            self.source.run(Segment::Missed { after: mark, most: PIECE }).await?;
         let mut piece = Piece { after: mark, then, messages: Vec::new() };
         let mut bytes = 0;
         while let Some(message) = messages.next().await {

@@ -25,7 +25,7 @@ pub(super) struct Ring {
     pub(super) floor: Position,
     epoch: u64,
     /// A narrator puts further messages here.
-    narrated: bool,
+    pumped: bool,
 }
 
 /// What a listener finds in the ring.
@@ -39,13 +39,13 @@ pub(super) enum Taken {
 
 impl Ring {
     /// A ring that a narrator fills from this mark on.
-    pub(super) fn narrated_from(mark: Mark) -> Self {
-        Self { floor: mark.position, epoch: mark.epoch, narrated: true, ..Self::default() }
+    pub(super) fn pumped_from(mark: Mark) -> Self {
+        Self { floor: mark.position, epoch: mark.epoch, pumped: true, ..Self::default() }
     }
 
     /// Whether a narrator fills it, in the log of this epoch.
-    pub(super) fn is_narrated(&self, epoch: u64) -> bool {
-        self.narrated && self.epoch == epoch
+    pub(super) fn is_pumped(&self, epoch: u64) -> bool {
+        self.pumped && self.epoch == epoch
     }
 
     /// Whether it is of this epoch.
@@ -55,7 +55,7 @@ impl Ring {
 
     /// Nobody fills it any more.
     pub(super) fn break_off(&mut self) {
-        self.narrated = false;
+        self.pumped = false;
     }
 
     /// Everything up to here has been put here.
@@ -66,11 +66,11 @@ impl Ring {
 
     /// Whether nobody puts anything here any more although the log goes on.
     pub(super) fn broke_off(&self, epoch: u64) -> bool {
-        !self.narrated && self.epoch == epoch
+        !self.pumped && self.epoch == epoch
     }
 
     pub(super) fn covers(&self, mark: Mark) -> bool {
-        self.narrated && self.epoch == mark.epoch && self.floor <= mark.position
+        self.pumped && self.epoch == mark.epoch && self.floor <= mark.position
     }
 
     pub(super) fn put(&mut self, message: Message, now: Instant) {

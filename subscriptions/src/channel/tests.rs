@@ -154,8 +154,8 @@ struct Plain(Arc<LiveBoard>);
 impl Source for Plain {
     type Refusal = ();
 
-    async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
-        let (mark, deliveries) = occupancy::play(&self.0, Everything, part).ok_or(Unplayed::TooOld)?;
+    async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<()>> {
+        let (mark, deliveries) = occupancy::run(&self.0, Everything, segment).ok_or(NotRun::TooOld)?;
         let message = |delivery: Delivery| {
             let (kind, occupied) = match &delivery {
                 Delivery::Current { pool, resync, .. } => (if *resync { "RESYNC" } else { "CURRENT" }, pool.occupied),
@@ -169,7 +169,7 @@ impl Source for Plain {
             let written = URL_SAFE_NO_PAD.encode(cursor.to_bytes());
             Message { position: cursor.position, json: format!("{kind} {occupied} {written} {}", name(&pool)).into() }
         };
-        Ok(Playing { mark, messages: deliveries.map(message).boxed() })
+        Ok(SegmentStream { mark, messages: deliveries.map(message).boxed() })
     }
 }
 
@@ -279,7 +279,7 @@ impl Client {
     }
 }
 
-async fn play(steps: Vec<Step>, kept: usize) {
+async fn follow(steps: Vec<Step>, kept: usize) {
     let mut ledger = Ledger::new();
     let mut hubs: Vec<Hub> = (0..HUBS).map(|_| Hub::start(&ledger, 0, kept)).collect();
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::default()).collect();
@@ -321,7 +321,7 @@ async fn play(steps: Vec<Step>, kept: usize) {
 
 fn run(steps: Vec<Step>, kept: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(play(steps, kept));
+    runtime.block_on(follow(steps, kept));
 }
 
 proptest! {

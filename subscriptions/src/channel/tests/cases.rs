@@ -14,7 +14,7 @@ fn message(second: u32) -> Message {
 }
 
 fn ring(messages: impl IntoIterator<Item = Message>) -> Ring {
-    let mut ring = Ring::narrated_from(Mark::default());
+    let mut ring = Ring::pumped_from(Mark::default());
     messages.into_iter().for_each(|message| ring.put(message, Instant::now()));
     ring
 }
@@ -34,13 +34,13 @@ struct Counted(Plain, Arc<AtomicUsize>);
 impl Source for Counted {
     type Refusal = ();
 
-    async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
-        let Playing { mark, messages } = self.0.play(part).await?;
+    async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<()>> {
+        let SegmentStream { mark, messages } = self.0.run(segment).await?;
         let executions = Arc::clone(&self.1);
         let count = move |_: &Message| {
             executions.fetch_add(1, Ordering::Relaxed);
         };
-        Ok(Playing { mark, messages: messages.inspect(count).boxed() })
+        Ok(SegmentStream { mark, messages: messages.inspect(count).boxed() })
     }
 }
 
@@ -117,15 +117,15 @@ async fn equal_subscriptions_are_played_once_and_their_bytes_are_the_same() {
 }
 
 #[tokio::test]
-async fn when_the_narrator_breaks_off_the_listeners_end() {
+async fn when_the_pump_breaks_off_the_listeners_end() {
     struct Breaking(Arc<LiveBoard>);
     impl Source for Breaking {
         type Refusal = ();
 
-        async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
-            match part {
-                Part::Live(mark) => Ok(Playing { mark, messages: stream::empty().boxed() }),
-                part => Plain(Arc::clone(&self.0)).play(part).await,
+        async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<()>> {
+            match segment {
+                Segment::Live(mark) => Ok(SegmentStream { mark, messages: stream::empty().boxed() }),
+                segment => Plain(Arc::clone(&self.0)).run(segment).await,
             }
         }
     }
@@ -147,10 +147,10 @@ struct Forgetful(Plain);
 impl Source for Forgetful {
     type Refusal = ();
 
-    async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
-        match part {
-            Part::Missed { .. } => Err(Unplayed::TooOld),
-            part => self.0.play(part).await,
+    async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<()>> {
+        match segment {
+            Segment::Missed { .. } => Err(NotRun::TooOld),
+            segment => self.0.run(segment).await,
         }
     }
 }
@@ -190,9 +190,9 @@ async fn nobody_waits_for_a_listener_that_is_not_polled() {
     impl Source for Slow {
         type Refusal = ();
 
-        async fn play(&self, part: Part) -> Result<Playing, Unplayed<()>> {
+        async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<()>> {
             tokio::task::yield_now().await;
-            self.0.play(part).await
+            self.0.run(segment).await
         }
     }
     let ledger = Ledger::new();

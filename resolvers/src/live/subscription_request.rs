@@ -17,7 +17,7 @@ use crate::{
 
 /// A request that can be executed again and again.
 #[derive(Clone)]
-pub(super) struct Plea {
+pub(super) struct SubscriptionRequest {
     pub(super) query: String,
     document: ExecutableDocument,
     pub(super) operation: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Plea {
     orders: Arc<FieldOrders>,
 }
 
-impl Plea {
+impl SubscriptionRequest {
     /// What a request asks for, and where its client begins.
     pub(super) fn read(subscription: Prepared, store: &Store) -> Result<(Self, Option<Cursor>), ServerError> {
         let Prepared { mut request, orders, .. } = subscription;

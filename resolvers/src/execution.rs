@@ -6,21 +6,21 @@ use std::{
 };
 
 use tavolo_schema::{Position, Standing};
-use tavolo_subscriptions::{Mark, Message, Part};
+use tavolo_subscriptions::{Mark, Message, Segment};
 use tokio::sync::oneshot;
 
 /// What the resolver of a subscription is asked for, and how it answers beside its events.
-pub(crate) struct Performance {
-    pub(crate) part: Part,
+pub(crate) struct Execution {
+    pub(crate) segment: Segment,
     pub(crate) standing: Standing,
     begins: Mutex<Option<oneshot::Sender<Option<Mark>>>>,
-    cues: Mutex<VecDeque<Position>>,
+    announced: Mutex<VecDeque<Position>>,
 }
 
-impl Performance {
-    pub(crate) fn new(part: Part, standing: Standing) -> (Self, oneshot::Receiver<Option<Mark>>) {
+impl Execution {
+    pub(crate) fn new(segment: Segment, standing: Standing) -> (Self, oneshot::Receiver<Option<Mark>>) {
         let (begins, begun) = oneshot::channel();
-        (Self { part, standing, begins: Mutex::new(Some(begins)), cues: Mutex::default() }, begun)
+        (Self { segment, standing, begins: Mutex::new(Some(begins)), announced: Mutex::default() }, begun)
     }
 
     /// Says from or up to where it plays; `None` when it cannot tell what was missed.
@@ -32,13 +32,13 @@ impl Performance {
     }
 
     /// Says where a listener is after the next event.
-    pub(crate) fn cue(&self, position: Position) {
-        self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(position);
+    pub(crate) fn announce(&self, position: Position) {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner).push_back(position);
     }
 
     /// The answer to the event of the first cue.
     pub(crate) fn message(&self, json: Arc<str>) -> Message {
-        let cue = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        Message { position: cue.unwrap_or_default(), json }
+        let announce = self.announced.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        Message { position: announce.unwrap_or_default(), json }
     }
 }
