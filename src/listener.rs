@@ -58,7 +58,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<S
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let stream = Impatient { stream, patience: settings.write_within, stuck: None, _place: place };
+        let stream = WriteTimeout { stream, patience: settings.write_within, stuck: None, _place: place };
         let router = router.clone();
         let service = service_fn(move |request| answer(router.clone(), request, peer));
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
@@ -135,7 +135,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 /// A connection whose client has to take what is written to it. It holds its place as long as it lives, as a socket too.
-struct Impatient {
+struct WriteTimeout {
     stream: TcpStream,
     patience: Duration,
     /// Set while the client takes nothing.
@@ -143,7 +143,7 @@ struct Impatient {
     _place: OwnedSemaphorePermit,
 }
 
-impl Impatient {
+impl WriteTimeout {
     /// Hands on what writing came to, unless the client has taken nothing for too long.
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -157,7 +157,7 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -167,7 +167,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.judge(context, written)

@@ -123,7 +123,7 @@ impl Running {
             acts: acts.clone(),
             stop: stop.clone(),
             sockets: sockets.clone(),
-            seats: edge::Seats::default(),
+            permits: edge::StreamPermits::default(),
         };
         let listeners = TaskTracker::new();
         let metrics = metrics.map(|(listener, address)| {

@@ -28,7 +28,7 @@ use crate::{
 
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum ExportKind {
     /// Facilities with their places, one row for each category.
     Facilities,
     /// Places over time, as `occupancyHistory` answers them.
@@ -41,7 +41,7 @@ pub enum Subject {
     Stays,
 }
 
-impl Subject {
+impl ExportKind {
     /// Every subject.
     pub const ALL: [Self; 5] = [Self::Facilities, Self::OccupancyHistory, Self::Ledger, Self::Statistics, Self::Stays];
 
@@ -116,7 +116,7 @@ pub type Row = Vec<Value>;
 /// A table that is being made.
 pub struct Export {
     /// What it is about.
-    pub subject: Subject,
+    pub kind: ExportKind,
     /// When it was asked for.
     pub as_of: DateTime,
     /// Names of the columns.
@@ -133,10 +133,10 @@ pub struct Parameters(pub BTreeMap<String, String>);
 const FILTER: [&str; 4] = ["facility", "municipality", "operator", "category"];
 
 impl Parameters {
-    fn check(&self, subject: Subject) -> Result<()> {
-        let known = |name: &String| FILTER.iter().chain(subject.takes()).any(|known| known == name);
+    fn check(&self, kind: ExportKind) -> Result<()> {
+        let known = |name: &String| FILTER.iter().chain(kind.takes()).any(|known| known == name);
         match self.0.keys().find(|name| !known(name)) {
-            Some(name) => Err(bad_request(format!("{} takes no parameter {name}", subject.name()))),
+            Some(name) => Err(bad_request(format!("{} takes no parameter {name}", kind.name()))),
             None => Ok(()),
         }
     }
@@ -212,32 +212,32 @@ impl Graph {
     /// the database does not answer.
     pub async fn export(
         &self,
-        subject: Subject,
+        kind: ExportKind,
         parameters: Parameters,
         viewer: Viewer,
     ) -> Result<Export, ServerError> {
         let context = RequestContext::new(self.hub(), viewer, None);
-        let begun = begin(&context, subject, &parameters).await;
+        let begun = begin(&context, kind, &parameters).await;
         begun.map_err(|error| error.into_server_error(Pos::default()))
     }
 }
 
-async fn begin(context: &RequestContext, subject: Subject, parameters: &Parameters) -> Result<Export> {
-    parameters.check(subject)?;
+async fn begin(context: &RequestContext, kind: ExportKind, parameters: &Parameters) -> Result<Export> {
+    parameters.check(kind)?;
     let filter = parameters.filter()?;
     let viewer_scope = Arc::clone(context.viewer_scope());
-    let (columns, rows): (Vec<&'static str>, BoxStream<'static, Result<Row, StoreError>>) = match subject {
-        Subject::Facilities => {
+    let (columns, rows): (Vec<&'static str>, BoxStream<'static, Result<Row, StoreError>>) = match kind {
+        ExportKind::Facilities => {
             let states = states(&viewer_scope, &filter, DataClass::Operational)?;
             let rows = states.into_iter().flat_map(move |state| rows::facility_rows(&viewer_scope, &state, &filter));
             (columns(&[&rows::FACILITY, &rows::NUMBERS]), stream::iter(rows.map(Ok)).boxed())
         }
-        Subject::OccupancyHistory => {
+        ExportKind::OccupancyHistory => {
             let points = history(context, &filter, parameters.stretch()?).await?;
             let row = |OccupancyPoint { at, capacity }| [vec![at.into()], rows::numbers(capacity)].concat();
             (columns(&[&["at"], &rows::NUMBERS]), stream::iter(points).map(row).map(Ok).boxed())
         }
-        Subject::Ledger => {
+        ExportKind::Ledger => {
             let scope =
                 parameters.scope(ids(&states(&viewer_scope, &filter, DataClass::Operational)?), &viewer_scope)?;
             if !viewer_scope.counts_people() {
@@ -247,7 +247,7 @@ async fn begin(context: &RequestContext, subject: Subject, parameters: &Paramete
                 let days = days::days(entries);
                 let row = move |day: days::DayOfPool| rows::ledger_day_row(&viewer_scope, &day);
                 return Ok(Export {
-                    subject,
+                    kind,
                     as_of: context.viewer_scope().now,
                     columns: columns(&[&rows::LEDGER_DAYS]),
                     rows: days.map(move |day| day.map(&row)).boxed(),
@@ -259,13 +259,13 @@ async fn begin(context: &RequestContext, subject: Subject, parameters: &Paramete
                 entries.map(move |entry| entry.map(|entry| rows::ledger_row(&viewer_scope, &entry))).boxed(),
             )
         }
-        Subject::Statistics => {
+        ExportKind::Statistics => {
             let (from, to) = parameters.period()?;
             let counted = statistics(context, &filter, from, to).await?;
             let counted = counted.ok_or_else(|| forbidden(viewer_scope.standing.role == Role::Public))?;
             (columns(&[&rows::STATISTICS]), stream::iter(rows::statistics_rows(&counted)).map(Ok).boxed())
         }
-        Subject::Stays => {
+        ExportKind::Stays => {
             let scope = parameters.scope(ids(&states(&viewer_scope, &filter, DataClass::Presence)?), &viewer_scope)?;
             let stays = context.hub.store.stays_within(&scope).await.map_err(|error| fault(&error))?;
             (
@@ -274,7 +274,7 @@ async fn begin(context: &RequestContext, subject: Subject, parameters: &Paramete
             )
         }
     };
-    Ok(Export { subject, as_of: context.viewer_scope().now, columns, rows })
+    Ok(Export { kind, as_of: context.viewer_scope().now, columns, rows })
 }
 
 fn columns(parts: &[&[&'static str]]) -> Vec<&'static str> {
@@ -283,7 +283,7 @@ fn columns(parts: &[&[&'static str]]) -> Vec<&'static str> {
 
 /// The places of a filter of which the viewer sees a class. Whoever sees it of no place at all is refused.
 fn states(viewer_scope: &ViewerScope, filter: &OccupancyFilter, class: DataClass) -> Result<Vec<Arc<FacilityState>>> {
-    let sees = |state: &&Arc<FacilityState>| viewer_scope.sight(state.facility.party()).contains(class);
+    let sees = |state: &&Arc<FacilityState>| viewer_scope.sight(state.facility.owners()).contains(class);
     let mut seen = viewer_scope.board.facilities(None).filter(sees).peekable();
     if seen.peek().is_none() && !viewer_scope.may_see(class) {
         return Err(forbidden(viewer_scope.standing.role == Role::Public));

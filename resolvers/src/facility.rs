@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result};
 use tavolo_schema::{
-    Address, Code, DisclosedNumbers, FacilityType, Findings, Party, Room, StayStatus,
+    Address, Code, DisclosedNumbers, FacilityType, Findings, RecordOwners, Room, StayStatus,
     access::{
         DataClass::{Address as AddressClass, Operational, Presence},
         data_class,
@@ -51,8 +51,8 @@ impl Facility {
             .then(|| Self { viewer_scope: Arc::clone(viewer_scope), state: Arc::clone(state) })
     }
 
-    pub(crate) fn party(&self) -> Party<'_> {
-        self.state.facility.party()
+    pub(crate) fn owners(&self) -> RecordOwners<'_> {
+        self.state.facility.owners()
     }
 }
 
@@ -93,7 +93,7 @@ impl Facility {
     /// Where it is.
     #[graphql(directive = data_class::apply(AddressClass))]
     async fn address(&self, ctx: &Context<'_>) -> Option<Address> {
-        gate::show(ctx, &self.viewer_scope, AddressClass, self.party(), || self.state.facility.address.clone())
+        gate::show(ctx, &self.viewer_scope, AddressClass, self.owners(), || self.state.facility.address.clone())
     }
 
     /// Who runs it (ente gestore).
@@ -174,7 +174,7 @@ impl Facility {
         #[graphql(desc = "So many, 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "After this cursor.")] after: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
-        gate::show(ctx, &self.viewer_scope, Presence, self.party(), || ())?;
+        gate::show(ctx, &self.viewer_scope, Presence, self.owners(), || ())?;
         Some(stay::of_facility(ctx, &self.viewer_scope, self.state.facility.id, status, first, after).await)
     }
 

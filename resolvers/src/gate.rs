@@ -1,7 +1,7 @@
 //! The gate: the one function between a value and a viewer.
 
 use async_graphql::{Context, QueryPathSegment};
-use tavolo_schema::{DataClass, Party};
+use tavolo_schema::{DataClass, RecordOwners};
 
 use crate::{request_context::RequestContext, viewer_scope::ViewerScope};
 
@@ -13,10 +13,10 @@ pub(crate) fn show<T>(
     ctx: &Context<'_>,
     viewer_scope: &ViewerScope,
     class: DataClass,
-    party: Party<'_>,
+    owners: RecordOwners<'_>,
     value: impl FnOnce() -> T,
 ) -> Option<T> {
-    if viewer_scope.sight(party).contains(class) {
+    if viewer_scope.sight(owners).contains(class) {
         Some(value())
     } else {
         redact(ctx, class);

@@ -22,7 +22,7 @@ use crate::{
     field_order::FieldOrders,
     guard,
     lists::CONTRACT,
-    request::{Kind, Prepared, keep_declared, kind, operation, pools},
+    request::{OperationKind, Prepared, keep_declared, kind, operation, pools},
     request_context::RequestContext,
     scan,
     viewer_scope::standing,
@@ -171,7 +171,7 @@ impl Graph {
         let mut messages = 1;
         if let Some(operation) = operation(document, name.as_deref()) {
             keep_declared(operation, &mut variables);
-            if kind == Kind::Subscription {
+            if kind == OperationKind::Subscription {
                 messages = pools(operation, &variables, seen);
             }
         }

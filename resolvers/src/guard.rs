@@ -13,9 +13,9 @@ use crate::{
     Seen,
     connection::LONGEST_PAGE,
     error::{self, ErrorCode},
-    lists::{CONTRACT, Edge, Lists, Told},
+    lists::{CONTRACT, Edge, ListLength, Lists},
     price::{self, ACT, Sizes, Work},
-    weight::{Given, Inputs, Weight},
+    weight::{ArgumentShape, Inputs, Weight},
 };
 use async_graphql::{
     Name, Positioned, Request, ServerError, Variables,
@@ -342,8 +342,8 @@ impl<'d> Gauge<'d> {
     fn page(&self, value: &Value) -> Option<u64> {
         let given = self.inputs.given(value).into_iter();
         let pages = given.filter_map(|given| match given {
-            Given::Nothing => None,
-            Given::Number(number) => {
+            ArgumentShape::Nothing => None,
+            ArgumentShape::Number(number) => {
                 Some(number.as_i64().map_or(LONGEST_PAGE, |number| u64::try_from(number).unwrap_or(1)))
             }
             _ => Some(LONGEST_PAGE),
@@ -354,14 +354,14 @@ impl<'d> Gauge<'d> {
     /// How many items a list has.
     fn items(&self, value: &Value) -> u64 {
         let given = self.inputs.given(value).into_iter();
-        let items = given.map(|given| if let Given::List(items) = given { items } else { LONGEST_PAGE });
+        let items = given.map(|given| if let ArgumentShape::List(items) = given { items } else { LONGEST_PAGE });
         items.max().unwrap_or(LONGEST_PAGE)
     }
 
     /// How many groups there can be.
     fn groups(&self, value: &Value) -> u64 {
         let given = self.inputs.given(value).into_iter();
-        let by = given.map(|given| if let Given::Word(by) = given { Some(by) } else { None });
+        let by = given.map(|given| if let ArgumentShape::Word(by) = given { Some(by) } else { None });
         by.map(|by| self.lists.groups(by)).max().unwrap_or_else(|| self.lists.groups(None))
     }
 }
@@ -370,10 +370,10 @@ impl<'d> Gauge<'d> {
 fn cost(field: &Field, edge: Option<&Edge>, on: &str, (length, below): (u64, Cost), handed: Weight) -> Cost {
     let price = price(field).saturating_add(handed.price());
     let times = |length: u64| below.one.saturating_mul(length).saturating_add(price);
-    match edge.and_then(|edge| edge.told) {
-        Some(Told::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),
-        Some(Told::Part { most, all }) => Cost { one: times(most), each: price, rest: below.of_all(all) },
-        Some(Told::Links(most)) => Cost::of(times(most)),
+    match edge.and_then(|edge| edge.list_length) {
+        Some(ListLength::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),
+        Some(ListLength::Part { most, all }) => Cost { one: times(most), each: price, rest: below.of_all(all) },
+        Some(ListLength::Links(most)) => Cost::of(times(most)),
         // An entry is irregular in as many ways as it has values.
         None if on == root(OperationType::Mutation) => Cost::of(times(1 + handed.values / LONGEST_PAGE)),
         None => Cost::of(times(length)),

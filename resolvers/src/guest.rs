@@ -35,7 +35,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// The guest, if the viewer sees that the file exists.
     pub(crate) fn seen(viewer_scope: &Arc<ViewerScope>, guest: Arc<schema::Guest>) -> Option<Self> {
-        let seen = viewer_scope.sight(guest.party()).contains(Identity);
+        let seen = viewer_scope.sight(guest.owners()).contains(Identity);
         seen.then(|| Self { viewer_scope: Arc::clone(viewer_scope), guest })
     }
 
@@ -46,7 +46,7 @@ impl Guest {
     }
 
     fn show<T>(&self, ctx: &Context<'_>, class: DataClass, value: impl FnOnce(&schema::Guest) -> T) -> Option<T> {
-        gate::show(ctx, &self.viewer_scope, class, self.guest.party(), || value(&self.guest))
+        gate::show(ctx, &self.viewer_scope, class, self.guest.owners(), || value(&self.guest))
     }
 }
 

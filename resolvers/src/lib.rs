@@ -64,4 +64,4 @@ pub use graph::Graph;
 pub use hub::{Hub, Viewer};
 pub use live::{Answer, Live};
 pub use price::Seen;
-pub use request::{Kind, Prepared};
+pub use request::{OperationKind, Prepared};

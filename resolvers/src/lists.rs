@@ -57,7 +57,7 @@ const CONNECTION: &str = "Connection";
 
 /// The contract of every hub.
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
-    let answer: Answer =
+    let answer: IntrospectionAnswer =
         from_value(contract::introspected(QUESTION)).expect("the contract answers what it consists of");
     Contract::new(answer.schema)
 });
@@ -79,7 +79,7 @@ pub(crate) struct Edge {
     /// How often what is below it comes when its arguments do not say it.
     usual: Usual,
     /// How long its list is, for a field of the introspection.
-    pub(crate) told: Option<Told>,
+    pub(crate) list_length: Option<ListLength>,
     /// What it asks of the database or of the board.
     pub(crate) asks: Option<Asks>,
 }
@@ -107,7 +107,7 @@ impl Usual {
 
 /// How long a list of the introspection is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told {
+pub(crate) enum ListLength {
     /// There is one such list, with everything of its kind.
     Whole(u64),
     /// Each element belongs to one such list: how long the longest is, and all of them together.
@@ -117,12 +117,12 @@ pub(crate) enum Told {
 }
 
 impl Contract {
-    fn new(schema: Asked) -> Self {
+    fn new(schema: Introspected) -> Self {
         let types = || schema.types.iter();
         let fields = || types().flat_map(|own| own.fields.iter().flatten());
-        let told = [
-            ("__Schema", "types", Told::Whole(schema.types.len() as u64)),
-            ("__Schema", "directives", Told::Whole(schema.directives.len() as u64)),
+        let list_length = [
+            ("__Schema", "types", ListLength::Whole(schema.types.len() as u64)),
+            ("__Schema", "directives", ListLength::Whole(schema.directives.len() as u64)),
             ("__Directive", "args", part(schema.directives.iter().map(|own| own.args.len()))),
             ("__Field", "args", part(fields().map(|field| field.args.len()))),
             ("__Type", "fields", part(types().map(|own| len(&own.fields)))),
@@ -133,13 +133,16 @@ impl Contract {
         ];
         let edge = |on: &str, field: &str, to: String, list: bool| Edge {
             usual: Usual::of(on, field, &to, list),
-            told: told.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, told)| *told),
+            list_length: list_length
+                .iter()
+                .find(|(of, own, _)| (*of, *own) == (on, field))
+                .map(|(_, _, list_length)| *list_length),
             asks: price::asks(on, field),
             to,
             #[cfg(test)]
             list,
         };
-        let edges = |own: AskedType| {
+        let edges = |own: IntrospectedType| {
             let fields = own.fields.unwrap_or_default().into_iter().map(|field| {
                 let (to, list) = field.kind.leads_to(false);
                 let edge = edge(&own.name, &field.name, to, list);
@@ -246,12 +249,12 @@ impl<'b> Lists<'b> {
     }
 }
 
-fn part(lengths: impl Iterator<Item = usize> + Clone) -> Told {
-    Told::Part { most: lengths.clone().max().unwrap_or_default() as u64, all: lengths.sum::<usize>() as u64 }
+fn part(lengths: impl Iterator<Item = usize> + Clone) -> ListLength {
+    ListLength::Part { most: lengths.clone().max().unwrap_or_default() as u64, all: lengths.sum::<usize>() as u64 }
 }
 
-fn links(lengths: impl Iterator<Item = usize>) -> Told {
-    Told::Links(lengths.max().unwrap_or_default() as u64)
+fn links(lengths: impl Iterator<Item = usize>) -> ListLength {
+    ListLength::Links(lengths.max().unwrap_or_default() as u64)
 }
 
 fn len<T>(list: &Option<Vec<T>>) -> usize {
@@ -267,22 +270,22 @@ const QUESTION: &str = "{ __schema {
     fragment Kind on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
 #[derive(Deserialize)]
-struct Answer {
+struct IntrospectionAnswer {
     #[serde(rename = "__schema")]
-    schema: Asked,
+    schema: Introspected,
 }
 
 #[derive(Deserialize)]
-struct Asked {
-    types: Vec<AskedType>,
-    directives: Vec<AskedDirective>,
+struct Introspected {
+    types: Vec<IntrospectedType>,
+    directives: Vec<IntrospectedDirective>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AskedType {
+struct IntrospectedType {
     name: String,
-    fields: Option<Vec<AskedField>>,
+    fields: Option<Vec<IntrospectedField>>,
     input_fields: Option<Vec<Named>>,
     enum_values: Option<Vec<Named>>,
     interfaces: Option<Vec<Named>>,
@@ -290,16 +293,16 @@ struct AskedType {
 }
 
 #[derive(Deserialize)]
-struct AskedDirective {
+struct IntrospectedDirective {
     args: Vec<Named>,
 }
 
 #[derive(Deserialize)]
-struct AskedField {
+struct IntrospectedField {
     name: String,
     args: Vec<Named>,
     #[serde(rename = "type")]
-    kind: AskedKind,
+    kind: IntrospectedKind,
 }
 
 #[derive(Deserialize)]
@@ -307,13 +310,13 @@ struct Named {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AskedKind {
+struct IntrospectedKind {
     kind: String,
     name: Option<String>,
-    of_type: Option<Box<AskedKind>>,
+    of_type: Option<Box<IntrospectedKind>>,
 }
 
-impl AskedKind {
+impl IntrospectedKind {
     /// The type itself, and whether it is in a list.
     fn leads_to(self, list: bool) -> (String, bool) {
         let list = list || self.kind == "LIST";
@@ -358,17 +361,17 @@ mod tests {
     #[test]
     fn the_contract_knows_what_the_introspection_has_to_tell() {
         assert_eq!(CONTRACT.edge("Query", "__schema").unwrap().to, "__Schema");
-        let told = |on: &str, field: &str| CONTRACT.edge(on, field).and_then(|edge| edge.told);
-        assert!(matches!(told("__Schema", "types"), Some(Told::Whole(100..))));
-        assert!(matches!(told("__Type", "fields"), Some(Told::Part { most: 15..=100, all: 250.. })));
-        assert!(matches!(told("__Type", "possibleTypes"), Some(Told::Links(2..))));
-        let told = CONTRACT.types.values().flat_map(HashMap::values).filter(|edge| edge.told.is_some());
-        assert!(told.clone().all(|edge| edge.list) && told.count() == 9);
+        let list_length = |on: &str, field: &str| CONTRACT.edge(on, field).and_then(|edge| edge.list_length);
+        assert!(matches!(list_length("__Schema", "types"), Some(ListLength::Whole(100..))));
+        assert!(matches!(list_length("__Type", "fields"), Some(ListLength::Part { most: 15..=100, all: 250.. })));
+        assert!(matches!(list_length("__Type", "possibleTypes"), Some(ListLength::Links(2..))));
+        let list_length = CONTRACT.types.values().flat_map(HashMap::values).filter(|edge| edge.list_length.is_some());
+        assert!(list_length.clone().all(|edge| edge.list) && list_length.count() == 9);
         // Every list of the introspection that leads to something with fields is known.
         let ours = CONTRACT.types.iter().filter(|(on, _)| on.starts_with("__"));
         for (on, (field, edge)) in ours.flat_map(|(on, edges)| edges.iter().map(move |edge| (on, edge))) {
             let scalar = CONTRACT.types.get(&edge.to).is_none_or(HashMap::is_empty);
-            assert!(!edge.list || scalar || edge.told.is_some(), "{on}.{field}");
+            assert!(!edge.list || scalar || edge.list_length.is_some(), "{on}.{field}");
         }
     }
 }

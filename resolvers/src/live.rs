@@ -199,10 +199,10 @@ impl Stream for Watch {
                     };
                     // Whether the viewer may still have it is asked when it is handed over.
                     match (viewing.look(), message) {
-                        (Sight::Same, Some(message)) => return Poll::Ready(Some(Answer::Next(message.json))),
-                        (Sight::Same, None) => continue,
-                        (Sight::Ended, _) => Self::Closing(None),
-                        (Sight::Other(channel), _) => Self::opening(viewing.moved(channel)),
+                        (AccessChange::Same, Some(message)) => return Poll::Ready(Some(Answer::Next(message.json))),
+                        (AccessChange::Same, None) => continue,
+                        (AccessChange::Ended, _) => Self::Closing(None),
+                        (AccessChange::Other(channel), _) => Self::opening(viewing.moved(channel)),
                     }
                 }
                 Self::Opening(opened) => {
@@ -234,7 +234,7 @@ fn roster_changes(shared: &SharedSubscription) -> Option<BoxStream<'static, ()>>
 }
 
 /// What a viewer may see now, compared with a moment ago.
-enum Sight {
+enum AccessChange {
     Same,
     /// What belongs to it now.
     Other(Arc<Channel<SharedSubscription>>),
@@ -272,23 +272,23 @@ impl Viewing {
     }
 
     /// Looks whether the viewer still stands at the table as at the last look.
-    fn look(&mut self) -> Sight {
+    fn look(&mut self) -> AccessChange {
         let shared = self.listener.source();
         let live_board = &shared.live.hub().live_board;
         if self.roster == live_board.roster() {
-            return Sight::Same;
+            return AccessChange::Same;
         }
         let board = live_board.board();
         let ended = self.viewer.member.as_ref().is_some_and(|member| board.member(&member.subject).is_none());
         if ended {
-            return Sight::Ended;
+            return AccessChange::Ended;
         }
         let standing = standing(&board, &self.viewer);
         let sight = if standing == shared.standing {
-            Sight::Same
+            AccessChange::Same
         } else {
             let (live, request) = (shared.live.clone(), shared.request.clone());
-            Sight::Other(SharedSubscription { live, request, standing, language: shared.language }.channel())
+            AccessChange::Other(SharedSubscription { live, request, standing, language: shared.language }.channel())
         };
         self.roster = board.roster();
         sight

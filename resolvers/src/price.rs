@@ -148,7 +148,7 @@ impl<'b> Seen<'b> {
 
     /// Whether the viewer sees that this facility exists.
     pub(crate) fn shows(self, facility: &Facility) -> bool {
-        let sight = access::sees(self.standing.role, self.standing.relation_to(facility.party()));
+        let sight = access::sees(self.standing.role, self.standing.relation_to(facility.owners()));
         sight.contains(access::DataClass::Operational)
     }
 

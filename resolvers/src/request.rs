@@ -11,7 +11,7 @@ use crate::{Seen, field_order::FieldOrders, occupancy::filter::OccupancyFilter, 
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum OperationKind {
     /// It asks.
     Query,
     /// It acts.
@@ -20,7 +20,7 @@ pub enum Kind {
     Subscription,
 }
 
-impl Kind {
+impl OperationKind {
     /// The kind as documents write it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -34,15 +34,15 @@ impl Kind {
 
 /// The kind of the operation that would be executed. Where nobody can tell which one that is, a mutation among them
 /// makes it one.
-pub(crate) fn kind(document: &ExecutableDocument, name: Option<&str>) -> Kind {
+pub(crate) fn kind(document: &ExecutableDocument, name: Option<&str>) -> OperationKind {
     let operations = document.operations.iter();
-    let mut kind = Kind::Query;
+    let mut kind = OperationKind::Query;
     for (own, operation) in operations {
         if name.is_none() || own.map(|own| own.as_str()) == name {
             match operation.node.ty {
                 OperationType::Query => {}
-                OperationType::Mutation => return Kind::Mutation,
-                OperationType::Subscription => kind = Kind::Subscription,
+                OperationType::Mutation => return OperationKind::Mutation,
+                OperationType::Subscription => kind = OperationKind::Subscription,
             }
         }
     }
@@ -55,7 +55,7 @@ pub struct Prepared {
     pub(crate) request: Request,
     pub(crate) orders: Arc<FieldOrders>,
     /// What it does.
-    pub kind: Kind,
+    pub kind: OperationKind,
     /// What it costs, as the guard measures it.
     pub cost: u64,
     /// How many messages of that cost an answer has: one, or those of a subscription's state, which may be none.

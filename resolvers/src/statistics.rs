@@ -63,7 +63,7 @@ pub(crate) async fn statistics(
     if from > to || from > viewer_scope.today {
         return Err(bad_request("from must lie before to, and not in the future"));
     }
-    let persons = |state: &&FacilityState| viewer_scope.sight(state.facility.party()).contains(DataClass::Identity);
+    let persons = |state: &&FacilityState| viewer_scope.sight(state.facility.owners()).contains(DataClass::Identity);
     let seen = viewer_scope.facilities(None).map(AsRef::as_ref).filter(|state| filter.wants_facility(state));
     let (known, others): (Vec<&FacilityState>, Vec<&FacilityState>) = seen.partition(persons);
     let figures = match (known.is_empty(), others.is_empty()) {

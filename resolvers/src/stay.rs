@@ -35,7 +35,7 @@ pub(crate) struct Stay {
 impl Stay {
     /// The stay, if the viewer sees the presences of its facility.
     pub(crate) fn seen(viewer_scope: &Arc<ViewerScope>, stay: schema::Stay) -> Option<Self> {
-        let seen = viewer_scope.sight(viewer_scope.party_of_facility(stay.facility)).contains(Presence);
+        let seen = viewer_scope.sight(viewer_scope.owners_of_facility(stay.facility)).contains(Presence);
         seen.then(|| Self { viewer_scope: Arc::clone(viewer_scope), stay })
     }
 
@@ -85,8 +85,8 @@ impl Stay {
     /// Why the guest left.
     #[graphql(directive = data_class::apply(Identity))]
     async fn exit_reason(&self, ctx: &Context<'_>) -> Option<ExitReason> {
-        let party = self.viewer_scope.party_of_facility(self.stay.facility);
-        gate::show(ctx, &self.viewer_scope, Identity, party, || self.stay.exit_reason).flatten()
+        let owners = self.viewer_scope.owners_of_facility(self.stay.facility);
+        gate::show(ctx, &self.viewer_scope, Identity, owners, || self.stay.exit_reason).flatten()
     }
 
     /// When the arrival was registered.
@@ -104,8 +104,8 @@ impl Stay {
     /// The guest, for those who see the file.
     #[graphql(directive = data_class::apply(Identity))]
     async fn guest(&self, ctx: &Context<'_>) -> Option<Result<Guest>> {
-        let party = self.viewer_scope.party_of_facility(self.stay.facility);
-        gate::show(ctx, &self.viewer_scope, Identity, party, || ())?;
+        let owners = self.viewer_scope.owners_of_facility(self.stay.facility);
+        gate::show(ctx, &self.viewer_scope, Identity, owners, || ())?;
         Guest::find(ctx, &self.viewer_scope, self.stay.guest).await.transpose()
     }
 }

@@ -6,8 +6,8 @@
 use std::sync::{Arc, OnceLock};
 
 use tavolo_schema::{
-    CapacityNumbers, Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, Party, PlaceCategory, Pool,
-    Precision, Relation, Role, Standing, access, id::FacilityId, publication::Cell,
+    CapacityNumbers, Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, PlaceCategory, Pool, Precision,
+    RecordOwners, Relation, Role, Standing, access, id::FacilityId, publication::Cell,
 };
 use tavolo_store::{GuestScope, LookupScope, Within};
 use tavolo_subscriptions::{Board, FacilityState};
@@ -41,14 +41,14 @@ impl ViewerScope {
 
     /// The classes the viewer sees of a record.
     #[must_use]
-    pub fn sight(&self, party: Party<'_>) -> Classes {
-        self.standing.sees(party)
+    pub fn sight(&self, owners: RecordOwners<'_>) -> Classes {
+        self.standing.sees(owners)
     }
 
     /// Whether the viewer sees that this facility exists.
     #[must_use]
     pub fn shows(&self, facility: &Facility) -> bool {
-        self.sight(facility.party()).contains(DataClass::Operational)
+        self.sight(facility.owners()).contains(DataClass::Operational)
     }
 
     /// Whether there is a relation in which somebody of the viewer's role sees a class.
@@ -112,8 +112,8 @@ impl ViewerScope {
 
     /// The organisations the stays of a facility belong to.
     #[must_use]
-    pub fn party_of_facility(&self, facility: FacilityId) -> Party<'_> {
-        self.board.facility(facility).map(|state| state.facility.party()).unwrap_or_default()
+    pub fn owners_of_facility(&self, facility: FacilityId) -> RecordOwners<'_> {
+        self.board.facility(facility).map(|state| state.facility.owners()).unwrap_or_default()
     }
 
     /// Whose files the viewer may see at all; `None` for nobody's.
@@ -142,11 +142,11 @@ impl ViewerScope {
 
     /// The facilities of which the viewer sees all these classes.
     fn within(&self, classes: &[DataClass]) -> Within {
-        let sees = |party| classes.iter().all(|class| self.sight(party).contains(*class));
-        if sees(Party::default()) {
+        let sees = |owners| classes.iter().all(|class| self.sight(owners).contains(*class));
+        if sees(RecordOwners::default()) {
             return Within(None);
         }
-        let states = self.board.facilities(None).filter(|state| sees(state.facility.party()));
+        let states = self.board.facilities(None).filter(|state| sees(state.facility.owners()));
         Within(Some(states.map(|state| state.facility.id).collect()))
     }
 

@@ -69,7 +69,7 @@ impl Weight {
 
 /// What the guard has to know of an argument's value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Given<'v> {
+pub(crate) enum ArgumentShape<'v> {
     /// It is as if the argument were not there.
     Nothing,
     Number(&'v Number),
@@ -79,7 +79,7 @@ pub(crate) enum Given<'v> {
     Other,
 }
 
-impl<'v> Given<'v> {
+impl<'v> ArgumentShape<'v> {
     fn literal(value: &'v Value) -> Self {
         match value {
             Value::Null => Self::Nothing,
@@ -131,11 +131,11 @@ impl<'d> Inputs<'d> {
     }
 
     /// What an argument may be: with a variable that is not sent, whatever its defaults are.
-    pub(crate) fn given<'v>(&'v self, value: &'v Value) -> Vec<Given<'v>> {
-        let Value::Variable(name) = value else { return vec![Given::literal(value)] };
+    pub(crate) fn given<'v>(&'v self, value: &'v Value) -> Vec<ArgumentShape<'v>> {
+        let Value::Variable(name) = value else { return vec![ArgumentShape::literal(value)] };
         match (self.sent.get(name), self.defaults.get(name)) {
-            (Some(sent), _) => vec![Given::constant(sent)],
-            (None, Some(defaults)) => defaults.iter().copied().map(Given::constant).collect(),
+            (Some(sent), _) => vec![ArgumentShape::constant(sent)],
+            (None, Some(defaults)) => defaults.iter().copied().map(ArgumentShape::constant).collect(),
             (None, None) => Vec::new(),
         }
     }

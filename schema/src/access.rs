@@ -141,7 +141,7 @@ impl Relation {
 
 /// The organisations a record belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Party<'a> {
+pub struct RecordOwners<'a> {
     /// Who runs the facility, or keeps the guest's file.
     pub keeper: Option<OrganisationId>,
     /// Who holds the project.
@@ -170,13 +170,13 @@ impl Standing {
 
     /// How this viewer stands to a record.
     #[must_use]
-    pub fn relation_to(&self, party: Party<'_>) -> Relation {
+    pub fn relation_to(&self, owners: RecordOwners<'_>) -> Relation {
         let own = |organisation: Option<OrganisationId>| organisation.is_some() && organisation == self.organisation;
-        if own(party.keeper) {
+        if own(owners.keeper) {
             Relation::Keeper
-        } else if own(party.holder) {
+        } else if own(owners.holder) {
             Relation::Holder
-        } else if self.municipality.is_some() && self.municipality.as_deref() == party.municipality {
+        } else if self.municipality.is_some() && self.municipality.as_deref() == owners.municipality {
             Relation::Territory
         } else {
             Relation::Stranger
@@ -185,7 +185,7 @@ impl Standing {
 
     /// The data classes this viewer sees of a record.
     #[must_use]
-    pub fn sees(&self, owners: Party<'_>) -> Classes {
+    pub fn sees(&self, owners: RecordOwners<'_>) -> Classes {
         sees(self.role, self.relation_to(owners))
     }
 }
@@ -263,6 +263,6 @@ mod tests {
 
     #[test]
     fn nobody_without_an_organisation_is_related_to_a_record_without_one() {
-        assert_eq!(Standing::public().relation_to(Party::default()), Relation::Stranger);
+        assert_eq!(Standing::public().relation_to(RecordOwners::default()), Relation::Stranger);
     }
 }

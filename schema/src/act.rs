@@ -4,7 +4,7 @@ use async_graphql::Enum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{Party, Relation, Role, Standing},
+    access::{RecordOwners, Relation, Role, Standing},
     id::OrganisationId,
 };
 
@@ -87,7 +87,7 @@ impl Standing {
 
     /// Whether this viewer may perform an act on a record of these organisations.
     #[must_use]
-    pub fn may(&self, act: Act, owners: Party<'_>) -> bool {
+    pub fn may(&self, act: Act, owners: RecordOwners<'_>) -> bool {
         self.may_as(act, self.relation_to(owners))
     }
 

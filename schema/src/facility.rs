@@ -7,7 +7,7 @@ use crate::{
     Act, ActInput, Code, Findings, Municipality, OrganisationKind,
     access::{
         DataClass::{Address as AddressClass, Operational},
-        Party, data_class,
+        RecordOwners, data_class,
     },
     id::{FacilityId, OrganisationId},
 };
@@ -92,8 +92,8 @@ pub struct Facility {
 impl Facility {
     /// The organisations this facility belongs to.
     #[must_use]
-    pub fn party(&self) -> Party<'_> {
-        Party { keeper: Some(self.operator), holder: Some(self.holder), municipality: Some(&self.municipality) }
+    pub fn owners(&self) -> RecordOwners<'_> {
+        RecordOwners { keeper: Some(self.operator), holder: Some(self.holder), municipality: Some(&self.municipality) }
     }
 
     /// Beds of the declared rooms; `None` when no room is declared. The largest number when there are more.

@@ -7,7 +7,7 @@ use async_graphql::{Enum, InputObject};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, ActInput, Code, DateTime, Day, Facility, Findings, Party, codes,
+    Act, ActInput, Code, DateTime, Day, Facility, Findings, RecordOwners, codes,
     id::{FacilityId, GuestId, HouseholdId, OrganisationId},
     irregularity::Words,
     tax_code::TaxCode,
@@ -222,8 +222,8 @@ impl Guest {
 
     /// The organisations the file belongs to: who keeps it, and who holds the project that hosts the guest.
     #[must_use]
-    pub fn party(&self) -> Party<'_> {
-        Party { keeper: Some(self.custodian), holder: self.holder, municipality: None }
+    pub fn owners(&self) -> RecordOwners<'_> {
+        RecordOwners { keeper: Some(self.custodian), holder: self.holder, municipality: None }
     }
 
     /// Who is told when the file is looked at for somebody who does not see it: whoever hosts the guest. Somebody else
@@ -235,7 +235,7 @@ impl Guest {
 
     /// The names and particulars by which the same person is recognised, in plain upper case.
     #[must_use]
-    pub fn likeness(&self) -> String {
+    pub fn match_key(&self) -> String {
         let plain = |text: &str| -> String {
             text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
         };
@@ -321,7 +321,7 @@ pub struct GuestFacts {
     /// Another person whose file the member sees has the same Vestanet code.
     pub same_vestanet_code: bool,
     /// Another person whose file the member sees has the same names, birth date and citizenships.
-    pub same_likeness: bool,
+    pub same_match_key: bool,
     /// Who else is the same person, as far as the order alone may be told.
     pub out_of_sight: OutOfSight,
 }
@@ -334,7 +334,7 @@ pub struct OutOfSight {
     /// Somebody has one of the codes. Which one is not told.
     pub same_code: bool,
     /// Somebody has the same names, birth date and citizenships.
-    pub same_likeness: bool,
+    pub same_match_key: bool,
 }
 
 /// Checks a guest's file as it would be stored (P1, P2, P3).
@@ -363,7 +363,7 @@ pub fn check(guest: &Guest, facts: GuestFacts, today: Day, found: &mut Findings)
     if facts.out_of_sight.same_code {
         found.add(Code::DuplicatePerson, "input");
     }
-    if facts.same_likeness || facts.out_of_sight.same_likeness {
+    if facts.same_match_key || facts.out_of_sight.same_match_key {
         found.add(Code::PossibleDuplicate, "input");
     }
 }

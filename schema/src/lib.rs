@@ -43,7 +43,7 @@ pub mod time;
 
 mod codes;
 
-pub use access::{Classes, DataClass, Party, Relation, Role, Standing};
+pub use access::{Classes, DataClass, RecordOwners, Relation, Role, Standing};
 pub use accreditation::{Accreditation, AccreditationStatus, CategoryPlaces};
 pub use act::{Act, ActInput, Actor};
 pub use capacity::{Block, CapacityNumbers, Grant, PlaceCategory, Pool};

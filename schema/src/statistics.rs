@@ -368,7 +368,7 @@ fn named<K, T>(keys: impl IntoIterator<Item = K>, cells: Cells, with: impl Fn(K,
 
 /// What of a person is counted. No name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Portrait {
+pub struct GuestDemographics {
     /// Sex.
     pub sex: Sex,
     /// Birth date.

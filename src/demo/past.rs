@@ -62,9 +62,9 @@ fn days(inventor: &mut Inventor, least: usize, more: usize) -> i64 {
 
 /// A clock that stands where it is put.
 #[derive(Clone)]
-pub(super) struct Hand(Arc<AtomicI64>);
+pub(super) struct SettableClock(Arc<AtomicI64>);
 
-impl Hand {
+impl SettableClock {
     pub(super) fn at(instant: DateTime) -> Self {
         Self(Arc::new(AtomicI64::new(instant.millis())))
     }
@@ -87,7 +87,12 @@ enum Turn {
 }
 
 /// Lives through the visits of a facility.
-pub(super) async fn live(client: &DemoClient, hand: &Hand, facility: &Value, plan: &Plan) -> Result<(), Failure> {
+pub(super) async fn live(
+    client: &DemoClient,
+    hand: &SettableClock,
+    facility: &Value,
+    plan: &Plan,
+) -> Result<(), Failure> {
     let mut turns: Vec<(DateTime, Turn, usize)> = Vec::new();
     for (number, visit) in plan.visits.iter().enumerate() {
         turns.push((visit.registered, Turn::Arrives, number));

@@ -13,7 +13,7 @@ use tavolo_schema::{
 use super::{
     acts::{BLOCK, DECIDE, INSTALL, REGISTER, SUBMIT},
     client::DemoClient,
-    past::{self, Hand},
+    past::{self, SettableClock},
     plan::Plan,
 };
 use crate::{command::Failure, invent::Inventor, world::World};
@@ -117,7 +117,7 @@ fn facility_type(category: PlaceCategory, places: i32) -> FacilityType {
 
 async fn open(client: &DemoClient, province: OrganisationId, facility: &Value, plan: &Plan) -> Result<(), Failure> {
     let now = client.graph.hub().clock.now();
-    let hand = Hand::at(plan.opening);
+    let hand = SettableClock::at(plan.opening);
     let client = &client.at(hand.clock());
     let operator = plan.input.operator;
     let category = contract_name(plan.category);

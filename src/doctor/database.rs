@@ -5,7 +5,7 @@ use std::time::Duration;
 use tavolo_schema::Clock;
 use tavolo_store::{
     SCHEMA_VERSION, Settings, StoreError,
-    health::{Checkup, Identity, Majority, Oplog, ServerDisk},
+    health::{Identity, Majority, Oplog, ServerDisk, ServerProbe},
 };
 
 use super::{Finding, gibibytes};
@@ -25,25 +25,25 @@ const FREE_PART: f64 = 0.1;
 
 /// Every check of the database, as far as there is one.
 pub(super) async fn examine(settings: &Settings, key: &KeyArgs, clock: &Clock) -> Vec<Finding> {
-    let checkup = Checkup::open(settings).await;
-    let answer = match &checkup {
-        Ok(checkup) => checkup.identity().await.map(|identity| (checkup, identity)),
+    let probe = ServerProbe::open(settings).await;
+    let answer = match &probe {
+        Ok(probe) => probe.identity().await.map(|identity| (probe, identity)),
         Err(error) => return vec![unreachable(error)],
     };
-    let (checkup, identity) = match answer {
+    let (probe, identity) = match answer {
         Ok(answer) => answer,
         Err(error) => return vec![unreachable(&error)],
     };
     let mut findings = vec![version(&identity), clocks(&identity, clock), replica_set(&identity)];
     if identity.replica_set.is_some() {
-        findings.push(transactions(checkup.transact().await));
-        findings.push(majority(checkup.majority().await));
-        findings.push(oplog(checkup.oplog().await));
+        findings.push(transactions(probe.transact().await));
+        findings.push(majority(probe.majority().await));
+        findings.push(oplog(probe.oplog().await));
     }
-    findings.push(schema(checkup.schema_version().await));
-    findings.push(key_file(checkup, key).await);
-    findings.push(members(checkup.members().await));
-    findings.push(disk(checkup.disk().await));
+    findings.push(schema(probe.schema_version().await));
+    findings.push(key_file(probe, key).await);
+    findings.push(members(probe.members().await));
+    findings.push(disk(probe.disk().await));
     findings
 }
 
@@ -143,20 +143,20 @@ fn schema(outcome: Result<i32, StoreError>) -> Finding {
 }
 
 /// Whether the key of the database is here, and for nobody else to read.
-async fn key_file(checkup: &Checkup, args: &KeyArgs) -> Finding {
+async fn key_file(probe: &ServerProbe, args: &KeyArgs) -> Finding {
     const CHECK: &str = "key file";
     let look = async || -> Result<Finding, KeyFileError> {
         let path = args.path()?;
         let shown = path.display();
         let Some(key) = key_file::read(&path)? else {
-            if checkup.has_key().await? {
+            if probe.has_key().await? {
                 let advice = "copy the key file of the other hubs there, or name it with --key-file; when it is lost, see \
                               `tavolo key replace --help`";
                 return Ok(Finding::fail(CHECK, format!("the key of the database is not at {shown}"), advice));
             }
             return Ok(Finding::ok(CHECK, format!("none yet; a hub makes {shown} when it starts")));
         };
-        let found = match checkup.keeps(&key).await? {
+        let found = match probe.keeps(&key).await? {
             Some(true) => format!("{shown} has the key of the database"),
             None => format!("{shown}; the database will be kept with it when a hub starts"),
             Some(false) => {

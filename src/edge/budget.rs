@@ -101,7 +101,7 @@ impl Budgets {
     }
 
     /// Forgets those who have their whole budget again, so that memory is bounded by who asks in a minute.
-    pub(super) fn forget_the_solvent(&self) {
+    pub(super) fn drop_full_budgets(&self) {
         self.members.limiter.retain_recent();
         self.members.limiter.shrink_to_fit();
         self.addresses.limiter.retain_recent();
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(budgets.addresses.limiter.len(), 100);
         // One of four thousand million is back at once.
         while !budgets.addresses.limiter.is_empty() {
-            budgets.forget_the_solvent();
+            budgets.drop_full_budgets();
         }
     }
 }

@@ -7,7 +7,7 @@
 //! file is sent, which costs the hub no place any more.
 
 mod csv;
-mod places;
+mod permits;
 mod xlsx;
 
 use std::{collections::BTreeMap, io, time::Duration};
@@ -27,7 +27,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tavolo_resolvers::{
     error::ErrorCode,
-    export::{Export, Parameters, Subject},
+    export::{Export, ExportKind, Parameters},
 };
 use tokio::{
     sync::mpsc,
@@ -35,11 +35,11 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use self::places::{Place, Places};
+use self::permits::{ExportPermit, ExportPermits};
 use super::{
     budget::payer,
+    permits::{Full, Holder},
     refused::{JSON, Refused, bad_request, not_found, rejected},
-    seats::{Full, Holder},
     state::{Client, Edge, authorization, viewer},
 };
 use crate::auth::Authenticated;
@@ -58,7 +58,7 @@ const TRY_AGAIN: u16 = 30;
 
 /// The routes of the exports.
 pub(super) fn router() -> Router<Edge> {
-    Router::new().route("/export/{file}", get(export)).layer(Extension(Places::default()))
+    Router::new().route("/export/{file}", get(export)).layer(Extension(ExportPermits::default()))
 }
 
 /// How a table is written.
@@ -70,7 +70,7 @@ enum Format {
 
 async fn export(
     State(edge): State<Edge>,
-    Extension(places): Extension<Places>,
+    Extension(permits): Extension<ExportPermits>,
     Extension(client): Extension<Client>,
     file: Result<Path<String>, PathRejection>,
     parameters: Result<Query<BTreeMap<String, String>>, QueryRejection>,
@@ -84,7 +84,7 @@ async fn export(
         Err(rejection) => return rejected(rejection.status(), rejection.body_text()).answer(&headers, JSON),
     };
     let wanted = Wanted { subject, ending, parameters };
-    match begin(&edge, places, client, wanted, &headers).await {
+    match begin(&edge, permits, client, wanted, &headers).await {
         Ok(response) => response,
         Err(refused) => refused.answer(&headers, JSON),
     }
@@ -92,21 +92,21 @@ async fn export(
 
 /// What a client asks for.
 struct Wanted<'n> {
-    subject: Subject,
+    subject: ExportKind,
     ending: &'n str,
     parameters: BTreeMap<String, String>,
 }
 
 /// The subject and the ending that a file's name has.
-fn subject(file: &str) -> Option<(Subject, &str)> {
+fn subject(file: &str) -> Option<(ExportKind, &str)> {
     let (name, ending) = file.rsplit_once('.').filter(|(_, ending)| ["csv", "xlsx"].contains(ending))?;
-    let subject = Subject::ALL.into_iter().find(|subject| subject.name() == name)?;
+    let subject = ExportKind::ALL.into_iter().find(|subject| subject.name() == name)?;
     Some((subject, ending))
 }
 
 async fn begin(
     edge: &Edge,
-    places: Places,
+    permits: ExportPermits,
     client: Client,
     wanted: Wanted<'_>,
     headers: &HeaderMap,
@@ -117,18 +117,18 @@ async fn begin(
     let viewer = viewer(authenticated.as_ref(), client.address, headers);
     let cost = COST + edge.graph.price_of_export(&viewer);
     edge.budgets.bill(authenticated.as_ref(), client.address).charge(cost)?;
-    let place = place(&places, authenticated.as_ref(), client)?;
+    let permit = permit(&permits, authenticated.as_ref(), client)?;
     let within = edge.settings.export_within;
     let export = edge.graph.export(subject, Parameters(parameters.clone()), viewer).await.map_err(refused)?;
     let name = format!("tavolo-{}-{}", subject.name(), export.as_of.day());
     match format {
         Format::Csv(dialect) => {
-            let body = send(export, dialect, place, within);
+            let body = send(export, dialect, permit, within);
             Ok(attachment(csv::MEDIA_TYPE, &format!("{name}.csv"), body))
         }
         Format::Xlsx => {
             let file = xlsx::write(export, parameters).await?;
-            drop(place);
+            drop(permit);
             let body = send_file(file, within);
             Ok(attachment(xlsx::MEDIA_TYPE, &format!("{name}.xlsx"), body))
         }
@@ -136,7 +136,11 @@ async fn begin(
 }
 
 /// A place for the member, or for the address of somebody without a token.
-fn place(places: &Places, authenticated: Option<&Authenticated>, client: Client) -> Result<Place, Refused> {
+fn permit(
+    permits: &ExportPermits,
+    authenticated: Option<&Authenticated>,
+    client: Client,
+) -> Result<ExportPermit, Refused> {
     let holder = match authenticated {
         Some(authenticated) => Holder::Member(authenticated.member.subject.clone()),
         None => Holder::Address(payer(client.address)),
@@ -145,7 +149,7 @@ fn place(places: &Places, authenticated: Option<&Authenticated>, client: Client)
         Full::Hub => Refused::unavailable("too many exports at once; try again"),
         Full::Holder => Refused::too_many("you have as many exports at once as one may have"),
     };
-    places.take(holder).map_err(|full| refused(full).with(header::RETRY_AFTER, TRY_AGAIN.into()))
+    permits.take(holder).map_err(|full| refused(full).with(header::RETRY_AFTER, TRY_AGAIN.into()))
 }
 
 fn format(ending: &str, dialect: Option<&str>) -> Result<Format, Refused> {
@@ -164,10 +168,10 @@ enum Piece {
 }
 
 /// Makes rows as fast as the client takes them, for so long.
-fn send(export: Export, dialect: csv::Dialect, place: Place, within: Duration) -> Body {
+fn send(export: Export, dialect: csv::Dialect, permit: ExportPermit, within: Duration) -> Body {
     let (hand, pieces) = mpsc::channel(PIECES);
     tokio::spawn(async move {
-        let _place = place;
+        let _place = permit;
         if timeout(within, write(export, dialect, hand)).await.is_err() {
             tracing::info!("an export was cut off: its client took too long");
         }

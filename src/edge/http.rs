@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::Serialize;
 use tavolo_resolvers::{
-    Kind, Prepared, Viewer,
+    OperationKind, Prepared, Viewer,
     error::ErrorCode,
     guard::{ENTRANCE, reading},
 };
@@ -165,7 +165,7 @@ impl Edge {
     pub(super) async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Result<GraphResponse, Refused> {
         let within = self.settings.request_within;
         let gave_up = |code, message: &str| Refused::new(StatusCode::GATEWAY_TIMEOUT, code, message.to_owned());
-        if prepared.kind != Kind::Mutation {
+        if prepared.kind != OperationKind::Mutation {
             let executed = timeout(within, self.graph.perform(prepared, viewer)).await;
             return executed.map_err(|_| gave_up(ErrorCode::Timeout, "the operation took too long and was given up"));
         }
@@ -182,8 +182,8 @@ impl Edge {
 }
 
 /// Refuses a mutation where only queries and subscriptions may come.
-pub(super) fn no_mutation(kind: Kind) -> Result<(), Refused> {
-    if kind == Kind::Mutation {
+pub(super) fn no_mutation(kind: OperationKind) -> Result<(), Refused> {
+    if kind == OperationKind::Mutation {
         return Err(rejected(StatusCode::METHOD_NOT_ALLOWED, "send mutations by POST")
             .with(header::ALLOW, HeaderValue::from_static("POST")));
     }

@@ -16,7 +16,7 @@ use axum::{
 };
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tavolo_resolvers::Kind;
+use tavolo_resolvers::OperationKind;
 use tavolo_subscriptions::Link;
 
 use super::{
@@ -32,7 +32,7 @@ const LATENCIES: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) document: Option<Arc<Document>>,
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<OperationKind>,
 }
 
 impl Record {
@@ -44,7 +44,7 @@ impl Record {
     /// Counts the request and writes its line into the log. Neither knows what it said.
     pub(super) fn close(self, code: Option<&str>, took: Duration) {
         let operation = self.document.map_or_else(|| "other".to_owned(), |document| document.name.clone());
-        let kind = self.kind.map_or("unread", Kind::name);
+        let kind = self.kind.map_or("unread", OperationKind::name);
         let code = code.unwrap_or("OK").to_owned();
         tracing::debug!(kind, operation, code, ms = took.as_secs_f64() * 1_000.0, "answered");
         histogram!("tavolo_request_seconds", "type" => kind).record(took);

@@ -12,8 +12,8 @@ mod http;
 pub(crate) mod metrics;
 mod operation;
 mod pages;
+mod permits;
 mod refused;
-mod seats;
 mod settings;
 mod socket;
 mod sse;
@@ -47,7 +47,7 @@ pub use documents::{Document, DocumentError, Documents};
 pub(crate) use envelope::Peer;
 use fixed::Fixed;
 pub use host::Host;
-pub use seats::Seats;
+pub use permits::StreamPermits;
 pub use settings::Settings;
 use state::Client;
 pub use state::Edge;
@@ -108,7 +108,7 @@ pub(crate) async fn keep_small(budgets: Arc<Budgets>) {
     let mut tick = tokio::time::interval(KEEP_SMALL_EVERY);
     loop {
         tick.tick().await;
-        budgets.forget_the_solvent();
+        budgets.drop_full_budgets();
         metrics::recorder().run_upkeep();
     }
 }

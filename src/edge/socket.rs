@@ -4,9 +4,9 @@
 //! stops the pulling, and an operation never fills a queue. It is dropped when it does not take a
 //! message in time. What a subscription answers is shared with everybody who watches the same.
 
-mod doze;
 mod operations;
 mod protocol;
+mod wake_gate;
 
 use std::{
     future::{pending, poll_fn},
@@ -28,14 +28,14 @@ use tavolo_resolvers::error::ErrorCode;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use self::{
-    doze::Doze,
     operations::Operations,
     protocol::{End, Frame, FromClient, PROTOCOL, ToClient, receive},
+    wake_gate::WakeGate,
 };
 use super::{
     operation::Operation,
+    permits::{Full, StreamPermit, Transport},
     refused::{JSON, Refused, rejected},
-    seats::{Full, Seat, Transport},
     state::{Client, Edge, authorization, viewer},
     streams::{Caller, Deliveries, Unanswered},
 };
@@ -78,16 +78,16 @@ pub(super) async fn upgrade(
     // Who is not let in by the handshake may still be by `connection_init`.
     let authenticated = edge.authenticate(named.as_deref()).await.unwrap_or_default();
     let visitor = Caller { authenticated, address: client.address, viewer: viewer(None, client.address, &headers) };
-    let seat = match visitor.authenticated {
-        Some(_) => edge.seat(&visitor, Transport::Socket),
-        None => edge.seat_at_the_door(client.address, Transport::Socket),
+    let permit = match visitor.authenticated {
+        Some(_) => edge.permit(&visitor, Transport::Socket),
+        None => edge.unnamed_permit(client.address, Transport::Socket),
     };
-    let seat = match seat {
-        Ok(seat) => seat,
+    let permit = match permit {
+        Ok(permit) => permit,
         Err(full) => return Refused::from(full).answer(&headers, JSON),
     };
     let sockets = edge.sockets.clone();
-    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, seat, socket)))
+    upgrade.on_upgrade(move |socket| sockets.track_future(serve(edge, named, visitor, permit, socket)))
 }
 
 /// A page may open a socket to its own hub and to hubs that list its origin. Whoever sends no origin is no page.
@@ -98,22 +98,22 @@ fn same_site(edge: &Edge, headers: &HeaderMap) -> bool {
     own || edge.origins.iter().any(|listed| listed == origin)
 }
 
-async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut seat: Seat, mut socket: WebSocket) {
+async fn serve(edge: Edge, named: Option<String>, visitor: Caller, mut permit: StreamPermit, mut socket: WebSocket) {
     // Boxed: what is needed for the opening alone takes no memory afterwards.
     let opened = Box::pin(async {
         tokio::select! {
             biased;
             () = edge.stop.cancelled() => Err(End::Stopping),
-            opened = open(&edge, named, visitor, &mut seat, &mut socket) => opened,
+            opened = open(&edge, named, visitor, &mut permit, &mut socket) => opened,
         }
     });
     let opened = opened.await;
     let end = match opened {
-        Ok(caller) => Session::new(&edge, caller, &seat, &mut socket).run().await,
+        Ok(caller) => Session::new(&edge, caller, &permit, &mut socket).run().await,
         Err(end) => end,
     };
-    seat.ends(end.name());
-    drop(seat);
+    permit.ends(end.name());
+    drop(permit);
     // A client that has gone or does not read is not waited for.
     let _ = timeout(FAREWELL_WITHIN, part(socket, end.frame())).await;
 }
@@ -136,7 +136,7 @@ async fn open(
     edge: &Edge,
     named: Option<String>,
     mut caller: Caller,
-    seat: &mut Seat,
+    permit: &mut StreamPermit,
     socket: &mut WebSocket,
 ) -> Result<Caller, End> {
     if socket.protocol().is_none_or(|chosen| chosen != PROTOCOL) {
@@ -146,10 +146,10 @@ async fn open(
     caller.authenticated = tokio::select! {
         biased;
         initialised = initialised => initialised.unwrap_or(Err(End::Uninitialised)),
-        () = seat.displaced() => Err(End::Uninitialised),
+        () = permit.displaced() => Err(End::Uninitialised),
     }?;
     caller.viewer.member = caller.authenticated.as_ref().map(|authenticated| Arc::clone(&authenticated.member));
-    seat.pass_to(caller.holder(), &edge.settings).map_err(|full| match full {
+    permit.pass_to(caller.holder(), &edge.settings).map_err(|full| match full {
         Full::Hub => End::HubFull,
         Full::Holder => End::TooManySockets,
     })?;
@@ -219,14 +219,14 @@ async fn taken(
 struct Session<'s> {
     edge: &'s Edge,
     caller: Caller,
-    seat: &'s Seat,
+    permit: &'s StreamPermit,
     socket: &'s mut WebSocket,
     operations: Operations,
     ping: Interval,
     /// Resolves when the client has to be left, and says why.
     ends: BoxFuture<'static, End>,
     /// What is not an operation happens seldom, and is not polled with every answer.
-    others: Doze,
+    others: WakeGate,
     /// An operation has had its turn.
     others_first: bool,
     /// Pings since the client was last heard.
@@ -249,7 +249,7 @@ enum Event {
 }
 
 impl<'s> Session<'s> {
-    fn new(edge: &'s Edge, caller: Caller, seat: &'s Seat, socket: &'s mut WebSocket) -> Self {
+    fn new(edge: &'s Edge, caller: Caller, permit: &'s StreamPermit, socket: &'s mut WebSocket) -> Self {
         let every = edge.settings.ping_every;
         let mut ping = interval_at(Instant::now() + every, every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -263,12 +263,12 @@ impl<'s> Session<'s> {
         Self {
             edge,
             caller,
-            seat,
+            permit,
             socket,
             operations: Operations::default(),
             ping,
             ends: ends.boxed(),
-            others: Doze::default(),
+            others: WakeGate::default(),
             others_first: false,
             unheard: 0,
             deliveries: Deliveries::new(Transport::Socket),
@@ -357,7 +357,7 @@ impl<'s> Session<'s> {
 
     async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), End> {
         let operation = Operation::in_payload(payload).ok_or(End::Invalid)?;
-        let answers = match self.edge.answers(Ok(operation), &self.caller, self.seat) {
+        let answers = match self.edge.answers(Ok(operation), &self.caller, self.permit) {
             Ok(answers) => answers,
             Err(Unanswered::Crowded) => return Err(End::Crowded),
             Err(Unanswered::Refused(refused)) => {
@@ -375,7 +375,7 @@ impl<'s> Session<'s> {
 }
 
 /// Waits for the end elsewhere than among the others, who have to look for themselves again afterwards.
-async fn ended(ends: &mut BoxFuture<'static, End>, others: &mut Doze) -> End {
-    *others = Doze::default();
+async fn ended(ends: &mut BoxFuture<'static, End>, others: &mut WakeGate) -> End {
+    *others = WakeGate::default();
     ends.await
 }

@@ -16,8 +16,8 @@ use tokio::time::{Instant, Interval, interval_at};
 
 use super::{
     operation::Operation,
+    permits::{StreamPermit, Transport},
     refused::{self, Refused},
-    seats::{Seat, Transport},
     state::{Client, Edge, authorization, viewer},
     streams::{Answers, Caller, Deliveries},
 };
@@ -73,8 +73,8 @@ async fn open(
         authenticated,
         address: client.address,
     };
-    let mut seat = edge.seat(&caller, Transport::Events)?;
-    let answers = edge.answers(operation, &caller, &seat).inspect_err(|_| seat.ends("refused"))?;
+    let mut permit = edge.permit(&caller, Transport::Events)?;
+    let answers = edge.answers(operation, &caller, &permit).inspect_err(|_| permit.ends("refused"))?;
     let comment_every = edge.settings.ping_every;
     let comment = interval_at(Instant::now() + comment_every, comment_every);
     let (own, authenticated) = (edge.clone(), caller.authenticated.clone());
@@ -85,7 +85,7 @@ async fn open(
         }
     });
     let deliveries = Deliveries::new(Transport::Events);
-    let events = Events { edge, caller, answers, comment, ends, seat, deliveries, completed: false };
+    let events = Events { edge, caller, answers, comment, ends, permit, deliveries, completed: false };
     Ok(stream::unfold(events, Events::next))
 }
 
@@ -97,7 +97,7 @@ struct Events {
     comment: Interval,
     /// Resolves when the client has to be left, and says why.
     ends: BoxFuture<'static, &'static str>,
-    seat: Seat,
+    permit: StreamPermit,
     deliveries: Deliveries,
     completed: bool,
 }
@@ -106,14 +106,14 @@ impl Events {
     /// The next event. A hub that stops just ends the stream, so that the client comes back.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         if self.completed {
-            self.seat.ends("completed");
+            self.permit.ends("completed");
             return None;
         }
         let event = tokio::select! {
             // Nothing is delivered after the end, and nobody is let off by being sent much.
             biased;
             reason = &mut self.ends => {
-                self.seat.ends(reason);
+                self.permit.ends(reason);
                 return None;
             }
             _ = self.comment.tick() => {

@@ -11,8 +11,8 @@ use super::{
     accept,
     budget::{Budgets, payer},
     documents::Documents,
+    permits::StreamPermits,
     refused::correlation,
-    seats::Seats,
     settings::Settings,
 };
 use crate::auth::{Authenticated, Authority, Refusal};
@@ -46,7 +46,7 @@ pub struct Edge {
     /// Knows every socket.
     pub sockets: TaskTracker,
     /// Who holds a stream of answers open.
-    pub seats: Seats,
+    pub permits: StreamPermits,
 }
 
 /// Whose request it is: the peer, or whom a trusted proxy names.

@@ -9,7 +9,7 @@ use futures_util::{
 };
 use metrics::{Counter, counter};
 use tavolo_resolvers::{
-    Answer, Kind, Viewer,
+    Answer, OperationKind, Viewer,
     guard::{ENTRANCE, reading},
 };
 use tokio::time::Instant;
@@ -18,8 +18,8 @@ use super::{
     budget::payer,
     http::no_mutation,
     operation::Operation,
+    permits::{Full, Holder, OperationPermit, StreamPermit, Transport},
     refused::Refused,
-    seats::{Full, Holder, Place, Seat, Transport},
     state::Edge,
 };
 use crate::auth::Authenticated;
@@ -74,7 +74,7 @@ pub(super) struct Answers {
     pub(super) stream: BoxStream<'static, Answer>,
     /// What it costs to go on watching.
     dues: Option<Dues>,
-    _place: Option<Place>,
+    _permit: Option<OperationPermit>,
 }
 
 /// What has to be paid from time to time.
@@ -123,14 +123,14 @@ impl Answers {
 }
 
 impl Edge {
-    /// A seat for a stream of somebody who has yet to say who it is.
-    pub(super) fn seat_at_the_door(&self, address: IpAddr, transport: Transport) -> Result<Seat, Full> {
-        self.seats.take(Holder::Unnamed(payer(address)), transport, &self.settings)
+    /// A permit for a stream of somebody who has yet to say who it is.
+    pub(super) fn unnamed_permit(&self, address: IpAddr, transport: Transport) -> Result<StreamPermit, Full> {
+        self.permits.take(Holder::Unnamed(payer(address)), transport, &self.settings)
     }
 
-    /// A seat for a stream.
-    pub(super) fn seat(&self, caller: &Caller, transport: Transport) -> Result<Seat, Full> {
-        self.seats.take(caller.holder(), transport, &self.settings)
+    /// A permit for a stream.
+    pub(super) fn permit(&self, caller: &Caller, transport: Transport) -> Result<StreamPermit, Full> {
+        self.permits.take(caller.holder(), transport, &self.settings)
     }
 
     /// Answers an operation on a stream: a subscription until it ends, a query once, a mutation never.
@@ -138,7 +138,7 @@ impl Edge {
         &self,
         operation: Result<Operation, Refused>,
         caller: &Caller,
-        seat: &Seat,
+        permit: &StreamPermit,
     ) -> Result<Answers, Unanswered> {
         let mut bill = self.budgets.bill(caller.authenticated.as_ref(), caller.address);
         bill.charge(ENTRANCE).map_err(Refused::from)?;
@@ -149,16 +149,16 @@ impl Edge {
             Ok(prepared) => prepared,
             Err(response) => {
                 let stream = stream::iter([Answer::of(&response)]).boxed();
-                return Ok(Answers { stream, dues: None, _place: None });
+                return Ok(Answers { stream, dues: None, _permit: None });
             }
         };
         no_mutation(prepared.kind)?;
-        let place = Some(seat.place(prepared.bytes(), &self.settings).ok_or(Unanswered::Crowded)?);
+        let operation = Some(permit.operation(prepared.bytes(), &self.settings).ok_or(Unanswered::Crowded)?);
         let amount = prepared.price();
         bill.charge(amount).map_err(Refused::from)?;
-        if prepared.kind == Kind::Subscription {
+        if prepared.kind == OperationKind::Subscription {
             let dues = Some(Dues { amount, next: Instant::now() + self.settings.due_every });
-            return Ok(Answers { stream: self.live.watch(prepared, viewer).boxed(), dues, _place: place });
+            return Ok(Answers { stream: self.live.watch(prepared, viewer).boxed(), dues, _permit: operation });
         }
         let (edge, mark) = (self.clone(), viewer.correlation.clone());
         let answer = async move {
@@ -167,7 +167,7 @@ impl Edge {
                 Err(refused) => Answer::Refused(refused.errors(mark.as_deref())),
             }
         };
-        Ok(Answers { stream: answer.into_stream().boxed(), dues: None, _place: place })
+        Ok(Answers { stream: answer.into_stream().boxed(), dues: None, _permit: operation })
     }
 
     /// Ends an operation that can no longer be paid for.

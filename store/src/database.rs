@@ -15,7 +15,7 @@ use tavolo_schema::Clock;
 
 use crate::{
     LookupLimits, Settings, StoreError,
-    document::{Document, Excerpt, collection, read, read_excerpt, write},
+    document::{Document, Projection, collection, read, read_projection, write},
     gate::{Behalf, Connections, Figures, Gate},
     key::Key,
 };
@@ -206,7 +206,7 @@ impl Store {
     }
 
     /// Documents as they come, a batch at a time: what is not read is not held. Dropping the stream ends the cursor.
-    pub(crate) async fn excerpts<E: Excerpt>(
+    pub(crate) async fn projections<E: Projection>(
         &self,
         filter: Bson,
         sort: Bson,
@@ -215,7 +215,7 @@ impl Store {
             let documents = database.collection::<RawDocumentBuf>(E::COLLECTION);
             documents.find(filter).sort(sort).projection(E::fields()).batch_size(batch).await
         });
-        Ok(found.await?.map(|raw| read_excerpt::<E>(&raw?)))
+        Ok(found.await?.map(|raw| read_projection::<E>(&raw?)))
     }
 
     /// Whole documents, in the same way.

@@ -19,7 +19,7 @@ use tavolo_schema::{DateTime, Day};
 use uuid::Uuid;
 
 pub(crate) use self::{
-    fields::{Fields, Found},
+    fields::{FieldReader, FieldWriter},
     stored::{Stored, stored, stored_by_serde},
 };
 use crate::StoreError;
@@ -37,11 +37,11 @@ pub(crate) trait Document: Send + Sync {
     /// The document of a noun.
     fn store(noun: &Self::Noun) -> bson::Document;
     /// The noun of a document, checked.
-    fn read(found: Found<'_>) -> Result<Self::Noun, Unreadable>;
+    fn read(found: FieldReader<'_>) -> Result<Self::Noun, DecodeError>;
 }
 
 /// What is read of documents of which not everything is needed.
-pub(crate) trait Excerpt: DeserializeOwned {
+pub(crate) trait Projection: DeserializeOwned {
     /// Where the documents are.
     const COLLECTION: &'static str;
     /// What is read of them.
@@ -49,14 +49,14 @@ pub(crate) trait Excerpt: DeserializeOwned {
     /// The fields that are asked for.
     fn fields() -> bson::Document;
     /// The meaning, checked.
-    fn read(self) -> Result<Self::Noun, Unreadable>;
+    fn read(self) -> Result<Self::Noun, DecodeError>;
 }
 
 /// The path of a field that does not convert. Its value is not told: it may be personal.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable(pub(crate) String);
+pub(crate) struct DecodeError(pub(crate) String);
 
-impl Unreadable {
+impl DecodeError {
     /// The same within a field, or within an element of a list.
     pub(crate) fn within(self, field: impl std::fmt::Display) -> Self {
         if self.0.is_empty() { Self(field.to_string()) } else { Self(format!("{field}.{}", self.0)) }
@@ -70,23 +70,23 @@ pub(crate) fn collection<D: Document>(database: &Database) -> Collection<RawDocu
 
 /// Reads one document, naming it when it is damaged.
 pub(crate) fn read<D: Document>(raw: &RawDocumentBuf) -> Result<D::Noun, StoreError> {
-    Found::in_document(raw).and_then(D::read).map_err(|damaged| corrupt(raw, D::COLLECTION, damaged))
+    FieldReader::in_document(raw).and_then(D::read).map_err(|damaged| corrupt(raw, D::COLLECTION, damaged))
 }
 
 /// Reads one excerpt, naming the document when it is damaged.
-pub(crate) fn read_excerpt<E: Excerpt>(raw: &RawDocumentBuf) -> Result<E::Noun, StoreError> {
+pub(crate) fn read_projection<E: Projection>(raw: &RawDocumentBuf) -> Result<E::Noun, StoreError> {
     deserialized::<E>(raw).and_then(E::read).map_err(|damaged| corrupt(raw, E::COLLECTION, damaged))
 }
 
-fn corrupt(raw: &RawDocument, collection: &'static str, Unreadable(field): Unreadable) -> StoreError {
+fn corrupt(raw: &RawDocument, collection: &'static str, DecodeError(field): DecodeError) -> StoreError {
     let id = raw.get("_id").ok().flatten().map_or_else(|| "?".into(), readable);
     StoreError::Corrupt { collection, id, field }
 }
 
 /// A document as a type reads it that derives how.
-fn deserialized<T: DeserializeOwned>(raw: &RawDocument) -> Result<T, Unreadable> {
-    let deserializer = RawDeserializer::new(raw.as_bytes()).map_err(|_| Unreadable("the document itself".into()))?;
-    serde_path_to_error::deserialize(deserializer).map_err(|error| Unreadable(damaged_field(&error)))
+fn deserialized<T: DeserializeOwned>(raw: &RawDocument) -> Result<T, DecodeError> {
+    let deserializer = RawDeserializer::new(raw.as_bytes()).map_err(|_| DecodeError("the document itself".into()))?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| DecodeError(damaged_field(&error)))
 }
 
 /// An `_id` for a person's eyes.
@@ -131,13 +131,13 @@ pub(crate) fn instant(at: DateTime) -> bson::DateTime {
 }
 
 /// An instant as it is used.
-pub(crate) fn date_time(field: &'static str, stored: bson::DateTime) -> Result<DateTime, Unreadable> {
-    DateTime::from_millis(stored.timestamp_millis()).ok_or_else(|| Unreadable(field.into()))
+pub(crate) fn date_time(field: &'static str, stored: bson::DateTime) -> Result<DateTime, DecodeError> {
+    DateTime::from_millis(stored.timestamp_millis()).ok_or_else(|| DecodeError(field.into()))
 }
 
 /// A day as it is used; it is stored as ISO 8601 text, which sorts as days do.
-pub(crate) fn day(field: &'static str, stored: &str) -> Result<Day, Unreadable> {
-    stored.parse().map_err(|_| Unreadable(field.into()))
+pub(crate) fn day(field: &'static str, stored: &str) -> Result<Day, DecodeError> {
+    stored.parse().map_err(|_| DecodeError(field.into()))
 }
 
 /// How the nouns of a type are stored: each field of the noun once, under its own name in camel case or under another
@@ -190,14 +190,14 @@ macro_rules! document {
             }
 
             fn store(noun: &$noun) -> mongodb::bson::Document {
-                let mut fields = crate::document::Fields::default();
+                let mut fields = crate::document::FieldWriter::default();
                 $(fields.put(crate::document::name_of!($field $(as $name)?), &noun.$field);)*
                 $($(fields.put_some(crate::document::name_of!($optional), noun.$optional.as_ref());)*)?
                 $($(fields.put($derived, &($value)(noun));)*)?
                 fields.into_document()
             }
 
-            fn read(found: crate::document::Found<'_>) -> Result<$noun, crate::document::Unreadable> {
+            fn read(found: crate::document::FieldReader<'_>) -> Result<$noun, crate::document::DecodeError> {
                 Ok($noun {
                     $($field: found.take(crate::document::name_of!($field $(as $name)?))?,)*
                     $($($optional: found.take(crate::document::name_of!($optional))?,)*)?
@@ -216,13 +216,13 @@ macro_rules! embedded {
             const KIND: Option<&'static str> = Some("object");
 
             fn store(&self) -> mongodb::bson::Bson {
-                let mut fields = crate::document::Fields::default();
+                let mut fields = crate::document::FieldWriter::default();
                 $(fields.put(crate::document::name_of!($field $(as $name)?), &self.$field);)*
                 fields.into_document().into()
             }
 
-            fn read(stored: mongodb::bson::RawBsonRef<'_>) -> Result<Self, crate::document::Unreadable> {
-                let found = crate::document::Found::embedded(stored)?;
+            fn read(stored: mongodb::bson::RawBsonRef<'_>) -> Result<Self, crate::document::DecodeError> {
+                let found = crate::document::FieldReader::embedded(stored)?;
                 Ok(Self { $($field: found.take(crate::document::name_of!($field $(as $name)?))?,)* })
             }
         }

@@ -47,7 +47,7 @@ impl Transaction {
             doc! { "operator": 1, "_id": 1 }
         });
         let found = self.find_one_by::<FacilityDoc>(filter, index).await?;
-        Ok(found.filter(|facility| self.may(facility.party())))
+        Ok(found.filter(|facility| self.may(facility.owners())))
     }
 
     /// The ids of the facilities that an organisation runs.
@@ -104,7 +104,7 @@ impl Perform for RegisterFacilityInput {
             barrier_free: self.barrier_free,
             revision: 1,
         };
-        if !act.may(facility.party()) {
+        if !act.may(facility.owners()) {
             return Err(StoreError::Forbidden.into());
         }
         let facts = act.facility_facts(&facility).await?;

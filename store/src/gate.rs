@@ -40,7 +40,7 @@ use tracing::Instrument;
 
 use queue::{Pass, Queue};
 pub use turns::Behalf;
-use turns::Kind;
+use turns::WorkKind;
 
 use crate::{Settings, StoreError};
 
@@ -183,7 +183,7 @@ impl Gate {
     }
 
     /// Waits for a pass until then.
-    async fn pass(&self, kind: Kind, until: Instant) -> Result<Pass, StoreError> {
+    async fn pass(&self, kind: WorkKind, until: Instant) -> Result<Pass, StoreError> {
         let pass = self.shared.queue.pass(&self.behalf, kind);
         timeout_at(until, pass).await.map_err(|_| StoreError::NoTurn)?
     }
@@ -207,7 +207,7 @@ impl Gate {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let pass = self.pass(Kind::Command, until).await?;
+        let pass = self.pass(WorkKind::Command, until).await?;
         let work = work(self.shared.database.clone());
         apart(until, until + self.shared.patience, async move {
             let done = work.await;
@@ -233,7 +233,7 @@ impl Gate {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let pass = self.shared.queue.pass(&self.behalf, Kind::Command).await?;
+        let pass = self.shared.queue.pass(&self.behalf, WorkKind::Command).await?;
         let work = work(self.shared.database.clone());
         let task = tokio::spawn(
             async move {
@@ -281,7 +281,7 @@ impl Gate {
         until: Instant,
         begin: impl for<'s> FnOnce(&'s mut ClientSession) -> BoxFuture<'s, Result<(), Error>> + Send + 'static,
     ) -> Result<Conversation, StoreError> {
-        let pass = self.pass(Kind::Transaction, until).await?;
+        let pass = self.pass(WorkKind::Transaction, until).await?;
         let database = self.shared.database.clone();
         let held = apart(until, Instant::now() + LOST_AFTER, async move {
             let mut session = database.client().start_session().await?;

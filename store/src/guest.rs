@@ -37,23 +37,23 @@ fn seen_by(code: &str) -> IndexModel {
 
 /// Who sees a file by itself, and where the guest is in its eyes. Every reader within a scope begins with it, in its
 /// filter as in its index: what is not there for somebody is not looked at for somebody.
-struct Sight {
+struct SightEntry {
     by: OrganisationId,
     why: Sees,
     facility: Option<FacilityId>,
 }
 
-embedded! { Sight { by, why as "as", facility } }
+embedded! { SightEntry { by, why as "as", facility } }
 
 /// One entry for each organisation; the file as it is now comes before the file as it was.
-fn sight_of(guest: &Guest) -> Vec<Sight> {
+fn sight_of(guest: &Guest) -> Vec<SightEntry> {
     let holder = guest.holder.filter(|holder| *holder != guest.custodian);
     let formers = guest.former_keepers.iter().map(|former| former.organisation);
     let formers = formers.filter(|former| *former != guest.custodian && Some(*former) != holder);
     std::iter::once((guest.custodian, Sees::Keeper, guest.facility))
         .chain(holder.map(|holder| (holder, Sees::Holder, guest.facility)))
         .chain(formers.map(|former| (former, Sees::Former, None)))
-        .map(|(by, why, facility)| Sight { by, why, facility })
+        .map(|(by, why, facility)| SightEntry { by, why, facility })
         .collect()
 }
 
@@ -65,7 +65,7 @@ document! {
     }
     absent when none { tax_code, cui_code, vestanet_code }
     // What queries ask for: who sees the file, and by what the same person is recognised.
-    derived { "sight" => sight_of, "likeness" => Guest::likeness }
+    derived { "sight" => sight_of, "likeness" => Guest::match_key }
     not kept { as_of: None }
     indexes {
         present("taxCode"),
@@ -111,7 +111,7 @@ impl Transaction {
             same_tax_code,
             same_cui_code,
             same_vestanet_code,
-            same_likeness: self.exists_within("likeness", guest.likeness(), scope).await?,
+            same_match_key: self.exists_within("likeness", guest.match_key(), scope).await?,
             out_of_sight: OutOfSight::default(),
         })
     }
@@ -126,21 +126,21 @@ impl Transaction {
             return Ok(None);
         }
         let codes = codes_of(guest);
-        let likeness = guest.likeness();
+        let match_key = guest.match_key();
         let mut same: Vec<Filter> =
             codes.iter().filter_map(|(field, code)| code.map(|code| doc! { *field: code })).collect();
-        same.push(doc! { "likeness": &likeness });
+        same.push(doc! { "likeness": &match_key });
         let hidden = doc! { "$or": same, "$nor": [scope.filter()] };
         let hit = self.find_some::<GuestDoc>(hidden, doc! { "_id": 1 }, MOST_FILES).await?;
         let same_code = |other: &Guest| codes_of(other).iter().zip(&codes).any(|(a, b)| a.1.is_some() && a.1 == b.1);
         let told = |other: &Guest| {
             let same =
-                [(same_code(other), Code::DuplicatePerson), (other.likeness() == likeness, Code::PossibleDuplicate)];
+                [(same_code(other), Code::DuplicatePerson), (other.match_key() == match_key, Code::PossibleDuplicate)];
             same.into_iter().filter_map(|(same, code)| same.then_some(code)).collect::<Vec<_>>()
         };
         let files: Vec<LookedAt> = hit.iter().map(|other| LookedAt::of(other, told(other))).collect();
         let told = |code: Code| files.iter().any(|file| file.found.contains(&code));
-        let same = OutOfSight { same_code: told(Code::DuplicatePerson), same_likeness: told(Code::PossibleDuplicate) };
+        let same = OutOfSight { same_code: told(Code::DuplicatePerson), same_match_key: told(Code::PossibleDuplicate) };
         let found = [Code::DuplicatePerson, Code::PossibleDuplicate].into_iter().filter(|code| told(*code)).collect();
         self.looked(found, files);
         Ok(Some(same))

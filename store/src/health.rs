@@ -12,7 +12,7 @@ use crate::{
 
 /// A connection that asks questions, to whatever server is there.
 #[derive(Debug)]
-pub struct Checkup {
+pub struct ServerProbe {
     database: Database,
 }
 
@@ -58,7 +58,7 @@ pub struct ServerDisk {
     pub free: u64,
 }
 
-impl Checkup {
+impl ServerProbe {
     /// Connects and makes sure of the credentials.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use tavolo_schema::{Movement, PlaceCategory, capacity::Counts, id::FacilityId};
 
 use crate::{
     Store, StoreError,
-    document::{Document, Excerpt, Unreadable, binary, date_time, id, stored},
+    document::{DecodeError, Document, Projection, binary, date_time, id, stored},
     ledger::LedgerDoc,
 };
 
@@ -35,7 +35,7 @@ pub struct Numbered {
     pub movement: Movement,
 }
 
-impl Excerpt for MovementDoc {
+impl Projection for MovementDoc {
     const COLLECTION: &'static str = LedgerDoc::COLLECTION;
     type Noun = Numbered;
 
@@ -43,7 +43,7 @@ impl Excerpt for MovementDoc {
         doc! { "facility": 1, "category": 1, "revision": 1, "deltas": 1, "occurredAt": 1, "registeredAt": 1 }
     }
 
-    fn read(self) -> Result<Numbered, Unreadable> {
+    fn read(self) -> Result<Numbered, DecodeError> {
         let movement = Movement {
             occurred_at: date_time("occurredAt", self.occurred_at)?,
             registered_at: date_time("registeredAt", self.registered_at)?,
@@ -83,7 +83,7 @@ impl Store {
             few if few.len() <= NAMED => doc! { "$or": few.iter().map(unknown).collect::<Vec<_>>() },
             _ => doc! {},
         };
-        let mut found: Vec<Numbered> = self.excerpts::<MovementDoc>(filter, doc! {}).await?.try_collect().await?;
+        let mut found: Vec<Numbered> = self.projections::<MovementDoc>(filter, doc! {}).await?.try_collect().await?;
         found.sort_unstable_by_key(|entry| (entry.facility, entry.category, entry.revision));
         Ok(found)
     }

@@ -7,14 +7,14 @@ use mongodb::{
     bson::{Document as Filter, doc},
 };
 use tavolo_schema::{
-    Act, Actor, DataClass, DateTime, Lookup, Party, Standing,
+    Act, Actor, DataClass, DateTime, Lookup, RecordOwners, Standing,
     id::{GuestId, LookupId, OrganisationId},
     lookup::LookedAt,
 };
 
 use crate::{
     Store, StoreError,
-    document::{Document, Fields, Found, Stored, Unreadable, binary, embedded, shape::plain},
+    document::{DecodeError, Document, FieldReader, FieldWriter, Stored, binary, embedded, shape::plain},
     page::KeyPage,
 };
 
@@ -35,7 +35,7 @@ impl Document for LookupDoc {
     }
 
     fn store(noun: &Lookup) -> Filter {
-        let mut fields = Fields::default();
+        let mut fields = FieldWriter::default();
         fields.put("_id", &noun.id);
         fields.put("act", &noun.act);
         fields.put("subject", &noun.actor.subject);
@@ -47,7 +47,7 @@ impl Document for LookupDoc {
         fields.into_document()
     }
 
-    fn read(found: Found<'_>) -> Result<Lookup, Unreadable> {
+    fn read(found: FieldReader<'_>) -> Result<Lookup, DecodeError> {
         let (subject, role) = (found.take("subject")?, found.take("role")?);
         Ok(Lookup {
             id: found.take("_id")?,
@@ -74,11 +74,11 @@ impl LookupScope {
     #[must_use]
     pub fn of(standing: &Standing) -> Option<Self> {
         let told = |owners| standing.sees(owners).contains(DataClass::Lookup);
-        if told(Party::default()) {
+        if told(RecordOwners::default()) {
             return Some(Self::All);
         }
         let organisation = standing.organisation?;
-        told(Party { keeper: Some(organisation), ..Party::default() }).then_some(Self::Told(organisation))
+        told(RecordOwners { keeper: Some(organisation), ..RecordOwners::default() }).then_some(Self::Told(organisation))
     }
 
     fn filter(self, guest: Option<GuestId>) -> Filter {

@@ -9,12 +9,12 @@ use tavolo_schema::{
     DateTime, LedgerEntry, PlaceCategory, Stay,
     guest::Sex,
     id::{FacilityId, GuestId},
-    statistics::Portrait,
+    statistics::GuestDemographics,
 };
 
 use crate::{
     Store, StoreError,
-    document::{Document, Excerpt, Unreadable, binary, day, id, instant, stored},
+    document::{DecodeError, Document, Projection, binary, day, id, instant, stored},
     guest::GuestDoc,
     ledger::LedgerDoc,
     stay::StayDoc,
@@ -46,7 +46,7 @@ impl Scope {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PortraitDoc {
+struct DemographicsDoc {
     #[serde(rename = "_id")]
     id: Binary,
     sex: Sex,
@@ -54,21 +54,21 @@ struct PortraitDoc {
     citizenships: Vec<String>,
 }
 
-impl Excerpt for PortraitDoc {
+impl Projection for DemographicsDoc {
     const COLLECTION: &'static str = GuestDoc::COLLECTION;
-    type Noun = (GuestId, Portrait);
+    type Noun = (GuestId, GuestDemographics);
 
     fn fields() -> Filter {
         doc! { "sex": 1, "birthDate": 1, "citizenships": 1 }
     }
 
-    fn read(self) -> Result<Self::Noun, Unreadable> {
-        let portrait = Portrait {
+    fn read(self) -> Result<Self::Noun, DecodeError> {
+        let demographics = GuestDemographics {
             sex: self.sex,
             birth_date: day("birthDate", &self.birth_date)?,
-            citizenship: self.citizenships.into_iter().next().ok_or_else(|| Unreadable("citizenships".into()))?,
+            citizenship: self.citizenships.into_iter().next().ok_or_else(|| DecodeError("citizenships".into()))?,
         };
-        Ok((id(self.id), portrait))
+        Ok((id(self.id), demographics))
     }
 }
 
@@ -126,11 +126,11 @@ impl Store {
     /// # Errors
     ///
     /// When the database does not answer or a document is damaged.
-    pub async fn portraits(&self, guests: &[GuestId]) -> Result<HashMap<GuestId, Portrait>, StoreError> {
+    pub async fn demographics(&self, guests: &[GuestId]) -> Result<HashMap<GuestId, GuestDemographics>, StoreError> {
         let mut found = HashMap::with_capacity(guests.len());
         for guests in guests.chunks(AT_ONCE) {
             let ids: Vec<Binary> = guests.iter().map(|guest| binary(*guest)).collect();
-            let stream = self.excerpts::<PortraitDoc>(doc! { "_id": { "$in": ids } }, doc! {}).await?;
+            let stream = self.projections::<DemographicsDoc>(doc! { "_id": { "$in": ids } }, doc! {}).await?;
             found.extend(stream.try_collect::<Vec<_>>().await?);
         }
         Ok(found)

@@ -13,7 +13,7 @@ use tavolo_schema::{
 
 use crate::{
     Store, StoreError,
-    document::{Fields, Found, Stored, Unreadable, collection, document, embedded, write},
+    document::{DecodeError, FieldReader, FieldWriter, Stored, collection, document, embedded, write},
     error::{DUPLICATE_KEY, write_code},
 };
 
@@ -30,8 +30,8 @@ impl Stored for HalfYear {
         self.to_string().into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
-        stored.as_str().and_then(|name| name.parse().ok()).ok_or_else(|| Unreadable(String::new()))
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
+        stored.as_str().and_then(|name| name.parse().ok()).ok_or_else(|| DecodeError(String::new()))
     }
 }
 
@@ -43,7 +43,7 @@ impl Stored for BTreeMap<Group, Totals> {
         self.iter().map(OfGroup::from).map(|own| own.store()).collect::<Vec<_>>().into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         Ok(Vec::<OfGroup>::read(stored)?.into_iter().map(|OfGroup(group, totals)| (group, totals)).collect())
     }
 }
@@ -67,7 +67,7 @@ impl Stored for OfGroup {
             Group::Category(category) => (Some(*category), None),
             Group::Municipality(code) => (None, Some(code.clone())),
         };
-        let mut fields = Fields::default();
+        let mut fields = FieldWriter::default();
         fields.put("category", &category);
         fields.put("municipality", &municipality);
         fields.put("hosted", &totals.hosted);
@@ -79,13 +79,13 @@ impl Stored for OfGroup {
         fields.into_document().into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
-        let found = Found::embedded(stored)?;
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
+        let found = FieldReader::embedded(stored)?;
         let group = match (found.take("category")?, found.take("municipality")?) {
             (None, None) => Group::Whole,
             (Some(category), None) => Group::Category(category),
             (None, Some(code)) => Group::Municipality(code),
-            (Some(_), Some(_)) => return Err(Unreadable("municipality".into())),
+            (Some(_), Some(_)) => return Err(DecodeError("municipality".into())),
         };
         let totals = Totals {
             hosted: found.take("hosted")?,

@@ -31,7 +31,7 @@ use mongodb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{
-    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, Party, PlaceCategory,
+    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, PlaceCategory, RecordOwners,
     id::{ActId, FacilityId, OrganisationId},
 };
 use tokio::time::Instant;
@@ -242,18 +242,18 @@ impl Transaction {
 
     /// Whether the member may perform the act on a record of these organisations. What it may not act on is answered as
     /// if it did not exist.
-    pub(crate) fn may(&self, owners: Party<'_>) -> bool {
+    pub(crate) fn may(&self, owners: RecordOwners<'_>) -> bool {
         self.order.by.standing().is_none_or(|standing| standing.may(self.ordered, owners))
     }
 
     /// Whether the member sees a class of a record of these organisations.
-    pub(crate) fn sees(&self, owners: Party<'_>, class: DataClass) -> bool {
+    pub(crate) fn sees(&self, owners: RecordOwners<'_>, class: DataClass) -> bool {
         self.order.by.standing().is_none_or(|standing| standing.sees(owners).contains(class))
     }
 
     /// Whose records alone the member may act on: what others keep is not even read. None for everybody's.
     pub(crate) fn keeper(&self) -> Option<OrganisationId> {
-        self.actor.organisation.filter(|_| !self.may(Party::default()))
+        self.actor.organisation.filter(|_| !self.may(RecordOwners::default()))
     }
 
     /// Whose files the member may see at all.

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     Board,
     journal::{Journal, Movements, Until},
-    log::{Found, Log, Mark, OccupancyChange},
+    log::{Log, LogSlice, Mark, OccupancyChange},
 };
 
 /// Whether the board follows the database.
@@ -264,7 +264,7 @@ impl LiveBoard {
         self.log().beginning(mark)
     }
 
-    pub(crate) fn above(&self, mark: Mark, most: usize) -> Found {
+    pub(crate) fn above(&self, mark: Mark, most: usize) -> LogSlice {
         self.log().above(mark, most)
     }
 

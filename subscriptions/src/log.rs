@@ -49,7 +49,7 @@ pub(crate) struct Log {
 }
 
 /// What a subscriber finds when it looks for more.
-pub(crate) enum Found {
+pub(crate) enum LogSlice {
     /// The first changes above its position, in order; possibly none.
     Changes(Vec<Arc<OccupancyChange>>),
     /// The log does not reach back to its position.
@@ -109,10 +109,10 @@ impl Log {
     }
 
     /// The changes above a mark, the first so many of them.
-    pub(crate) fn above(&self, mark: Mark, most: usize) -> Found {
-        let Some(behind) = self.behind(mark) else { return Found::TooOld };
+    pub(crate) fn above(&self, mark: Mark, most: usize) -> LogSlice {
+        let Some(behind) = self.behind(mark) else { return LogSlice::TooOld };
         let missed = self.changes.range(self.changes.len() - behind..);
-        Found::Changes(missed.take(most).cloned().collect())
+        LogSlice::Changes(missed.take(most).cloned().collect())
     }
 }
 
@@ -134,10 +134,10 @@ mod tests {
         OccupancyChange { position, entry: entry(state.facility.id, category, 0), state: Arc::clone(state) }
     }
 
-    fn positions(found: Found) -> Option<Vec<Position>> {
+    fn positions(found: LogSlice) -> Option<Vec<Position>> {
         match found {
-            Found::Changes(changes) => Some(changes.iter().map(|change| change.position).collect()),
-            Found::TooOld => None,
+            LogSlice::Changes(changes) => Some(changes.iter().map(|change| change.position).collect()),
+            LogSlice::TooOld => None,
         }
     }
 

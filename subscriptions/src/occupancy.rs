@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{PlaceCategory, Pool, Position};
 use tokio::sync::watch;
 
-use crate::{Cursor, FacilityState, LiveBoard, Mark, OccupancyChange, Segment, log::Found};
+use crate::{Cursor, FacilityState, LiveBoard, Mark, OccupancyChange, Segment, log::LogSlice};
 
 /// Changes taken from the log with one look.
 const LOOK: usize = 512;
@@ -63,7 +63,7 @@ pub fn run(
             Some((then, stream::iter(missed).map(Delivery::Changed).boxed()))
         }
         Segment::Live(mark) => {
-            let live = Live {
+            let live = LiveChanges {
                 changed: live_board.changes(),
                 live_board: Arc::clone(live_board),
                 interest,
@@ -90,7 +90,7 @@ fn missed(
 ) -> Option<(Mark, Vec<Arc<OccupancyChange>>)> {
     let mut missed = Vec::new();
     loop {
-        let Found::Changes(changes) = live_board.above(mark, LOOK) else { return None };
+        let LogSlice::Changes(changes) = live_board.above(mark, LOOK) else { return None };
         // Everything the log has is known: its end is not above the mark.
         if changes.is_empty() {
             return Some((mark, missed));
@@ -127,7 +127,7 @@ fn state(live_board: &LiveBoard, interest: &impl Interest, resync: bool) -> (Mar
 }
 
 /// Follows the log.
-struct Live<I> {
+struct LiveChanges<I> {
     changed: watch::Receiver<Position>,
     live_board: Arc<LiveBoard>,
     interest: I,
@@ -135,7 +135,7 @@ struct Live<I> {
     waiting: VecDeque<Arc<OccupancyChange>>,
 }
 
-impl<I: Interest> Live<I> {
+impl<I: Interest> LiveChanges<I> {
     /// The next change; `None` when the log has begun anew, or does not reach back to it any more.
     async fn next(&mut self) -> Option<Arc<OccupancyChange>> {
         loop {
@@ -144,7 +144,7 @@ impl<I: Interest> Live<I> {
             }
             // Marked as seen before looking, so that a change during the look wakes us again.
             self.changed.borrow_and_update();
-            let Found::Changes(changes) = self.live_board.above(self.mark, LOOK) else { return None };
+            let LogSlice::Changes(changes) = self.live_board.above(self.mark, LOOK) else { return None };
             if let Some(last) = changes.last() {
                 self.mark.position = last.position;
             }

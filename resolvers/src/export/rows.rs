@@ -61,7 +61,7 @@ pub(super) const FACILITY: [&str; 16] = [
 /// One row for each category of places, or one without places.
 pub(super) fn facility_rows(viewer_scope: &ViewerScope, state: &FacilityState, filter: &OccupancyFilter) -> Vec<Row> {
     let facility = &state.facility;
-    let address = viewer_scope.sight(facility.party()).contains(DataClass::Address).then_some(&facility.address);
+    let address = viewer_scope.sight(facility.owners()).contains(DataClass::Address).then_some(&facility.address);
     let body = |id| viewer_scope.board.organisation(id).map(|body| body.name.clone());
     let accreditation = state.accreditation_on(viewer_scope.today);
     let about: Row = vec![
@@ -176,7 +176,7 @@ pub(super) const STAYS: [&str; 8] =
 /// That somebody stayed; why they left is for those who may know who it was.
 pub(super) fn stay_row(viewer_scope: &ViewerScope, stay: &Stay) -> Row {
     let state = viewer_scope.board.facility(stay.facility);
-    let identity = viewer_scope.sight(viewer_scope.party_of_facility(stay.facility)).contains(DataClass::Identity);
+    let identity = viewer_scope.sight(viewer_scope.owners_of_facility(stay.facility)).contains(DataClass::Identity);
     vec![
         state.map(|state| state.facility.code.clone()).into(),
         state.map(|state| state.facility.municipality.clone()).into(),

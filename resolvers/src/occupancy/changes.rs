@@ -116,7 +116,7 @@ struct Watcher {
 
 impl Interest for Watcher {
     fn wants(&self, state: &FacilityState, category: PlaceCategory) -> bool {
-        let sight = || access::sees(self.standing.role, self.standing.relation_to(state.facility.party()));
+        let sight = || access::sees(self.standing.role, self.standing.relation_to(state.facility.owners()));
         self.filter.wants(state, category) && sight().contains(Operational)
     }
 }

@@ -41,14 +41,14 @@ pub(crate) struct TotalsEvent {
 
 /// What is added up, and by what.
 #[derive(Clone)]
-struct Question {
+struct WatchedTotals {
     filter: OccupancyFilter,
     by: OccupancyGrouping,
 }
 
 type Totals = BTreeMap<GroupKey, Total>;
 
-impl Question {
+impl WatchedTotals {
     fn totals(&self, viewer_scope: &ViewerScope) -> Totals {
         totals_now(viewer_scope, &self.filter, self.by)
     }
@@ -66,22 +66,22 @@ fn difference(before: &Totals, now: &Totals) -> Totals {
 }
 
 /// Follows the board.
-struct Live {
+struct LiveTotals {
     context: Arc<RequestContext>,
-    question: Question,
+    watched: WatchedTotals,
     changed: watch::Receiver<Position>,
     epoch: Mark,
     known: Totals,
 }
 
-impl Live {
+impl LiveTotals {
     /// Begins where the state of this mark ends. When the board has moved on since, everything counts as changed.
-    fn new(context: &Arc<RequestContext>, question: Question, mark: Mark) -> Self {
+    fn new(context: &Arc<RequestContext>, watched: WatchedTotals, mark: Mark) -> Self {
         let changed = context.hub.live_board.changes();
         let viewer_scope = context.fresh_scope();
         let known =
-            if viewer_scope.board.position() == mark.position { question.totals(&viewer_scope) } else { Totals::new() };
-        Self { context: Arc::clone(context), question, changed, epoch: mark, known }
+            if viewer_scope.board.position() == mark.position { watched.totals(&viewer_scope) } else { Totals::new() };
+        Self { context: Arc::clone(context), watched, changed, epoch: mark, known }
     }
 
     /// The next change; `None` when the hub had to begin anew.
@@ -92,7 +92,7 @@ impl Live {
                 return None;
             }
             let viewer_scope = self.context.fresh_scope();
-            let now = self.question.totals(&viewer_scope);
+            let now = self.watched.totals(&viewer_scope);
             let changed = difference(&self.known, &now);
             self.known = now;
             if !changed.is_empty() {
@@ -129,7 +129,7 @@ impl TotalsSubscription {
         #[graphql(desc = "Added up by what.")] group_by: OccupancyGrouping,
     ) -> Result<impl Stream<Item = TotalsEvent> + use<>> {
         let execution = execution(ctx)?;
-        let question = Question { filter: filter.unwrap_or_default(), by: group_by };
+        let watched = WatchedTotals { filter: filter.unwrap_or_default(), by: group_by };
         let context = Arc::clone(request_context(ctx));
         Ok(match execution.segment {
             Segment::State { resync } => {
@@ -138,7 +138,7 @@ impl TotalsSubscription {
                 execution.begin(Some(mark.at(viewer_scope.board.position())));
                 announce(&context, &viewer_scope);
                 let kind = if resync { OccupancyEventKind::Resync } else { OccupancyEventKind::Current };
-                stream::iter([event(&viewer_scope, kind, question.totals(&viewer_scope))]).boxed()
+                stream::iter([event(&viewer_scope, kind, watched.totals(&viewer_scope))]).boxed()
             }
             Segment::Missed { .. } => {
                 execution.begin(None);
@@ -146,8 +146,8 @@ impl TotalsSubscription {
             }
             Segment::Live(mark) => {
                 execution.begin(Some(mark));
-                let live = Live::new(&context, question, mark);
-                let step = |mut live: Live| async move { live.next().await.map(|event| (event, live)) };
+                let live = LiveTotals::new(&context, watched, mark);
+                let step = |mut live: LiveTotals| async move { live.next().await.map(|event| (event, live)) };
                 stream::unfold(live, step).boxed()
             }
         })

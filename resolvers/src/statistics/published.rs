@@ -8,7 +8,7 @@ use tavolo_schema::{
     Day, ExitReason, OrganisationKind, Stay,
     id::OrganisationId,
     period::{FixedPeriod, HalfYear},
-    statistics::{Figures, Portrait},
+    statistics::{Figures, GuestDemographics},
     statistics_table::{Count, Counted, Group, PublishedTable, told_of},
 };
 use tavolo_store::{Behalf, StoreError, statistics::Scope};
@@ -112,15 +112,15 @@ async fn count(hub: &Hub, half: HalfYear) -> Result<PublishedTable, StoreError> 
     let mut stays = std::pin::pin!(hub.store.stays_within(&scope).await?.try_chunks(AT_A_TIME));
     while let Some(stays) = stays.try_next().await.map_err(|broken| broken.1)? {
         let arrived = stays.iter().filter(|stay| count.describes(stay.category, stay.entry_at.day()));
-        let portraits = hub.store.portraits(&arrived.map(|stay| stay.guest).collect::<Vec<_>>()).await?;
+        let demographics = hub.store.demographics(&arrived.map(|stay| stay.guest).collect::<Vec<_>>()).await?;
         for stay in &stays {
-            add(&mut count, &board, stay, portraits.get(&stay.guest));
+            add(&mut count, &board, stay, demographics.get(&stay.guest));
         }
     }
     Ok(count.published(hub.clock.now(), |ways| rand::random_range(0..ways)))
 }
 
-fn add(count: &mut Count, board: &Board, stay: &Stay, portrait: Option<&Portrait>) {
+fn add(count: &mut Count, board: &Board, stay: &Stay, demographics: Option<&GuestDemographics>) {
     let Some(state) = board.facility(stay.facility) else { return };
     let facility = &state.facility;
     let knows_everybody =
@@ -136,7 +136,7 @@ fn add(count: &mut Count, board: &Board, stay: &Stay, portrait: Option<&Portrait
         exit: stay.exit_at.map(|exit| (exit.day(), stay.exit_reason.unwrap_or(ExitReason::Other))),
     });
     // Somebody whose file has been erased meanwhile has arrived all the same, and nothing is known of them.
-    if let Some(portrait) = portrait.filter(|_| count.describes(stay.category, entry)) {
-        count.arrival(portrait.sex, &portrait.citizenship, portrait.birth_date.years_until(entry));
+    if let Some(demographics) = demographics.filter(|_| count.describes(stay.category, entry)) {
+        count.arrival(demographics.sex, &demographics.citizenship, demographics.birth_date.years_until(entry));
     }
 }

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use tavolo_schema::{
     Day, ExitReason, PlaceCategory, Stay,
     id::GuestId,
-    statistics::{AgeBand, Composition, Figures, LengthBand, Portrait, SEXES},
+    statistics::{AgeBand, Composition, Figures, GuestDemographics, LengthBand, SEXES},
 };
 use tavolo_store::statistics::Scope;
 use tavolo_subscriptions::FacilityState;
@@ -68,11 +68,11 @@ impl Described {
     }
 
     /// Somebody whose file has been erased meanwhile is still somebody, of whom nothing is known.
-    fn count(&mut self, portrait: Option<&Portrait>, day: Day) {
-        let Some(portrait) = portrait else { return };
-        *self.citizens.entry(portrait.citizenship.clone()).or_default() += 1;
-        self.sexes[SEXES.iter().position(|sex| *sex == portrait.sex).unwrap_or(0)] += 1;
-        self.ages[AgeBand::of(portrait.birth_date.years_until(day)) as usize] += 1;
+    fn count(&mut self, demographics: Option<&GuestDemographics>, day: Day) {
+        let Some(demographics) = demographics else { return };
+        *self.citizens.entry(demographics.citizenship.clone()).or_default() += 1;
+        self.sexes[SEXES.iter().position(|sex| *sex == demographics.sex).unwrap_or(0)] += 1;
+        self.ages[AgeBand::of(demographics.birth_date.years_until(day)) as usize] += 1;
     }
 
     fn composition(self) -> Composition {
@@ -120,11 +120,11 @@ impl Tally {
         let stays = store.stays_within(&scope).await.map_err(|error| fault(&error))?;
         let stays: Vec<Stay> = stays.try_collect().await.map_err(|error| fault(&error))?;
         let guests: BTreeSet<GuestId> = stays.iter().map(|stay| stay.guest).collect();
-        let portraits = store.portraits(&guests.into_iter().collect::<Vec<_>>()).await;
-        Ok(Self::of(&stays, &portraits.map_err(|error| fault(&error))?, period))
+        let demographics = store.demographics(&guests.into_iter().collect::<Vec<_>>()).await;
+        Ok(Self::of(&stays, &demographics.map_err(|error| fault(&error))?, period))
     }
 
-    fn of(stays: &[Stay], portraits: &HashMap<GuestId, Portrait>, period: Period) -> Self {
+    fn of(stays: &[Stay], demographics: &HashMap<GuestId, GuestDemographics>, period: Period) -> Self {
         let months = period.months().len();
         let mut tally = Self {
             period,
@@ -139,22 +139,22 @@ impl Tally {
             arrived: Described::nobody(),
         };
         for stay in stays {
-            let portrait = portraits.get(&stay.guest);
-            tally.movement(stay, portrait);
+            let demographics = demographics.get(&stay.guest);
+            tally.movement(stay, demographics);
             let days = period.days_of(stay);
             tally.person_days += days;
             if days > 0 && tally.people.insert(stay.guest) {
-                tally.hosted.count(portrait, period.to);
+                tally.hosted.count(demographics, period.to);
             }
         }
         tally
     }
 
-    fn movement(&mut self, stay: &Stay, portrait: Option<&Portrait>) {
+    fn movement(&mut self, stay: &Stay, demographics: Option<&GuestDemographics>) {
         let entry = stay.entry_at.day();
         if let Some(month) = self.period.month_of(entry) {
             self.entries[month] += 1;
-            self.arrived.count(portrait, entry);
+            self.arrived.count(demographics, entry);
         }
         let exit = stay.exit_at.map(|exit| exit.day());
         let Some((exit, month)) = exit.and_then(|exit| Some((exit, self.period.month_of(exit)?))) else { return };

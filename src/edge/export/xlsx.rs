@@ -75,8 +75,8 @@ impl From<Fault> for Refused {
 
 /// Writes a table into a file without a name. Should the caller go away, writing ends.
 pub(super) async fn write(export: Export, parameters: BTreeMap<String, String>) -> Result<File, Refused> {
-    let Export { subject, as_of, columns, mut rows } = export;
-    let about = About { subject: subject.name(), as_of, columns, parameters };
+    let Export { kind, as_of, columns, mut rows } = export;
+    let about = About { subject: kind.name(), as_of, columns, parameters };
     let (hand, waiting) = mpsc::channel(WAITING);
     let writing = tokio::task::spawn_blocking(move || pack(&about, waiting));
     while let Some(row) = rows.next().await {

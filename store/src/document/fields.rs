@@ -2,13 +2,13 @@
 
 use mongodb::bson::{Document, RawBsonRef, RawDocument};
 
-use super::{Stored, Unreadable};
+use super::{DecodeError, Stored};
 
 /// Fields that are written.
 #[derive(Default)]
-pub(crate) struct Fields(Document);
+pub(crate) struct FieldWriter(Document);
 
-impl Fields {
+impl FieldWriter {
     /// Writes a field; `a.b` is the field `b` of an embedded document `a`.
     pub(crate) fn put(&mut self, name: &str, value: &impl Stored) {
         match name.split_once('.') {
@@ -38,24 +38,24 @@ impl Fields {
 
 /// Fields that were found.
 #[derive(Clone, Copy)]
-pub(crate) struct Found<'r>(&'r RawDocument);
+pub(crate) struct FieldReader<'r>(&'r RawDocument);
 
-impl<'r> Found<'r> {
+impl<'r> FieldReader<'r> {
     /// Those of a document.
-    pub(crate) fn in_document(document: &'r RawDocument) -> Result<Self, Unreadable> {
+    pub(crate) fn in_document(document: &'r RawDocument) -> Result<Self, DecodeError> {
         // Whatever comes later, the document can be gone through.
         let whole = document.iter().all(|element| element.is_ok());
-        if whole { Ok(Self(document)) } else { Err(Unreadable("the document itself".into())) }
+        if whole { Ok(Self(document)) } else { Err(DecodeError("the document itself".into())) }
     }
 
     /// Those of a value that is a document itself.
-    pub(crate) fn embedded(stored: RawBsonRef<'r>) -> Result<Self, Unreadable> {
-        stored.as_document().map(Self).ok_or_else(|| Unreadable(String::new()))
+    pub(crate) fn embedded(stored: RawBsonRef<'r>) -> Result<Self, DecodeError> {
+        stored.as_document().map(Self).ok_or_else(|| DecodeError(String::new()))
     }
 
     /// Reads a field; `a.b` is the field `b` of an embedded document `a`. One that is missing is an optional one with
     /// nothing in it, or damaged.
-    pub(crate) fn take<T: Stored>(self, name: &str) -> Result<T, Unreadable> {
+    pub(crate) fn take<T: Stored>(self, name: &str) -> Result<T, DecodeError> {
         if let Some((outer, inner)) = name.split_once('.') {
             let Some(embedded) = self.get(outer) else { return missing(name) };
             let embedded = Self::embedded(embedded).map_err(|damaged| damaged.within(outer))?;
@@ -72,6 +72,6 @@ impl<'r> Found<'r> {
     }
 }
 
-fn missing<T: Stored>(name: &str) -> Result<T, Unreadable> {
-    T::absent().ok_or_else(|| Unreadable(format!("{name} (missing)")))
+fn missing<T: Stored>(name: &str) -> Result<T, DecodeError> {
+    T::absent().ok_or_else(|| DecodeError(format!("{name} (missing)")))
 }

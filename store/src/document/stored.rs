@@ -11,7 +11,7 @@ use tavolo_schema::{
 };
 use uuid::Uuid;
 
-use super::{Unreadable, binary, damaged_field, instant};
+use super::{DecodeError, binary, damaged_field, instant};
 
 /// A value as it is kept in a document.
 ///
@@ -24,7 +24,7 @@ pub(crate) trait Stored: Sized {
     fn store(&self) -> Bson;
 
     /// From BSON, checked.
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable>;
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError>;
 
     /// What it is where a document has no such field; `None` where that is damage.
     fn absent() -> Option<Self> {
@@ -38,8 +38,8 @@ pub(crate) fn stored(value: impl Stored) -> Bson {
 }
 
 /// A value that does not convert, wherever it is.
-fn unreadable() -> Unreadable {
-    Unreadable(String::new())
+fn unreadable() -> DecodeError {
+    DecodeError(String::new())
 }
 
 impl Stored for bool {
@@ -49,7 +49,7 @@ impl Stored for bool {
         Bson::Boolean(*self)
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         stored.as_bool().ok_or_else(unreadable)
     }
 }
@@ -61,7 +61,7 @@ impl Stored for i32 {
         Bson::Int32(*self)
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         i64::read(stored).and_then(|number| Self::try_from(number).map_err(|_| unreadable()))
     }
 }
@@ -73,7 +73,7 @@ impl Stored for i64 {
         Bson::Int64(*self)
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         match stored {
             RawBsonRef::Int32(number) => Ok(number.into()),
             RawBsonRef::Int64(number) => Ok(number),
@@ -89,7 +89,7 @@ impl Stored for String {
         self.as_str().into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         stored.as_str().map(Self::from).ok_or_else(unreadable)
     }
 }
@@ -101,7 +101,7 @@ impl Stored for DateTime {
         instant(*self).into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         let at = stored.as_datetime().ok_or_else(unreadable)?;
         Self::from_millis(at.timestamp_millis()).ok_or_else(unreadable)
     }
@@ -115,7 +115,7 @@ impl Stored for Day {
         self.to_string().into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         stored.as_str().and_then(|text| text.parse().ok()).ok_or_else(unreadable)
     }
 }
@@ -127,7 +127,7 @@ impl Stored for Uuid {
         binary(*self).into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         match stored {
             RawBsonRef::Binary(RawBinaryRef { subtype: BinarySubtype::Uuid, bytes }) => {
                 Self::from_slice(bytes).map_err(|_| unreadable())
@@ -147,7 +147,7 @@ macro_rules! ids {
                 Uuid::from(*self).store()
             }
 
-            fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+            fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
                 Uuid::read(stored).map(Self::from)
             }
         }
@@ -164,7 +164,7 @@ impl<T: Stored> Stored for Option<T> {
         self.as_ref().map_or(Bson::Null, T::store)
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         if stored.as_null().is_some() { Ok(None) } else { T::read(stored).map(Some) }
     }
 
@@ -180,7 +180,7 @@ impl<T: Stored> Stored for Vec<T> {
         self.iter().map(T::store).collect::<Vec<_>>().into()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         let elements = stored.as_array().ok_or_else(unreadable)?.into_iter().enumerate();
         let element = |(at, element): (usize, bson::error::Result<RawBsonRef<'_>>)| {
             element.map_err(|_| unreadable()).and_then(T::read).map_err(|damaged| damaged.within(at))
@@ -196,7 +196,7 @@ impl<const N: usize> Stored for [i32; N] {
         self.to_vec().store()
     }
 
-    fn read(stored: RawBsonRef<'_>) -> Result<Self, Unreadable> {
+    fn read(stored: RawBsonRef<'_>) -> Result<Self, DecodeError> {
         Vec::read(stored)?.try_into().map_err(|_| unreadable())
     }
 }
@@ -211,7 +211,7 @@ macro_rules! stored_by_serde {
                 crate::document::stored::serialized(self)
             }
 
-            fn read(stored: mongodb::bson::RawBsonRef<'_>) -> Result<Self, crate::document::Unreadable> {
+            fn read(stored: mongodb::bson::RawBsonRef<'_>) -> Result<Self, crate::document::DecodeError> {
                 crate::document::stored::deserialized(stored)
             }
         }
@@ -230,10 +230,10 @@ pub(crate) fn serialized(value: &impl Serialize) -> Bson {
     bson::serialize_to_bson(value).unwrap_or(Bson::Null)
 }
 
-pub(crate) fn deserialized<T: DeserializeOwned>(stored: RawBsonRef<'_>) -> Result<T, Unreadable> {
+pub(crate) fn deserialized<T: DeserializeOwned>(stored: RawBsonRef<'_>) -> Result<T, DecodeError> {
     let stored = Bson::try_from(stored).map_err(|_| unreadable())?;
     serde_path_to_error::deserialize(bson::Deserializer::new(stored)).map_err(|error| match damaged_field(&error) {
         path if path == "." => unreadable(),
-        path => Unreadable(path),
+        path => DecodeError(path),
     })
 }

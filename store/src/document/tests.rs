@@ -9,7 +9,7 @@ use tavolo_schema::{
 };
 use uuid::Uuid;
 
-use super::{Document, Unreadable, binary, instant, read, write};
+use super::{DecodeError, Document, binary, instant, read, write};
 use crate::{StoreError, capacity::PoolDoc, guest::GuestDoc};
 
 const AT: i64 = 1_760_000_000_123;
@@ -137,7 +137,7 @@ fn guest_document() -> Bsondoc {
             { "by": uuid(6), "as": "FORMER", "facility": null },
         ],
         "registeredAt": instant(at()),
-        "likeness": guest().likeness(),
+        "likeness": guest().match_key(),
     }
 }
 
@@ -195,6 +195,6 @@ fn what_is_damaged_is_named_by_its_path_and_its_value_is_not_told() {
 
 #[test]
 fn a_path_is_that_of_the_innermost_field() {
-    let innermost = Unreadable(String::new()).within(3).within("list").within("field");
-    assert_eq!(innermost, Unreadable("field.list.3".into()));
+    let innermost = DecodeError(String::new()).within(3).within("list").within("field");
+    assert_eq!(innermost, DecodeError("field.list.3".into()));
 }

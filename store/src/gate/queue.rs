@@ -10,7 +10,7 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::turns::{Behalf, Holders, Kind};
+use super::turns::{Behalf, Holders, WorkKind};
 use crate::StoreError;
 
 /// What part of the permits all have together who ask without a token: an address is had for the asking, so turns by
@@ -74,7 +74,7 @@ impl Queue {
     }
 
     /// Waits for a pass, however long it takes.
-    pub(super) async fn pass(&self, behalf: &Behalf, kind: Kind) -> Result<Pass, StoreError> {
+    pub(super) async fn pass(&self, behalf: &Behalf, kind: WorkKind) -> Result<Pass, StoreError> {
         let turn = match behalf.holder() {
             Some(holder) => {
                 let turns = self.holders.lock().unwrap_or_else(PoisonError::into_inner).turns(holder, kind);
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn at_once(queue: &Queue, behalf: &Behalf) -> Option<Pass> {
-        queue.pass(behalf, Kind::Command).now_or_never().map(Result::unwrap)
+        queue.pass(behalf, WorkKind::Command).now_or_never().map(Result::unwrap)
     }
 
     fn member(subject: &str) -> Behalf {
@@ -137,7 +137,7 @@ mod tests {
         let queue = Queue::new(30);
         let held: Vec<Pass> = std::iter::from_fn(|| at_once(&queue, &member("a"))).collect();
         let (one, watchers) = (member("a"), Behalf::Watchers(None));
-        let mut waits = Box::pin(queue.pass(&one, Kind::Command));
+        let mut waits = Box::pin(queue.pass(&one, WorkKind::Command));
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!((queue.in_use(), queue.waiting()), (held.len() as i64, 1));
         assert!(at_once(&queue, &watchers).is_some(), "not others for it");

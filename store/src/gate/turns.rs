@@ -45,7 +45,7 @@ impl Behalf {
 
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum WorkKind {
     /// One command, or one batch of a cursor.
     Command,
     /// A whole transaction.
@@ -64,10 +64,10 @@ impl Turns {
         Self { reads: Arc::new(Semaphore::new(READS)), acts: Arc::new(Semaphore::new(ACTS)) }
     }
 
-    fn of(self, kind: Kind) -> Arc<Semaphore> {
+    fn of(self, kind: WorkKind) -> Arc<Semaphore> {
         match kind {
-            Kind::Command => self.reads,
-            Kind::Transaction => self.acts,
+            WorkKind::Command => self.reads,
+            WorkKind::Transaction => self.acts,
         }
     }
 
@@ -89,7 +89,7 @@ impl Holders {
     const FEW: usize = 64;
 
     /// The turns of a holder for such a pass.
-    pub(super) fn turns(&mut self, holder: Holder, kind: Kind) -> Arc<Semaphore> {
+    pub(super) fn turns(&mut self, holder: Holder, kind: WorkKind) -> Arc<Semaphore> {
         if self.turns.len() >= self.most.max(Self::FEW) {
             self.turns.retain(|_, turns| turns.are_used());
             self.most = 2 * self.turns.len();
@@ -106,14 +106,14 @@ mod tests {
     async fn the_turns_of_those_who_have_gone_are_forgotten() {
         let mut holders = Holders::default();
         let address = |last: usize| Holder::Address(std::net::Ipv6Addr::from_bits(last as u128).into());
-        let kept = holders.turns(Holder::Watchers(None), Kind::Command).acquire_owned().await.unwrap();
+        let kept = holders.turns(Holder::Watchers(None), WorkKind::Command).acquire_owned().await.unwrap();
         for last in 0..10_000 {
-            holders.turns(address(last), Kind::Command);
+            holders.turns(address(last), WorkKind::Command);
             assert!(holders.turns.len() <= Holders::FEW, "{}", holders.turns.len());
         }
-        assert_eq!(holders.turns(Holder::Watchers(None), Kind::Command).available_permits(), READS - 1);
+        assert_eq!(holders.turns(Holder::Watchers(None), WorkKind::Command).available_permits(), READS - 1);
         drop(kept);
-        assert_eq!(holders.turns(Holder::Watchers(None), Kind::Command).available_permits(), READS);
-        assert_eq!(holders.turns(Holder::Watchers(None), Kind::Transaction).available_permits(), ACTS);
+        assert_eq!(holders.turns(Holder::Watchers(None), WorkKind::Command).available_permits(), READS);
+        assert_eq!(holders.turns(Holder::Watchers(None), WorkKind::Transaction).available_permits(), ACTS);
     }
 }

@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Document as Filter, doc};
 use serde::{Deserialize, Serialize};
-use tavolo_schema::{DataClass, Guest, Party, Standing, id::OrganisationId};
+use tavolo_schema::{DataClass, Guest, RecordOwners, Standing, id::OrganisationId};
 
 use crate::document::{binary, stored, stored_by_serde};
 
@@ -37,14 +37,14 @@ impl GuestScope {
     #[must_use]
     pub fn of(standing: &Standing) -> Option<Self> {
         let persons = |owners| standing.sees(owners).contains(DataClass::Identity);
-        if persons(Party::default()) {
+        if persons(RecordOwners::default()) {
             return Some(Self::All);
         }
         let organisation = standing.organisation?;
-        if !persons(Party { keeper: Some(organisation), ..Party::default() }) {
+        if !persons(RecordOwners { keeper: Some(organisation), ..RecordOwners::default() }) {
             return None;
         }
-        let holds = persons(Party { holder: Some(organisation), ..Party::default() });
+        let holds = persons(RecordOwners { holder: Some(organisation), ..RecordOwners::default() });
         Some(Self::Kept { organisation, holds })
     }
 

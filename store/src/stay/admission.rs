@@ -4,7 +4,7 @@ use mongodb::bson::doc;
 use tavolo_schema::{
     Code,
     DataClass::{Identity, Presence, Sensitive},
-    DateTime, Facility, Findings, Guest, OccupancyCause, OrganisationKind, Party, PlaceCategory, Pool, Stay,
+    DateTime, Facility, Findings, Guest, OccupancyCause, OrganisationKind, PlaceCategory, Pool, RecordOwners, Stay,
     StayStatus,
     id::StayId,
     ledger::Change,
@@ -70,7 +70,7 @@ impl Perform for AdmitGuestInput {
         if seen.is_none() && scope == GuestScope::All {
             return act.refuse(Code::UnknownGuest, "input.guest");
         }
-        let needs_told = seen.as_ref().is_some_and(|person| act.sees(person.guest.party(), Sensitive));
+        let needs_told = seen.as_ref().is_some_and(|person| act.sees(person.guest.owners(), Sensitive));
         wanted.check(seen.as_ref(), needs_told, now, &mut act.found);
         act.check_room_since(&wanted).await?;
         act.unless_blocked()?;
@@ -101,11 +101,11 @@ impl Transaction {
     /// The facilities of which the member sees who is present.
     async fn named_presences(&mut self) -> Result<Within, StoreError> {
         let sees = |act: &Self, owners| act.sees(owners, Presence) && act.sees(owners, Identity);
-        if sees(self, Party::default()) {
+        if sees(self, RecordOwners::default()) {
             return Ok(Within(None));
         }
         let own = self.actor.organisation;
-        let own = own.filter(|own| sees(self, Party { keeper: Some(*own), ..Party::default() }));
+        let own = own.filter(|own| sees(self, RecordOwners { keeper: Some(*own), ..RecordOwners::default() }));
         let run = match own {
             Some(own) => self.facilities_run_by(own).await?,
             None => Vec::new(),
@@ -117,7 +117,7 @@ impl Transaction {
     async fn hosted_at(&mut self, stays: &[Stay]) -> Result<Option<Option<String>>, StoreError> {
         let Some(open) = stays.iter().find(|stay| stay.status == StayStatus::Open) else { return Ok(None) };
         let facility = self.by_id::<FacilityDoc>(binary(open.facility)).await?;
-        let told = facility.filter(|facility| self.sees(facility.party(), Presence));
+        let told = facility.filter(|facility| self.sees(facility.owners(), Presence));
         Ok(Some(told.map(|facility| facility.code)))
     }
 
@@ -149,7 +149,7 @@ impl Transaction {
         let guest = self.by_id::<GuestDoc>(binary(input.guest)).await?;
         let stays = self.find::<StayDoc>(doc! { "guest": binary(input.guest) }, doc! { "_id": -1 }).await?;
         let in_sight = |guest: &Guest| {
-            seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && self.sees(guest.party(), Sensitive)
+            seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && self.sees(guest.owners(), Sensitive)
         };
         let hit = guest.clone().filter(|guest| !in_sight(guest));
         // A public body's guest has a first place with whoever was given the id. Asked for in any case: as many commands
@@ -158,7 +158,7 @@ impl Transaction {
         let keeper = self.organisation_kind(keeper).await?;
         let first_place = stays.is_empty() && keeper != Some(OrganisationKind::ManagingBody);
         // Whoever is out of reach is unknown, hosted or not: otherwise somebody could be followed by an old id.
-        let admitted = guest.filter(|guest| self.sees(guest.party(), Identity) || first_place);
+        let admitted = guest.filter(|guest| self.sees(guest.owners(), Identity) || first_place);
         let known = std::mem::take(&mut self.found).into_vec();
         match &admitted {
             None => self.found.add(Code::UnknownGuest, "input.guest"),

@@ -27,10 +27,10 @@ const POOLS: usize = 6;
 /// Changes that a log keeps in which nobody falls behind.
 const ALL: usize = 1_000_000;
 
-type Subject = (FacilityId, PlaceCategory);
+type PoolKey = (FacilityId, PlaceCategory);
 
 /// A pool in one word.
-fn name(pool: &Subject) -> String {
+fn name(pool: &PoolKey) -> String {
     format!("{pool:?}").replace(' ', "")
 }
 
@@ -71,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Everybody's facility, and every transaction there was.
 struct Ledger {
-    pools: Vec<Subject>,
+    pools: Vec<PoolKey>,
     facility: tavolo_schema::Facility,
     other: tavolo_schema::Facility,
     /// For each transaction, the pools it changed and the numbers it left.
@@ -91,8 +91,8 @@ impl Ledger {
     }
 
     /// The number each pool has after so many transactions.
-    fn truth(&self, transactions: usize) -> BTreeMap<Subject, i32> {
-        let mut truth: BTreeMap<Subject, i32> = self.pools.iter().map(|pool| (*pool, 0)).collect();
+    fn truth(&self, transactions: usize) -> BTreeMap<PoolKey, i32> {
+        let mut truth: BTreeMap<PoolKey, i32> = self.pools.iter().map(|pool| (*pool, 0)).collect();
         for (pool, occupied) in self.transactions[..transactions].iter().flatten() {
             truth.insert(self.pools[*pool], *occupied);
         }
@@ -100,7 +100,7 @@ impl Ledger {
     }
 
     /// The first change above a position.
-    fn next_above(&self, position: Position) -> Option<(Position, Subject, i32)> {
+    fn next_above(&self, position: Position) -> Option<(Position, PoolKey, i32)> {
         // Those of earlier seconds are not.
         let earlier = usize::try_from(position.seconds.saturating_sub(101)).unwrap();
         let all = self.transactions.iter().enumerate().skip(earlier).flat_map(|(number, transaction)| {
@@ -118,7 +118,7 @@ impl Ledger {
         self.transactions.push(changed.into_iter().map(|pool| (pool, number)).collect());
     }
 
-    fn pool(&self, (facility, category): Subject, occupied: i32) -> Pool {
+    fn pool(&self, (facility, category): PoolKey, occupied: i32) -> Pool {
         Pool { occupied, ..Pool::empty(facility, category, start()) }
     }
 
@@ -223,7 +223,7 @@ impl Wake for Bell {
 struct Client {
     listener: Option<(Listener<Plain>, Arc<Bell>)>,
     cursor: Option<Cursor>,
-    known: BTreeMap<Subject, i32>,
+    known: BTreeMap<PoolKey, i32>,
     in_state: bool,
 }
 

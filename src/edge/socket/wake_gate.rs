@@ -10,15 +10,15 @@ use std::{
 
 /// Polls something only when it has been woken.
 #[derive(Debug, Default)]
-pub(super) struct Doze(Option<Arc<Alarm>>);
+pub(super) struct WakeGate(Option<Arc<WakeSignal>>);
 
 #[derive(Debug)]
-struct Alarm {
+struct WakeSignal {
     task: Waker,
     rung: AtomicBool,
 }
 
-impl Wake for Alarm {
+impl Wake for WakeSignal {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -29,7 +29,7 @@ impl Wake for Alarm {
     }
 }
 
-impl Alarm {
+impl WakeSignal {
     /// An exchange, not a store: whoever finds it rung sees what all who rang have done before.
     fn ring(&self) {
         self.rung.swap(true, Ordering::AcqRel);
@@ -41,14 +41,14 @@ impl Alarm {
     }
 }
 
-impl Doze {
+impl WakeGate {
     /// Polls, if there was an alarm since it was last polled in vain. When that was not in vain, the task is not woken
     /// to poll once more: it has to by itself, as with anything that has been ready.
     pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         // In another task nobody would be woken by the old alarm.
         if self.0.as_ref().is_none_or(|alarm| !alarm.task.will_wake(context.waker())) {
             let task = context.waker().clone();
-            self.0 = Some(Arc::new(Alarm { task, rung: AtomicBool::new(true) }));
+            self.0 = Some(Arc::new(WakeSignal { task, rung: AtomicBool::new(true) }));
         }
         let Some(alarm) = self.0.as_ref().filter(|alarm| alarm.silence()) else { return Poll::Pending };
         let polled = poll(&mut Context::from_waker(&Arc::clone(alarm).into()));
@@ -80,9 +80,9 @@ mod tests {
         let task = Arc::<Task>::default();
         let waker = Waker::from(Arc::clone(&task));
         let context = Context::from_waker(&waker);
-        let (mut doze, mut polled, mut alarm) = (Doze::default(), 0, None);
-        let mut poll = |doze: &mut Doze, answer: Poll<()>| {
-            let answered = doze.poll(&context, |context| {
+        let (mut wake_gate, mut polled, mut alarm) = (WakeGate::default(), 0, None);
+        let mut poll = |wake_gate: &mut WakeGate, answer: Poll<()>| {
+            let answered = wake_gate.poll(&context, |context| {
                 polled += 1;
                 alarm = Some(context.waker().clone());
                 answer
@@ -90,33 +90,33 @@ mod tests {
             (answered, polled, alarm.clone().unwrap())
         };
         // The first time it has to register.
-        let (answered, polled, alarm) = poll(&mut doze, Poll::Pending);
+        let (answered, polled, alarm) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 1));
-        let (answered, polled, _) = poll(&mut doze, Poll::Ready(()));
+        let (answered, polled, _) = poll(&mut wake_gate, Poll::Ready(()));
         assert_eq!((answered, polled), (Poll::Pending, 1));
         alarm.wake();
         assert_eq!(task.0.load(Ordering::Relaxed), 1);
-        let (answered, polled, _) = poll(&mut doze, Poll::Ready(()));
+        let (answered, polled, _) = poll(&mut wake_gate, Poll::Ready(()));
         assert_eq!((answered, polled), (Poll::Ready(()), 2));
         // There may be more.
-        let (answered, polled, alarm) = poll(&mut doze, Poll::Pending);
+        let (answered, polled, alarm) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 3));
         alarm.wake_by_ref();
         alarm.wake_by_ref();
-        let (answered, polled, _) = poll(&mut doze, Poll::Pending);
+        let (answered, polled, _) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 4));
-        let (answered, polled, _) = poll(&mut doze, Poll::Pending);
+        let (answered, polled, _) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 4));
     }
 
     #[test]
     fn another_task_is_woken_instead() {
         let [first, second]: [Arc<Task>; 2] = Default::default();
-        let mut doze = Doze::default();
+        let mut wake_gate = WakeGate::default();
         let mut alarm = None;
         for task in [&first, &second] {
             let waker = Waker::from(Arc::clone(task));
-            let answered = doze.poll(&Context::from_waker(&waker), |context| {
+            let answered = wake_gate.poll(&Context::from_waker(&waker), |context| {
                 alarm = Some(context.waker().clone());
                 Poll::<()>::Pending
             });

@@ -1,4 +1,4 @@
-//! Seats: who holds a stream of answers open, how many there may be, what runs on them, and why each one ended.
+//! Permits: who holds a stream of answers open, how many there may be, what runs on them, and why each one ended.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -27,7 +27,7 @@ pub(super) enum Holder {
 }
 
 impl Holder {
-    /// Seats of the hub that are open to it. The last tenth is not for those without a token.
+    /// Permits of the hub that are open to it. The last tenth is not for those without a token.
     fn reach(&self, settings: &Settings) -> usize {
         match self {
             Self::Member(_) | Self::Unnamed(_) => settings.sockets,
@@ -36,7 +36,7 @@ impl Holder {
     }
 }
 
-/// Seats of the hub that those can take who have yet to say who they are, without making room for each other: half of
+/// Permits of the hub that those can take who have yet to say who they are, without making room for each other: half of
 /// what is for members alone stays free of them, for whoever comes with a token.
 fn kept_free(settings: &Settings) -> usize {
     settings.sockets.saturating_sub((settings.sockets / 20).max(1))
@@ -58,7 +58,7 @@ impl Transport {
     }
 }
 
-/// Why there is no seat.
+/// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
     /// The hub has as many streams as it can hold.
@@ -67,13 +67,13 @@ pub(super) enum Full {
     Holder,
 }
 
-/// The seats of a hub.
+/// The permits of a hub.
 #[derive(Clone, Debug, Default)]
-pub struct Seats(Arc<Mutex<Taken>>);
+pub struct StreamPermits(Arc<Mutex<Taken>>);
 
 #[derive(Debug, Default)]
 struct Taken {
-    seats: usize,
+    permits: usize,
     by: HashMap<Holder, Held>,
     /// Those who have yet to say who they are, in the order in which they came.
     unnamed: BTreeMap<u64, Waiting>,
@@ -94,12 +94,12 @@ struct Waiting {
 /// What one holder has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Held {
-    seats: usize,
+    permits: usize,
     operations: usize,
 }
 
 impl Taken {
-    /// Whether there is a seat for this holder, when so many are taken by others.
+    /// Whether there is a permit for this holder, when so many are taken by others.
     fn room(&self, others: usize, holder: &Holder, settings: &Settings) -> Result<(), Full> {
         if others >= holder.reach(settings) {
             return Err(Full::Hub);
@@ -108,12 +108,12 @@ impl Taken {
             return Ok(());
         }
         let own = self.by.get(holder).copied().unwrap_or_default();
-        if own.seats >= settings.sockets_per_member { Err(Full::Holder) } else { Ok(()) }
+        if own.permits >= settings.sockets_per_member { Err(Full::Holder) } else { Ok(()) }
     }
 
     /// Lets somebody stand at the door of an address. When there are as many as there may be, whoever has stood there
     /// longest without a word makes room: so nobody who says nothing keeps others out who would. Where addresses cost
-    /// nothing, that is so for all doors together, before the last seats of the hub are taken.
+    /// nothing, that is so for all doors together, before the last permits of the hub are taken.
     fn wait_at(&mut self, address: IpAddr, settings: &Settings) -> (u64, CancellationToken) {
         while let Some(door) = self.doors.get(&address)
             && door.len() >= settings.sockets_per_member.max(1)
@@ -121,7 +121,7 @@ impl Taken {
         {
             self.displace(longest);
         }
-        if self.seats >= kept_free(settings)
+        if self.permits >= kept_free(settings)
             && let Some((&longest, _)) = self.unnamed.first_key_value()
         {
             self.displace(longest);
@@ -157,53 +157,53 @@ impl Taken {
     }
 }
 
-impl Seats {
+impl StreamPermits {
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a seat for as long as the value lives.
-    pub(super) fn take(&self, holder: Holder, transport: Transport, settings: &Settings) -> Result<Seat, Full> {
+    /// Takes a permit for as long as the value lives.
+    pub(super) fn take(&self, holder: Holder, transport: Transport, settings: &Settings) -> Result<StreamPermit, Full> {
         let mut taken = self.taken();
-        taken.room(taken.seats, &holder, settings)?;
+        taken.room(taken.permits, &holder, settings)?;
         let stands = match holder {
             Holder::Unnamed(address) => Some(taken.wait_at(address, settings)),
             _ => None,
         };
-        taken.seats += 1;
-        taken.by.entry(holder.clone()).or_default().seats += 1;
+        taken.permits += 1;
+        taken.by.entry(holder.clone()).or_default().permits += 1;
         gauge!("tavolo_streams", "transport" => transport.name()).increment(1);
-        Ok(Seat { seats: self.clone(), holder, stands, transport, ended: "gone" })
+        Ok(StreamPermit { permits: self.clone(), holder, stands, transport, ended: "gone" })
     }
 }
 
-/// A seat that is taken. However its stream ends, the reason is counted.
+/// A permit that is taken. However its stream ends, the reason is counted.
 #[derive(Debug)]
-pub(super) struct Seat {
-    seats: Seats,
+pub(super) struct StreamPermit {
+    permits: StreamPermits,
     holder: Holder,
-    /// As long as nobody has said whose seat it is: its number at the door, and what tells it to make room.
+    /// As long as nobody has said whose permit it is: its number at the door, and what tells it to make room.
     stands: Option<(u64, CancellationToken)>,
     transport: Transport,
     ended: &'static str,
 }
 
-impl Seat {
-    /// Makes it the seat of whom its holder has turned out to be.
+impl StreamPermit {
+    /// Makes it the permit of whom its holder has turned out to be.
     pub(super) fn pass_to(&mut self, holder: Holder, settings: &Settings) -> Result<(), Full> {
         if holder == self.holder {
             return Ok(());
         }
-        let seats = self.seats.clone();
-        let mut taken = seats.taken();
-        taken.room(taken.seats - 1, &holder, settings)?;
+        let permits = self.permits.clone();
+        let mut taken = permits.taken();
+        taken.room(taken.permits - 1, &holder, settings)?;
         self.leave(&mut taken);
-        taken.by.entry(holder.clone()).or_default().seats += 1;
+        taken.by.entry(holder.clone()).or_default().permits += 1;
         self.holder = holder;
         Ok(())
     }
 
-    /// Resolves when the seat is wanted for somebody else before its holder has said who it is.
+    /// Resolves when the permit is wanted for somebody else before its holder has said who it is.
     pub(super) fn displaced(&self) -> impl Future<Output = ()> + use<> {
         let displaced = self.stands.as_ref().map(|(_, displaced)| displaced.clone());
         async move {
@@ -216,22 +216,22 @@ impl Seat {
 
     /// Takes it from its holder.
     fn leave(&mut self, taken: &mut Taken) {
-        taken.give_back(&self.holder, |own| own.seats -= 1);
+        taken.give_back(&self.holder, |own| own.permits -= 1);
         if let Some((number, _)) = self.stands.take() {
             taken.leave_door(number);
         }
     }
 
-    /// A place for an operation that keeps so many bytes, if its holder has one left. A heavy one takes several.
-    pub(super) fn place(&self, bytes: usize, settings: &Settings) -> Option<Place> {
+    /// A permit for an operation that keeps so many bytes, if its holder has one left. A heavy one takes several.
+    pub(super) fn operation(&self, bytes: usize, settings: &Settings) -> Option<OperationPermit> {
         let weight = bytes.div_ceil(LIGHT).max(1);
-        let mut taken = self.seats.taken();
+        let mut taken = self.permits.taken();
         let own = taken.by.entry(self.holder.clone()).or_default();
         if own.operations + weight > settings.operations_per_member() {
             return None;
         }
         own.operations += weight;
-        Some(Place { seats: self.seats.clone(), holder: self.holder.clone(), weight })
+        Some(OperationPermit { permits: self.permits.clone(), holder: self.holder.clone(), weight })
     }
 
     /// Says why the stream ends; without a word the client has gone.
@@ -240,11 +240,11 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let seats = self.seats.clone();
-        let mut taken = seats.taken();
-        taken.seats -= 1;
+        let permits = self.permits.clone();
+        let mut taken = permits.taken();
+        taken.permits -= 1;
         self.leave(&mut taken);
         let transport = self.transport.name();
         gauge!("tavolo_streams", "transport" => transport).decrement(1);
@@ -252,17 +252,17 @@ impl Drop for Seat {
     }
 }
 
-/// The place of an operation that runs.
+/// The permit of an operation that runs.
 #[derive(Debug)]
-pub(super) struct Place {
-    seats: Seats,
+pub(super) struct OperationPermit {
+    permits: StreamPermits,
     holder: Holder,
     weight: usize,
 }
 
-impl Drop for Place {
+impl Drop for OperationPermit {
     fn drop(&mut self) {
-        self.seats.taken().give_back(&self.holder, |own| own.operations -= self.weight);
+        self.permits.taken().give_back(&self.holder, |own| own.operations -= self.weight);
     }
 }
 
@@ -277,10 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn a_seat_is_free_again_when_its_stream_has_ended() {
+    fn a_permit_is_free_again_when_its_stream_has_ended() {
         let settings = Settings { sockets: 3, sockets_per_member: 2, ..Settings::default() };
-        let seats = Seats::default();
-        let take = |subject: &str| seats.take(member(subject), Transport::Socket, &settings);
+        let permits = StreamPermits::default();
+        let take = |subject: &str| permits.take(member(subject), Transport::Socket, &settings);
         let (one, _two) = (take("a").unwrap(), take("a").unwrap());
         assert_eq!(take("a").unwrap_err(), Full::Holder);
         let _three = take("b").unwrap();
@@ -294,25 +294,25 @@ mod tests {
     fn the_last_tenth_is_for_members() {
         let settings = Settings { sockets: 10, sockets_per_member: 20, ..Settings::default() };
         let address: IpAddr = "192.0.2.1".parse().unwrap();
-        let seats = Seats::default();
-        let take = |holder: Holder| seats.take(holder, Transport::Socket, &settings);
-        let held: Vec<Seat> = (0..9).map(|_| take(Holder::Address(address)).unwrap()).collect();
+        let permits = StreamPermits::default();
+        let take = |holder: Holder| permits.take(holder, Transport::Socket, &settings);
+        let held: Vec<StreamPermit> = (0..9).map(|_| take(Holder::Address(address)).unwrap()).collect();
         assert_eq!(take(Holder::Address(address)).unwrap_err(), Full::Hub);
         let mut unnamed = take(Holder::Unnamed(address)).unwrap();
         assert_eq!(take(Holder::Unnamed(address)).unwrap_err(), Full::Hub);
         assert_eq!(unnamed.pass_to(Holder::Address(address), &settings), Err(Full::Hub));
         assert_eq!(unnamed.pass_to(member("a"), &settings), Ok(()));
         drop((unnamed, held));
-        let taken = seats.taken();
-        assert_eq!((taken.seats, taken.by.len()), (0, 0));
+        let taken = permits.taken();
+        assert_eq!((taken.permits, taken.by.len()), (0, 0));
     }
 
     #[test]
-    fn a_seat_that_is_passed_on_counts_for_its_new_holder() {
+    fn a_permit_that_is_passed_on_counts_for_its_new_holder() {
         let settings = Settings { sockets_per_member: 1, ..Settings::default() };
         let address: IpAddr = "192.0.2.1".parse().unwrap();
-        let seats = Seats::default();
-        let unnamed = || seats.take(Holder::Unnamed(address), Transport::Socket, &settings);
+        let permits = StreamPermits::default();
+        let unnamed = || permits.take(Holder::Unnamed(address), Transport::Socket, &settings);
         let mut one = unnamed().unwrap();
         assert_eq!(one.pass_to(member("a"), &settings), Ok(()));
         assert_eq!(one.pass_to(member("a"), &settings), Ok(()), "it is a's already");
@@ -325,9 +325,9 @@ mod tests {
     fn whoever_has_stood_at_the_door_longest_makes_room() {
         let settings = Settings { sockets_per_member: 2, ..Settings::default() };
         let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| Holder::Unnamed(address.parse().unwrap()));
-        let seats = Seats::default();
-        let stand = |holder: &Holder| seats.take(holder.clone(), Transport::Socket, &settings).unwrap();
-        let displaced = |seat: &Seat| seat.displaced().now_or_never().is_some();
+        let permits = StreamPermits::default();
+        let stand = |holder: &Holder| permits.take(holder.clone(), Transport::Socket, &settings).unwrap();
+        let displaced = |permit: &StreamPermit| permit.displaced().now_or_never().is_some();
         let (first, mut second, elsewhere) = (stand(&here), stand(&here), stand(&there));
         assert!(!displaced(&first));
         second.pass_to(member("a"), &settings).unwrap();
@@ -339,47 +339,48 @@ mod tests {
         let fifth = stand(&here);
         assert!(!displaced(&fourth), "the third has gone");
         drop((first, second, elsewhere, fourth, fifth));
-        let taken = seats.taken();
-        assert_eq!((taken.seats, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
+        let taken = permits.taken();
+        assert_eq!((taken.permits, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
     }
 
     #[test]
     fn strangers_from_many_networks_leave_room_for_members() {
         let settings = Settings { sockets: 100, sockets_per_member: 2, ..Settings::default() };
         let network = |number: u128| IpAddr::from(std::net::Ipv6Addr::from_bits(number << 64));
-        let seats = Seats::default();
-        let take = |holder: Holder| seats.take(holder, Transport::Socket, &settings);
-        let held: Vec<Seat> = (0..200).filter_map(|number| take(Holder::Address(network(number))).ok()).collect();
+        let permits = StreamPermits::default();
+        let take = |holder: Holder| permits.take(holder, Transport::Socket, &settings);
+        let held: Vec<StreamPermit> =
+            (0..200).filter_map(|number| take(Holder::Address(network(number))).ok()).collect();
         assert_eq!(held.len(), 90);
         let mut silent = std::collections::VecDeque::new();
         for number in 0..500 {
             silent.push_back(take(Holder::Unnamed(network(number))).unwrap());
             // Whoever is told to make room goes.
-            silent.retain(|seat| seat.displaced().now_or_never().is_none());
+            silent.retain(|permit| permit.displaced().now_or_never().is_none());
             assert!(silent.len() <= 6, "{}", silent.len());
         }
         let named = [(); 2].map(|()| take(member("a")).unwrap());
         let mut browser = take(Holder::Unnamed(network(1_000))).unwrap();
         assert_eq!(browser.pass_to(member("b"), &settings), Ok(()));
         drop((held, silent, named, browser));
-        let taken = seats.taken();
-        assert_eq!((taken.seats, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
+        let taken = permits.taken();
+        assert_eq!((taken.permits, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
     }
 
     #[test]
-    fn the_operations_of_all_seats_of_a_holder_have_places_by_weight() {
+    fn the_operations_of_all_permits_of_a_holder_have_permits_by_weight() {
         let settings = Settings { sockets_per_member: 2, ..Settings::default() };
-        let seats = Seats::default();
-        let [one, two] = [(); 2].map(|()| seats.take(member("a"), Transport::Socket, &settings).unwrap());
-        let light: Vec<Option<Place>> = (0..6).map(|_| one.place(LIGHT, &settings)).collect();
+        let permits = StreamPermits::default();
+        let [one, two] = [(); 2].map(|()| permits.take(member("a"), Transport::Socket, &settings).unwrap());
+        let light: Vec<Option<OperationPermit>> = (0..6).map(|_| one.operation(LIGHT, &settings)).collect();
         assert!(light.iter().all(Option::is_some));
-        assert!(two.place(4 * LIGHT + 1, &settings).is_none());
-        let heavy = two.place(4 * LIGHT, &settings);
-        assert!(heavy.is_some() && one.place(0, &settings).is_none());
+        assert!(two.operation(4 * LIGHT + 1, &settings).is_none());
+        let heavy = two.operation(4 * LIGHT, &settings);
+        assert!(heavy.is_some() && one.operation(0, &settings).is_none());
         drop((one, two));
-        let three = seats.take(member("a"), Transport::Socket, &settings).unwrap();
-        assert!(three.place(0, &settings).is_none(), "what still runs counts");
+        let three = permits.take(member("a"), Transport::Socket, &settings).unwrap();
+        assert!(three.operation(0, &settings).is_none(), "what still runs counts");
         drop(heavy);
-        assert!(three.place(0, &settings).is_some());
+        assert!(three.operation(0, &settings).is_some());
     }
 }
