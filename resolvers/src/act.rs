@@ -56,7 +56,7 @@ pub(crate) struct Done<A> {
     answer: Option<A>,
     /// Everything found irregular.
     pub(crate) irregularities: Vec<Irregularity>,
-    /// A sheet that shows the act.
+    /// The scope of an answer that shows the act.
     viewer_scope: Arc<ViewerScope>,
 }
 

@@ -86,7 +86,7 @@ impl Graph {
         complete(response, &context)
     }
 
-    /// Plays the part of a subscription that a desk is laid out for, and ends with it.
+    /// Runs the segment of a subscription that a context is made for, and ends with it.
     pub(crate) fn run(
         &self,
         request: Request,

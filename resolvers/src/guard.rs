@@ -99,9 +99,9 @@ struct Measure {
 struct Cost {
     /// For one element, whichever it is.
     one: u64,
-    /// For every element of its kind together, this much for each ...
+    /// Cost of a list that holds every element of its type once is `each` for each of them, and `rest` beside.
     each: u64,
-    /// ... and this much for all.
+    /// See `each`.
     rest: u64,
 }
 

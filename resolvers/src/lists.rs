@@ -110,7 +110,7 @@ impl Usual {
 pub(crate) enum ListLength {
     /// There is one such list, with everything of its kind.
     Whole(u64),
-    /// Each element belongs to one such list: how long the longest is, and all of them together.
+    /// A child list, such as the fields of a type: the longest one, and the sum over all parents.
     Part { most: u64, all: u64 },
     /// Elements are found in other lists as well: how long the longest is.
     Links(u64),

@@ -218,7 +218,7 @@ impl Stream for Watch {
 /// A viewer, and a listener of the channel that belongs to how the viewer stands at the table.
 struct Viewing {
     viewer: Viewer,
-    /// The roster by which the standing is known.
+    /// Revision of the roster at which the standing was found out; when it changes, access is asked again.
     roster: u64,
     listener: Listener<SharedSubscription>,
     /// Changes of the roster, for a viewer who is told by the day: no message may come before it has ended.
@@ -254,7 +254,7 @@ impl Viewing {
         let shared = SharedSubscription { live: live.clone(), request, standing, language: viewer.language };
         let listener = shared.channel().listen(after).await.map_err(|unplayed| match unplayed {
             NotRun::Refused(response) => response,
-            // The log goes back to where it ends.
+            // Unreachable: a listener starts at the end of the log, and the log always reaches back to its own end.
             NotRun::TooOld => error::panicked(),
         })?;
         Ok(Self { viewer, roster, roster_changes: roster_changes(listener.source()), listener })

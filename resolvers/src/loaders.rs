@@ -25,9 +25,8 @@ pub(crate) struct Loaders {
     stays_of_guest: Loader<(GuestId, StayPage), Loaded<Arc<[Stay]>>, StaysOfGuest>,
 }
 
-/// How often a loader lets others come up with their keys before it asks. What a batch before has woken comes one by
-/// one.
-const PATIENCE: usize = 100;
+/// Yields to the scheduler before a batch is sent, so that all fields beside each other can add their keys.
+const YIELDS: usize = 100;
 
 struct Guests(Store);
 struct Households(Store);
@@ -38,11 +37,11 @@ struct StaysOfGuest(Store);
 impl Loaders {
     pub(crate) fn new(store: &Store) -> Self {
         Self {
-            guests: Loader::new(Guests(store.clone())).with_yield_count(PATIENCE),
-            households: Loader::new(Households(store.clone())).with_yield_count(PATIENCE),
-            stays: Loader::new(Stays(store.clone())).with_yield_count(PATIENCE),
-            stays_of_facility: Loader::new(StaysOfFacility(store.clone())).with_yield_count(PATIENCE),
-            stays_of_guest: Loader::new(StaysOfGuest(store.clone())).with_yield_count(PATIENCE),
+            guests: Loader::new(Guests(store.clone())).with_yield_count(YIELDS),
+            households: Loader::new(Households(store.clone())).with_yield_count(YIELDS),
+            stays: Loader::new(Stays(store.clone())).with_yield_count(YIELDS),
+            stays_of_facility: Loader::new(StaysOfFacility(store.clone())).with_yield_count(YIELDS),
+            stays_of_guest: Loader::new(StaysOfGuest(store.clone())).with_yield_count(YIELDS),
         }
     }
 

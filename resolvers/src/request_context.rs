@@ -46,12 +46,12 @@ impl RequestContext {
         }
     }
 
-    /// The sheet of a request.
+    /// The scope of a request.
     pub(crate) fn viewer_scope(&self) -> &Arc<ViewerScope> {
         self.viewer_scope.get_or_init(|| self.fresh_scope())
     }
 
-    /// A sheet of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
+    /// A scope of this moment, as an act or an event needs it. A subscription is seen with the eyes of all who share it.
     pub(crate) fn fresh_scope(&self) -> Arc<ViewerScope> {
         ViewerScope::new(&self.hub, |board| match &self.execution {
             Some(execution) => execution.standing.clone(),

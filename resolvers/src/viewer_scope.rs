@@ -1,6 +1,6 @@
-//! A sheet: the board, the day and the viewer's standing that one answer is made with.
+//! The scope of an answer: the board, the day and the viewer's standing that it is made with.
 //!
-//! Objects hold the sheet they were made from, so one answer never mixes two states of the board,
+//! Objects hold the scope they were made from, so one answer never mixes two states of the board,
 //! and every event of a subscription is judged by the membership as it is then.
 
 use std::sync::{Arc, OnceLock};
@@ -30,7 +30,7 @@ pub struct ViewerScope {
 }
 
 impl ViewerScope {
-    /// A sheet of the board as it is now, for somebody who stands at it like this.
+    /// The scope of the board as it is now, for somebody who stands at it like this.
     pub fn new(hub: &Hub, standing: impl FnOnce(&Board) -> Standing) -> Arc<Self> {
         let board = hub.live_board.board();
         let now = hub.clock.now();

@@ -225,9 +225,9 @@ struct Session<'s> {
     ping: Interval,
     /// Resolves when the client has to be left, and says why.
     ends: BoxFuture<'static, End>,
-    /// What is not an operation happens seldom, and is not polled with every answer.
+    /// The end, pings and frames of the client: polled only when one of them has woken the task.
     others: WakeGate,
-    /// An operation has had its turn.
+    /// The others are polled first next time, so that a busy operation cannot starve them.
     others_first: bool,
     /// Pings since the client was last heard.
     unheard: u8,

@@ -60,7 +60,7 @@ impl Transaction {
         if !reinstated {
             return self.grant(accreditation, from, until).await;
         }
-        // It did not hold while it was suspended.
+        // Reinstated from today, not from `valid_from`: the days of the suspension stay without grant.
         accreditation.valid_until = self.grant_again(accreditation, from.max(self.today()), until).await?;
         if accreditation.valid_until.is_none() {
             accreditation::check_transition(AccreditationStatus::Suspended, &[], &mut self.found);

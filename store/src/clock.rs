@@ -68,7 +68,7 @@ impl Store {
             outcomes.push(settle.await);
         }
         let forgotten = self.forget_keys(now).await;
-        // One that cannot be entered has not kept the others from it.
+        // Every record has been tried by now: the first failure is reported.
         outcomes
             .into_iter()
             .try_fold(0, |entered, outcome| outcome.map(|()| entered + 1))

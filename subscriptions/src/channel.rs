@@ -1,13 +1,13 @@
 //! Channels: equal subscriptions are executed once for each event and share the bytes.
 //!
 //! A [`Channel`] stands for one subscription as somebody asked for it: the same document, variables
-//! and scope of sight. However many listen, one *narrator* executes it, and puts each message into a
+//! and scope of sight. However many listen, one *pump* executes it, and puts each message into a
 //! ring that all [`Listener`]s read at their own pace.
 //!
 //! # Why nothing is missed or repeated
 //!
 //! The ring is a rendering of the log: positions mean the same in both, and it holds every wanted
-//! change above its *floor*, or will hold it as soon as the narrator has come to it. A listener at
+//! change above its *floor*, or will hold it as soon as the pump has come to it. A listener at
 //! position P
 //!
 //! - at or above the floor takes the first message above P and moves on to that message's position;
@@ -119,7 +119,7 @@ pub struct Channel<S> {
     live_board: Arc<LiveBoard>,
     source: S,
     shared: Mutex<Shared>,
-    /// One at a time begins to narrate.
+    /// One at a time starts a pump.
     pump: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// The last state, while somebody is being sent it.
     state: tokio::sync::Mutex<Weak<State>>,
@@ -127,7 +127,7 @@ pub struct Channel<S> {
     pieces: tokio::sync::Mutex<Pieces>,
 }
 
-/// What the narrator and the listeners share.
+/// What the pump and the listeners share.
 #[derive(Default)]
 struct Shared {
     ring: Ring,
@@ -206,7 +206,7 @@ impl<S: Source> Channel<S> {
             return Ok(());
         }
         let SegmentStream { mark, messages } = self.source.run(Segment::Live(self.live_board.beginning(mark))).await?;
-        // Whoever waits for a narrator before this one has to know.
+        // Whoever waits for a pump before this one has to know.
         self.change_ring(|_| true, |ring| *ring = Ring::pumped_from(mark));
         *pump = Some(AbortOnDropHandle::new(tokio::spawn(pump_messages(Arc::downgrade(self), mark.epoch, messages))));
         Ok(())
@@ -244,7 +244,7 @@ async fn pump_messages<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut mes
         |ring| ring.is_of(epoch),
         |ring| match channel.live_board.behind(ring.end()) {
             Some(_) => ring.break_off(),
-            // The log has begun anew, or gone on without the narrator: another one can go on from there.
+            // The log has begun anew, or gone on without the pump: another one can go on from there.
             None => *ring = Ring::default(),
         },
     );

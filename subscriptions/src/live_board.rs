@@ -1,4 +1,4 @@
-//! The table: the current board, the log, and those who wait for either.
+//! The live board: the current board, the log of its changes, and those who wait for either.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -51,7 +51,7 @@ pub struct LiveBoard {
     changed: watch::Sender<Position>,
     /// What [`Board::roster`] counts: those who only wait for a change of it are not woken by others.
     roster: watch::Sender<u64>,
-    /// The same again, for those who look at it with every message.
+    /// `roster` as an atomic: listeners compare it for each message and must not take the lock of the watch.
     roster_now: AtomicU64,
     /// As the feed tells: never [`Link::Silent`].
     link: watch::Sender<Link>,
@@ -185,7 +185,7 @@ impl LiveBoard {
 
     /// Begins anew with a board read afresh.
     pub(crate) fn reset(&self, mut board: Board, acts: Vec<ActId>, floor: Position) {
-        // It may be another roster, even if it was made by as many changes.
+        // The new board counts from zero. The old count goes on, so that no listener takes the new roster for the one it knows.
         board.count_roster_on(self.roster());
         let position = board.position();
         self.show(board);

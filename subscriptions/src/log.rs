@@ -17,7 +17,7 @@ pub struct OccupancyChange {
     pub state: Arc<FacilityState>,
 }
 
-/// Who is no more than so many changes behind is worth beginning to narrate for.
+/// Who is no more than so many changes behind is worth starting a pump for.
 const NEAR: usize = 512;
 
 /// Where somebody stands in the log.

@@ -108,7 +108,7 @@ fn missed(
 }
 
 fn state(live_board: &LiveBoard, interest: &impl Interest, resync: bool) -> (Mark, Vec<Delivery>) {
-    // The epoch first: a board of a later one then only means to be sent the state once more.
+    // Epoch before board: when the board is reset in between, the state carries the old epoch and is only sent once more.
     let log = live_board.end();
     let board = live_board.board();
     let mark = log.at(board.position());

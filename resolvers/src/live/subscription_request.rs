@@ -55,7 +55,7 @@ impl SubscriptionRequest {
 /// whoever begins elsewhere asks for the same.
 fn after(subscription: &OperationDefinition, variables: &mut Variables, query: &str) -> Option<String> {
     let (value, variable) = argument(subscription, variables, "after")?;
-    // Once where it is defined and once here.
+    // Two mentions are its definition and this argument: no other field uses the variable, so it can be dropped.
     if let Some(name) = variable.filter(|name| mentions(query, name) == 2) {
         variables.remove(&name);
     }

@@ -42,8 +42,8 @@ impl WakeSignal {
 }
 
 impl WakeGate {
-    /// Polls, if there was an alarm since it was last polled in vain. When that was not in vain, the task is not woken
-    /// to poll once more: it has to by itself, as with anything that has been ready.
+    /// Calls `poll` only when its waker has fired since the last `Pending`. After `Ready` the caller has to poll again by
+    /// itself, as with anything that has been ready.
     pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         // In another task nobody would be woken by the old alarm.
         if self.0.as_ref().is_none_or(|alarm| !alarm.task.will_wake(context.waker())) {

@@ -11,15 +11,15 @@ use futures_util::{FutureExt, Stream};
 use metrics::{counter, gauge};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Channel, Message, NotRun, Source, State, missed::Piece, ring::Taken, waiting::FacilityState};
+use super::{Channel, Message, NotRun, Source, State, missed::Piece, ring::Taken, waiting::WakerSlot};
 use crate::{Cursor, Mark};
 
-enum Stage {
+enum ListenerState {
     /// It looks where to go on; `None` when there is nowhere. In a task of its own: meanwhile locks are held that all
     /// listeners need, and who owns this one may not poll it for as long as a client takes nothing.
-    Seeking(AbortOnDropHandle<Option<Stage>>),
+    Seeking(AbortOnDropHandle<Option<ListenerState>>),
     /// It is sent the state.
-    State { state: Arc<State>, sent: usize },
+    State { sent_state: Arc<State>, sent: usize },
     /// It is sent a piece of what it has missed.
     Missed { piece: Arc<Piece>, sent: usize },
     /// It reads the ring.
@@ -31,20 +31,20 @@ enum Stage {
 /// One who listens to a channel, at its own pace.
 ///
 /// There are thousands, and each is polled with every message. So a look at the ring takes one lock and no memory; only
-/// a change of the stage does.
+/// a change of its state does.
 pub struct Listener<S> {
     pub(super) channel: Arc<Channel<S>>,
     /// Everything up to here has been handed over.
     pub(super) mark: Mark,
-    stage: Stage,
+    state: ListenerState,
     /// Where it waits.
-    state: Option<FacilityState>,
+    slot: Option<WakerSlot>,
 }
 
 impl<S> Drop for Listener<S> {
     fn drop(&mut self) {
         // Dropped after the lock.
-        let _waker = self.state.and_then(|state| self.channel.shared().waiting.leave(state));
+        let _waker = self.slot.and_then(|slot| self.channel.shared().waiting.leave(slot));
         gauge!("tavolo_subscribers").decrement(1);
     }
 }
@@ -61,24 +61,26 @@ impl<S: Source> Stream for Listener<S> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
         let listener = self.get_mut();
         loop {
-            let next = match &mut listener.stage {
-                Stage::Live => match listener.take(context) {
+            let next = match &mut listener.state {
+                ListenerState::Live => match listener.take(context) {
                     Taken::Next(message) => return Poll::Ready(Some(listener.handed(message))),
                     Taken::Nothing => return Poll::Pending,
                     Taken::Unknown => listener.join(),
                 },
-                Stage::Seeking(found) => ready!(found.poll_unpin(context)).ok().flatten().unwrap_or(Stage::Over),
-                Stage::State { state, sent } => match state.messages.get(*sent) {
+                ListenerState::Seeking(found) => {
+                    ready!(found.poll_unpin(context)).ok().flatten().unwrap_or(ListenerState::Over)
+                }
+                ListenerState::State { sent_state, sent } => match sent_state.messages.get(*sent) {
                     Some(message) => {
                         *sent += 1;
                         return Poll::Ready(Some(message.clone()));
                     }
                     None => {
-                        listener.mark = state.mark;
+                        listener.mark = sent_state.mark;
                         listener.join()
                     }
                 },
-                Stage::Missed { piece, sent } => match piece.messages.get(*sent) {
+                ListenerState::Missed { piece, sent } => match piece.messages.get(*sent) {
                     Some(message) => {
                         *sent += 1;
                         let message = message.clone();
@@ -89,9 +91,9 @@ impl<S: Source> Stream for Listener<S> {
                         listener.join()
                     }
                 },
-                Stage::Over => return Poll::Ready(None),
+                ListenerState::Over => return Poll::Ready(None),
             };
-            listener.stage = next;
+            listener.state = next;
         }
     }
 }
@@ -100,8 +102,8 @@ impl<S: Source> Listener<S> {
     /// One who has everything up to a mark, after a cursor.
     pub(super) fn new(channel: Arc<Channel<S>>, mark: Mark, after: Option<Cursor>) -> Self {
         gauge!("tavolo_subscribers").increment(1);
-        let mut listener = Self { channel, mark, stage: Stage::Over, state: None };
-        listener.stage = match after {
+        let mut listener = Self { channel, mark, state: ListenerState::Over, slot: None };
+        listener.state = match after {
             Some(cursor) if cursor.complete => listener.join(),
             after => listener.anew(after.is_some()),
         };
@@ -116,7 +118,7 @@ impl<S: Source> Listener<S> {
 
     /// Begins anew with the state, as `RESYNC`.
     pub fn begin_anew(&mut self) {
-        self.stage = self.anew(true);
+        self.state = self.anew(true);
     }
 
     /// What there is in the ring. When that is nothing, it waits for news.
@@ -126,7 +128,7 @@ impl<S: Source> Listener<S> {
         let mut shared = self.channel.shared();
         let taken = shared.ring.take(self.mark);
         if matches!(taken, Taken::Nothing) {
-            _waker = shared.waiting.wait(&mut self.state, context.waker());
+            _waker = shared.waiting.wait(&mut self.slot, context.waker());
         }
         taken
     }
@@ -136,32 +138,32 @@ impl<S: Source> Listener<S> {
         message
     }
 
-    fn anew(&self, resync: bool) -> Stage {
+    fn anew(&self, resync: bool) -> ListenerState {
         let channel = Arc::clone(&self.channel);
-        Stage::seeking(async move { Stage::anew(&channel, resync).await })
+        ListenerState::seeking(async move { ListenerState::anew(&channel, resync).await })
     }
 
-    fn join(&self) -> Stage {
+    fn join(&self) -> ListenerState {
         let (channel, mark) = (Arc::clone(&self.channel), self.mark);
-        Stage::seeking(async move { Stage::join(&channel, mark).await })
+        ListenerState::seeking(async move { ListenerState::join(&channel, mark).await })
     }
 }
 
-impl Stage {
+impl ListenerState {
     fn seeking(found: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
         Self::Seeking(AbortOnDropHandle::new(tokio::spawn(found)))
     }
 
     /// Begins with the state.
     async fn anew<S: Source>(channel: &Channel<S>, resync: bool) -> Option<Self> {
-        let state = channel.state(resync).await.ok()?;
+        let sent_state = channel.state(resync).await.ok()?;
         if resync {
             counter!("tavolo_resyncs_total").increment(1);
         }
-        Some(Self::State { state, sent: 0 })
+        Some(Self::State { sent_state, sent: 0 })
     }
 
-    /// Goes on from a mark; `None` when the narrator ended although the log goes on, or the subscription is refused.
+    /// Goes on from a mark; `None` when the pump ended although the log goes on, or the subscription is refused.
     async fn join<S: Source>(channel: &Arc<Channel<S>>, mark: Mark) -> Option<Self> {
         if channel.shared().ring.broke_off(channel.live_board.epoch()) {
             return None;

@@ -24,7 +24,7 @@ pub(super) struct Ring {
     bytes: usize,
     pub(super) floor: Position,
     epoch: u64,
-    /// A narrator puts further messages here.
+    /// A pump puts further messages here.
     pumped: bool,
 }
 
@@ -38,12 +38,12 @@ pub(super) enum Taken {
 }
 
 impl Ring {
-    /// A ring that a narrator fills from this mark on.
+    /// A ring that a pump fills from this mark on.
     pub(super) fn pumped_from(mark: Mark) -> Self {
         Self { floor: mark.position, epoch: mark.epoch, pumped: true, ..Self::default() }
     }
 
-    /// Whether a narrator fills it, in the log of this epoch.
+    /// Whether a pump fills it, in the log of this epoch.
     pub(super) fn is_pumped(&self, epoch: u64) -> bool {
         self.pumped && self.epoch == epoch
     }

@@ -241,7 +241,7 @@ impl Client {
         let waker = Waker::from(Arc::clone(bell));
         let mut poll = || listener.poll_next_unpin(&mut Context::from_waker(&waker));
         let mut message = None;
-        // The narrator has its turn before there is said to be nothing.
+        // The pump has its turn before there is said to be nothing.
         for _ in 0..50 {
             if bell.0.swap(false, Ordering::Relaxed)
                 && let Poll::Ready(next) = poll()

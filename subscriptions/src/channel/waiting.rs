@@ -14,7 +14,7 @@ pub(super) struct Waiting {
 
 /// Where the waker of one who waits is, until everybody is woken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FacilityState {
+pub(super) struct WakerSlot {
     key: usize,
     round: u64,
 }
@@ -28,12 +28,12 @@ impl Waiting {
     /// Waits, or goes on waiting. What is handed back is to be dropped when no lock is held: it may be the last that
     /// holds a task.
     #[must_use]
-    pub(super) fn wait(&mut self, place: &mut Option<FacilityState>, waker: &Waker) -> Option<Waker> {
-        match place.and_then(|place| self.waker(place)) {
+    pub(super) fn wait(&mut self, slot: &mut Option<WakerSlot>, waker: &Waker) -> Option<Waker> {
+        match slot.and_then(|slot| self.waker(slot)) {
             Some(own) if own.will_wake(waker) => None,
             Some(own) => Some(std::mem::replace(own, waker.clone())),
             None => {
-                *place = Some(FacilityState { key: self.wakers.insert(waker.clone()), round: self.round });
+                *slot = Some(WakerSlot { key: self.wakers.insert(waker.clone()), round: self.round });
                 None
             }
         }
@@ -41,13 +41,13 @@ impl Waiting {
 
     /// Waits no more, and hands back the waker as [`Self::wait`] does.
     #[must_use]
-    pub(super) fn leave(&mut self, place: FacilityState) -> Option<Waker> {
-        self.waker(place)?;
-        Some(self.wakers.remove(place.key))
+    pub(super) fn leave(&mut self, slot: WakerSlot) -> Option<Waker> {
+        self.waker(slot)?;
+        Some(self.wakers.remove(slot.key))
     }
 
-    fn waker(&mut self, place: FacilityState) -> Option<&mut Waker> {
-        if place.round == self.round { self.wakers.get_mut(place.key) } else { None }
+    fn waker(&mut self, slot: WakerSlot) -> Option<&mut Waker> {
+        if slot.round == self.round { self.wakers.get_mut(slot.key) } else { None }
     }
 
     /// Lets everybody go who has waited until now, to be woken when no lock is held.
@@ -93,23 +93,21 @@ mod tests {
     #[test]
     fn everybody_who_waits_is_woken_once_and_nobody_else() {
         let bells: [Arc<Bell>; 3] = Default::default();
-        let mut places = [None; 3];
+        let mut slots = [None; 3];
         let mut waiting = Waiting::default();
-        for (bell, place) in bells.iter().zip(&mut places) {
-            assert!(waiting.wait(place, Waker::noop()).is_none());
-            assert!(waiting.wait(place, &Arc::clone(bell).into()).is_some(), "the waker before");
-            assert!(
-                waiting.wait(place, &Arc::clone(bell).into()).is_none_or(|before| !before.will_wake(Waker::noop()))
-            );
+        for (bell, slot) in bells.iter().zip(&mut slots) {
+            assert!(waiting.wait(slot, Waker::noop()).is_none());
+            assert!(waiting.wait(slot, &Arc::clone(bell).into()).is_some(), "the waker before");
+            assert!(waiting.wait(slot, &Arc::clone(bell).into()).is_none_or(|before| !before.will_wake(Waker::noop())));
         }
         assert_eq!(waiting.len(), 3);
-        assert!(waiting.leave(places[1].unwrap()).is_some());
+        assert!(waiting.leave(slots[1].unwrap()).is_some());
         waiting.take_all().wake();
         let rung = || bells.each_ref().map(|bell| bell.0.load(Ordering::Relaxed));
         assert_eq!(rung(), [1, 0, 1]);
-        // The places are not theirs any more.
-        assert!(waiting.wait(&mut places[2], &Arc::clone(&bells[2]).into()).is_none());
-        assert!(waiting.leave(places[0].unwrap()).is_none());
+        // The slots are not theirs any more.
+        assert!(waiting.wait(&mut slots[2], &Arc::clone(&bells[2]).into()).is_none());
+        assert!(waiting.leave(slots[0].unwrap()).is_none());
         waiting.take_all().wake();
         assert_eq!(rung(), [1, 0, 2]);
     }
@@ -118,9 +116,9 @@ mod tests {
     fn who_comes_and_goes_leaves_nothing_behind() {
         let mut waiting = Waiting::default();
         for _ in 0..1_000 {
-            let mut place = None;
-            assert!(waiting.wait(&mut place, Waker::noop()).is_none());
-            assert!(waiting.leave(place.unwrap()).is_some());
+            let mut slot = None;
+            assert!(waiting.wait(&mut slot, Waker::noop()).is_none());
+            assert!(waiting.leave(slot.unwrap()).is_some());
         }
         assert!(waiting.wakers.is_empty() && waiting.wakers.capacity() < 8);
     }

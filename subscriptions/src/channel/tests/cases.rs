@@ -63,7 +63,7 @@ async fn a_burst_is_told_whole_and_rendered_once_to_all_who_fall_out_of_the_ring
     (0..burst).for_each(|number| ledger.commit(vec![number % POOLS]));
     hub.follow(&ledger, burst);
     let end = hub.live_board.end().position;
-    // The narrator has told it all before anybody looks.
+    // The pump has told it all before anybody looks.
     while channel.shared().ring.end().position < end {
         tokio::task::yield_now().await;
     }
@@ -170,7 +170,7 @@ async fn who_falls_out_of_the_ring_where_nobody_knows_what_was_missed_is_sent_th
     }
     hub.follow(&ledger, KEPT + 1);
     let end = hub.live_board.end().position;
-    // The narrator has told it all before the listener looks.
+    // The pump has told it all before the listener looks.
     while listener.channel.shared().ring.end().position < end {
         tokio::task::yield_now().await;
     }
