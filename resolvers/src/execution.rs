@@ -1,4 +1,7 @@
-//! What passes between a channel that plays a part of a subscription and the resolver that is executed for it.
+//! What passes between a channel that runs a segment of a subscription and the resolver that is executed for it.
+//!
+//! One response comes for each event, in the order of the events: that is how an announced position is paired with the
+//! response it belongs to.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +26,7 @@ impl Execution {
         (Self { segment, standing, begins: Mutex::new(Some(begins)), announced: Mutex::default() }, begun)
     }
 
-    /// Says from or up to where it plays; `None` when it cannot tell what was missed.
+    /// Says from or up to where the segment goes; `None` when it cannot tell what was missed.
     pub(crate) fn begin(&self, mark: Option<Mark>) {
         if let Some(begins) = self.begins.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // Nobody waits for it any more: then nobody listens either.
@@ -36,9 +39,13 @@ impl Execution {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner).push_back(position);
     }
 
-    /// The answer to the event of the first cue.
-    pub(crate) fn message(&self, json: Arc<str>) -> Message {
-        let announce = self.announced.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        Message { position: announce.unwrap_or_default(), json }
+    /// The message of a response: that to the first event that was announced and not yet answered; `None` when there is
+    /// none, after which nothing can be paired any more.
+    pub(crate) fn message(&self, json: Arc<str>) -> Option<Message> {
+        let position = self.announced.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if position.is_none() {
+            tracing::error!("a response of a subscription belongs to no event: the segment ends");
+        }
+        position.map(|position| Message { position, json })
     }
 }

@@ -10,15 +10,7 @@
 //!   payloads and every event of a subscription. Lists are filtered by [`viewer_scope::ViewerScope::shows`],
 //!   before they are counted, ordered or cut.
 //!
-//! # Adding the next noun
-//!
-//! 1. A file with its name: the object with its edges, its connection, the fragments of `Query` and
-//!    `Mutation`. Add the fragments to the merge lists in `contract`.
-//! 2. Each field gets `directive = data_class::apply(…)`, and where the class is more than the row's
-//!    own, its value goes through [`gate::show`] with the same class. The generated test of the gate
-//!    walks it from then on.
-//! 3. An edge to something personal gets a loader key in [`loaders`], never a call per parent.
-//! 4. `cargo run -- schema > schema/schema.graphql` renews the contract; the test shows the difference.
+//! What to touch for the next act, noun or number is in `docs/adding.md`.
 
 // Futures of a merged root are as deep as it has parts.
 #![recursion_limit = "256"]

@@ -105,9 +105,10 @@ impl Source for SharedSubscription {
         match mark {
             Some(Some(mark)) => {
                 let message = move |response| {
-                    request_context.execution.as_ref().map(|execution| execution.message(json(&response)))
+                    request_context.execution.as_ref().and_then(|execution| execution.message(json(&response)))
                 };
-                let messages = responses.filter_map(move |response| std::future::ready(message(response)));
+                // Ends with the first response that belongs to no event.
+                let messages = responses.scan((), move |(), response| std::future::ready(message(response)));
                 Ok(SegmentStream { mark, messages: messages.boxed() })
             }
             Some(None) => Err(NotRun::TooOld),

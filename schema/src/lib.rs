@@ -4,17 +4,7 @@
 //! viewer are parameters. Everything that Tavolo says about places, persons and permissions is
 //! defined here once and used by every other crate.
 //!
-//! # Adding the next noun
-//!
-//! 1. Give it a file with its singular name (`transfer.rs`), the same name in every layer.
-//! 2. Define the noun, its enums and its inputs. Every public field carries a doc comment: it
-//!    becomes the description in the contract. Names come from the glossary of the field.
-//! 3. Give it an identifier in [`id`], with a tag of its own.
-//! 4. Write its rules as functions that take facts and a [`Findings`] and add coded findings; add
-//!    the codes, with severity, texts and legal source, to the table in [`irregularity`].
-//! 5. Put its acts, with who may perform them, into the table of [`act`], and say of each input which act it is. Its
-//!    fields get their data class where they are resolved.
-//! 6. Go on in `store`, whose crate documentation has the next recipe.
+//! What to touch for the next act, noun or number is in `docs/adding.md`.
 
 pub mod access;
 pub mod accreditation;

@@ -2,7 +2,7 @@
 //!
 //! A period is made of whole days in Europe/Rome, the last included. Whoever had a place on at least one of its days
 //! was *hosted* in it, and is counted once however often they came. A day of arrival counts as a day of presence, a day
-//! of departure does not, unless it is the same (DOMAIN 8).
+//! of departure does not, unless it is the same.
 
 use async_graphql::{Enum, SimpleObject};
 

@@ -10,15 +10,7 @@
 //! behind the changed documents, the ledger entries and one record of the act itself ([`act`]). Whatever is sent to the
 //! database goes through the `gate`; nothing else of this crate has the driver's database in its hands.
 //!
-//! # Adding the next noun
-//!
-//! 1. A file with its name: its document (`document::document!`: each field once, and the index each reader needs), the
-//!    readers on [`Store`], [`Perform`] for the input of each act.
-//! 2. A step at the end of `migrations::STEPS` that gives the collection its shape, and its line in
-//!    `migrations::shapes`.
-//! 3. If it belongs on the board: write it by insert and replace only (so that change events carry
-//!    the whole document), and add it to [`changes`].
-//! 4. If it is personal: never on the board; a reader that takes many keys, for a loader.
+//! What to touch for the next act, noun or number is in `docs/adding.md`.
 
 pub mod act;
 pub mod admin;

@@ -32,10 +32,29 @@
 //! A subscriber pulls at its own pace: there is no queue per subscriber. One that lags reads the log on from where it is.
 //! What it did not take before the log dropped it is lost to it, and it is told so, by `RESYNC`.
 //!
-//! # Adding the next noun
+//! # The words of the trip
 //!
-//! If it belongs on the board: a field in [`board::Board`], an arm in [`board::Board::apply`]. If
-//! stakeholders wait for its changes: its parts as in [`occupancy`], with the argument above adapted.
+//! | Word | What it is |
+//! |---|---|
+//! | [`Position`](tavolo_schema::Position) | where a change is in the replica set's own order; the same on every hub |
+//! | epoch | how often a hub's log has begun anew; a [`Mark`] of another epoch says nothing |
+//! | [`Mark`] | a position in the log of one epoch |
+//! | floor | the position above which a log, or a ring, has everything |
+//! | [`Cursor`] | a position as a client is given it |
+//! | checkpoint | where the feed goes on after a fault |
+//! | [`Delivery`] | what a subscriber is to be told: the state of a pool, or a change of it |
+//! | [`Segment`] | which part of a subscription one execution answers: the state, what was missed, what comes |
+//! | event | a delivery as the graph answers it, before it is JSON |
+//! | [`Message`] | the answer to one event as JSON, with the position that a listener is at after it |
+//! | answer | a message, or what refuses one, as the graph hands it to the edge |
+//! | frame | an answer as it is written to a socket or an event stream |
+//!
+//! An example. The snapshot is as of position 5. The feed brings the changes 6 to 10, each into the board and the log. A
+//! subscriber without cursor that comes at 8 is sent the state as of 8, then 9 and 10. One that was cut off at 6 comes back to
+//! any hub with that cursor, and is sent 7 to 10. A hub that keeps two changes has its floor at 8: from the same cursor it sends
+//! `RESYNC` with the state as of 10, and then 11.
+//!
+//! What to touch for the next act, noun or number is in `docs/adding.md`.
 
 pub mod board;
 pub mod channel;
