@@ -11,7 +11,6 @@ use mongodb::{
     options::{Acknowledgment, ClientOptions, Hint, ReadConcern, WriteConcern},
 };
 use serde::de::DeserializeOwned;
-use tavolo_schema::Clock;
 
 use crate::{
     LookupLimits, Settings, StoreError,
