@@ -8,19 +8,21 @@
 //! The server answers each question for more within about a second, also when there is nothing: so the feed tells that
 //! it lives, and how far it has come.
 
+mod event;
+
 use futures_util::{FutureExt, TryStreamExt, future::BoxFuture, poll};
 use mongodb::{
     ClientSession, Database,
-    bson::{Bson, Document as Filter, RawDocumentBuf, Timestamp, doc},
+    bson::{Bson, RawDocumentBuf, Timestamp, doc},
     change_stream::{ChangeStream, event::ResumeToken},
     options::ReadConcern,
 };
-use serde::Deserialize;
 use std::{task::Poll, time::Duration};
 use tavolo_schema::{
     Accreditation, Facility, LedgerEntry, Member, Municipality, Organisation, Pool, Position, Publication, id::ActId,
 };
 
+use self::event::{Event, change};
 use crate::{
     Store, StoreError,
     accreditation::AccreditationDoc,
@@ -130,24 +132,6 @@ pub struct Feed {
 
 /// A question to the server: hands back the stream with the answer, `None` when there is nothing new.
 type Asked = BoxFuture<'static, (ChangeStream<Event>, mongodb::error::Result<Option<Event>>)>;
-
-/// An event as the server sends it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    #[serde(rename = "_id")]
-    token: ResumeToken,
-    operation_type: String,
-    cluster_time: Timestamp,
-    ns: Option<Namespace>,
-    full_document: Option<RawDocumentBuf>,
-    document_key: Option<Filter>,
-}
-
-#[derive(Deserialize)]
-struct Namespace {
-    coll: Option<String>,
-}
 
 /// How long the server waits for changes before it answers that there are none.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
@@ -397,38 +381,4 @@ impl Feed {
 
 fn position(time: Timestamp) -> Position {
     Position { seconds: time.time, increment: time.increment, ordinal: 0 }
-}
-
-fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
-    let collection = event.ns.and_then(|ns| ns.coll).unwrap_or_default();
-    match (event.operation_type.as_str(), event.full_document) {
-        ("insert" | "replace" | "update", Some(raw)) => Ok(match collection.as_str() {
-            OrganisationDoc::COLLECTION => Some(BoardChange::Organisation(read::<OrganisationDoc>(&raw)?)),
-            MunicipalityDoc::COLLECTION => Some(BoardChange::Municipality(read::<MunicipalityDoc>(&raw)?)),
-            FacilityDoc::COLLECTION => Some(BoardChange::Facility(read::<FacilityDoc>(&raw)?)),
-            PoolDoc::COLLECTION => Some(BoardChange::Pool(read::<PoolDoc>(&raw)?)),
-            AccreditationDoc::COLLECTION => Some(BoardChange::Accreditation(read::<AccreditationDoc>(&raw)?)),
-            MemberDoc::COLLECTION => Some(BoardChange::Member(read::<MemberDoc>(&raw)?)),
-            PublicationDoc::COLLECTION => read_publication(&raw)?.map(BoardChange::Publication),
-            LedgerDoc::COLLECTION => Some(BoardChange::Entry(read::<LedgerDoc>(&raw)?)),
-            ActDoc::COLLECTION => Some(BoardChange::Act(read::<ActDoc>(&raw)?.id())),
-            _ => None,
-        }),
-        ("delete", _) if collection == MemberDoc::COLLECTION => {
-            let subject = event.document_key.as_ref().and_then(|key| key.get_str("_id").ok());
-            Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
-        }
-        // What an act loses with the time is nothing that the board shows.
-        ("update", None) if collection == ActDoc::COLLECTION => Ok(None),
-        // Records of the past that somebody has put into an archive are still what happened.
-        ("delete", _)
-            if [LedgerDoc::COLLECTION, PublicationDoc::COLLECTION, ActDoc::COLLECTION]
-                .contains(&collection.as_str()) =>
-        {
-            Ok(None)
-        }
-        // Somebody changed the board by hand in a way that does not carry the document, or dropped
-        // it: what is true now can only be read anew.
-        _ => Err(StoreError::HistoryLost),
-    }
 }
