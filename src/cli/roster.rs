@@ -130,9 +130,7 @@ pub(super) async fn member(command: MemberCommand) -> Result<(), Failure> {
     match command {
         MemberCommand::Add { database, subject, role, organisation } => {
             let store = database.open().await?;
-            let snapshot = store.snapshot().await?;
-            let mut organisations = snapshot.organisations.into_iter();
-            let found = organisations.find(|found| found.tax_code.as_ref() == Some(&organisation));
+            let found = store.organisation_by_tax_code(&organisation).await?;
             let found = found.ok_or(format!("there is no organisation with tax code {organisation}"))?;
             Ok(store.put_member(&Member { subject, role: role.into(), organisation: found.id }).await?)
         }
@@ -156,7 +154,7 @@ pub(super) async fn organisation(args: OrganisationArgs) -> Result<(), Failure> 
     }
     let store = args.database.open().await?;
     if let Some(code) = &args.municipality
-        && !store.snapshot().await?.municipalities.iter().any(|known| known.istat_code == *code)
+        && store.municipality(code).await?.is_none()
     {
         return Err(format!("there is no municipality {code}").into());
     }
@@ -171,7 +169,7 @@ pub(super) async fn organisation(args: OrganisationArgs) -> Result<(), Failure> 
     };
     let registered = format!("an organisation with tax code {} is already registered", args.tax_code);
     match store.add_organisations(&[organisation]).await {
-        Err(StoreError::Write { code: 11_000, .. }) => return Err(registered.into()),
+        Err(StoreError::Duplicate) => return Err(registered.into()),
         outcome => outcome?,
     }
     print(&format!("{id}\n"))

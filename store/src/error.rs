@@ -91,6 +91,9 @@ pub enum StoreError {
     /// The cryptographic library fails.
     #[error("no keys can be derived from the key of the database")]
     Underivable,
+    /// There is a record with the same id or code already.
+    #[error("there is such a record already")]
+    Duplicate,
     /// An act's input or answer cannot be written as JSON.
     #[error("an input or answer cannot be written: {0}")]
     Unwritable(#[from] serde_json::Error),

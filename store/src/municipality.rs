@@ -27,6 +27,16 @@ struct Row {
 }
 
 impl Store {
+    /// The municipality with an ISTAT code.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer or a document is damaged.
+    pub async fn municipality(&self, istat_code: &str) -> Result<Option<Municipality>, StoreError> {
+        let found = self.find_all::<MunicipalityDoc>(doc! { "_id": istat_code }, doc! {}).await?;
+        Ok(found.into_iter().next())
+    }
+
     /// Loads municipalities as [`Store::load_municipalities`], unless some have been loaded before.
     ///
     /// # Errors

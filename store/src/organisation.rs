@@ -1,10 +1,12 @@
 //! Organisations: the register of who is at the table, kept by the administrator and not by acts.
 
+use mongodb::bson::doc;
 use tavolo_schema::{Organisation, OrganisationKind, id::OrganisationId};
 
 use crate::{
     Store, StoreError,
     document::{binary, document, shape::present},
+    error::DUPLICATE_KEY,
     transaction::Transaction,
 };
 
@@ -32,8 +34,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database does not accept them, or has one of the same id or tax code.
+    /// [`StoreError::Duplicate`] when there is one of the same id or tax code; otherwise faults of the database.
     pub async fn add_organisations(&self, organisations: &[Organisation]) -> Result<(), StoreError> {
-        self.insert_all::<OrganisationDoc>(organisations).await
+        match self.insert_all::<OrganisationDoc>(organisations).await {
+            Err(StoreError::Write { code: DUPLICATE_KEY, .. }) => Err(StoreError::Duplicate),
+            added => added,
+        }
+    }
+
+    /// The organisation with a tax code.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer or a document is damaged.
+    pub async fn organisation_by_tax_code(&self, tax_code: &str) -> Result<Option<Organisation>, StoreError> {
+        let found = self.find_all::<OrganisationDoc>(doc! { "taxCode": tax_code }, doc! {}).await?;
+        Ok(found.into_iter().next())
     }
 }
