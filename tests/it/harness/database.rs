@@ -47,7 +47,7 @@ impl Drop for OwnDatabase {
         // The runtime of the test may have no thread but this one, and the driver's tasks need one that goes on.
         let dropping = thread::spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(timeout(PATIENCE, drop_database(&uri, &name)))
+            runtime.block_on(async { timeout(PATIENCE, drop_database(&uri, &name)).await })
         });
         match dropping.join() {
             Ok(Ok(Ok(())) | Err(_)) => {}
