@@ -149,7 +149,7 @@ pub(crate) fn cut(errors: &mut Vec<ServerError>) {
     errors.push(server_error(ErrorCode::BadRequest, format!("there are {beside} more errors")));
 }
 
-/// Gives every error its code, because what no resolver made is the document's own, and the mark of its request.
+/// Gives every error its code, because what no resolver made is the document's own, and the correlation id of its request.
 pub(crate) fn complete(error: &mut ServerError, correlation: Option<&str>) {
     if error.message.chars().count() > LONGEST_MESSAGE {
         error.message = error.message.chars().take(LONGEST_MESSAGE).chain("…".chars()).collect();

@@ -90,9 +90,9 @@ impl Source for SharedSubscription {
 
     async fn run(&self, segment: Segment) -> Result<SegmentStream, NotRun<Response>> {
         let (execution, begun) = Execution::new(segment, self.standing.clone());
-        // The errors of an event are everybody's, so they have a mark of their own.
-        let mark = fresh(self.live.hub().clock.now()).to_string().into();
-        let viewer = Viewer { language: self.language, correlation: Some(mark), ..Viewer::default() };
+        // The errors of an event are everybody's, so they have a correlation id of their own.
+        let correlation = fresh(self.live.hub().clock.now()).to_string().into();
+        let viewer = Viewer { language: self.language, correlation: Some(correlation), ..Viewer::default() };
         let request_context = Arc::new(RequestContext::new(self.live.hub(), viewer, Some(execution)));
         let mut responses =
             self.live.graph.run(self.request.request(), self.request.orders(), &request_context).peekable();

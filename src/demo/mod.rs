@@ -129,12 +129,12 @@ const FILLED: &str = "demo filled";
 /// get among real people. One whose filling was interrupted is made anew.
 async fn own_database(settings: &Settings) -> Result<Store, Failure> {
     let store = open_store(settings).await?;
-    let made = store.has_mark(MADE).await?;
+    let made = store.has_flag(MADE).await?;
     if !made && !store.is_empty().await? {
         let name = &settings.database;
         return Err(format!("database {name} was not made by the demonstration: name another with --database").into());
     }
-    if made && !store.has_mark(FILLED).await? {
+    if made && !store.has_flag(FILLED).await? {
         store.drop_database().await?;
         return fresh(open_store(settings).await?).await;
     }
@@ -142,13 +142,13 @@ async fn own_database(settings: &Settings) -> Result<Store, Failure> {
 }
 
 async fn fresh(store: Store) -> Result<Store, Failure> {
-    store.mark(MADE).await?;
+    store.set_flag(MADE).await?;
     Ok(store)
 }
 
 /// Brings the projects to the table, on the first start.
 async fn fill_once(store: &Store, world: &World, inventor: &mut Inventor) -> Result<(), Failure> {
-    if store.has_mark(FILLED).await? {
+    if store.has_flag(FILLED).await? {
         return Ok(());
     }
     let stop = tokio_util::sync::CancellationToken::new();
@@ -159,7 +159,7 @@ async fn fill_once(store: &Store, world: &World, inventor: &mut Inventor) -> Res
     stop.cancel();
     following.await?;
     filled?;
-    Ok(store.mark(FILLED).await?)
+    Ok(store.set_flag(FILLED).await?)
 }
 
 fn tokens(world: &World, signer: &Signer, now: tavolo_schema::DateTime) -> Result<Map<String, Value>, Failure> {

@@ -1,4 +1,4 @@
-//! What every request and every response carries, whatever it is about: a mark that names the request, the client's
+//! What every request and every response carries, whatever it is about: a correlation id that names the request, the client's
 //! address, and headers that forbid a browser what no page of ours needs. A panic anywhere ends here, masked.
 //!
 //! `Strict-Transport-Security` is the proxy's to say: the hub itself speaks no TLS.
@@ -32,16 +32,16 @@ use super::{
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 pub(super) async fn envelope(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
-    let mark = match inbound(request.headers()) {
-        Some(mark) => mark.to_owned(),
+    let correlation_id = match inbound(request.headers()) {
+        Some(correlation_id) => correlation_id.to_owned(),
         None => fresh(edge.graph.hub().clock.now()).to_string(),
     };
-    let value = HeaderValue::from_str(&mark).unwrap_or(HeaderValue::from_static("none"));
+    let value = HeaderValue::from_str(&correlation_id).unwrap_or(HeaderValue::from_static("none"));
     let client = client(&request, &edge.settings.trusted_proxies);
     request.headers_mut().insert(CORRELATION, value.clone());
     request.extensions_mut().insert(client);
     let headers = HeaderMap::from_iter([(CORRELATION, value.clone())]);
-    let span = tracing::info_span!("request", correlation = mark);
+    let span = tracing::info_span!("request", correlation = correlation_id);
     let expected = is_asked_by(&edge.settings.hosts, request.uri(), request.headers());
     let answered = async {
         if !expected {
@@ -60,17 +60,19 @@ pub(super) async fn envelope(State(edge): State<Edge>, mut request: Request, nex
     response
 }
 
-/// The mark that the client or a proxy gave the request: its `x-request-id`, or the trace of its `traceparent`. It goes
+/// The correlation id that the client or a proxy gave the request: its `x-request-id`, or the trace of its `traceparent`. It goes
 /// into the log, so it is taken in the form of a UUID alone: no words fit into one.
 fn inbound(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let trace = || text("traceparent")?.split('-').nth(1).filter(|trace| trace.len() == 32);
-    text("x-request-id").filter(|mark| is_mark(mark)).or_else(|| trace().filter(|mark| is_mark(mark)))
+    text("x-request-id")
+        .filter(|correlation_id| is_correlation_id(correlation_id))
+        .or_else(|| trace().filter(|correlation_id| is_correlation_id(correlation_id)))
 }
 
 /// Whether it is a UUID, with its hyphens or without, and not the one that says nothing.
-fn is_mark(text: &str) -> bool {
-    matches!(text.len(), 32 | 36) && Uuid::try_parse(text).is_ok_and(|mark| !mark.is_nil())
+fn is_correlation_id(text: &str) -> bool {
+    matches!(text.len(), 32 | 36) && Uuid::try_parse(text).is_ok_and(|correlation_id| !correlation_id.is_nil())
 }
 
 /// Forbids a browser everything that the response itself has not allowed.
@@ -185,20 +187,20 @@ mod tests {
 
     #[test]
     fn a_mark_from_outside_has_the_form_of_a_uuid() {
-        let marked = |name: &'static str, value: &str| {
+        let correlation_of = |name: &'static str, value: &str| {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())]);
             inbound(&headers).map(str::to_owned)
         };
-        for mark in ["0192c5a4-7a2b-7c3d-8e4f-5a6b7c8d9e0f", "4BF92F3577B34DA6A3CE929D0E0E4736"] {
-            assert_eq!(marked("x-request-id", mark).as_deref(), Some(mark));
+        for correlation_id in ["0192c5a4-7a2b-7c3d-8e4f-5a6b7c8d9e0f", "4BF92F3577B34DA6A3CE929D0E0E4736"] {
+            assert_eq!(correlation_of("x-request-id", correlation_id).as_deref(), Some(correlation_id));
         }
         let braced = "{0192c5a4-7a2b-7c3d-8e4f-5a6b7c8d9e0f}";
         for word in ["", "a b", "Rossi-Mario-RSSMRA80A01D122X", "RossiMarioRossiMarioRossiMarioRo", braced] {
-            assert_eq!(marked("x-request-id", word), None, "{word}");
+            assert_eq!(correlation_of("x-request-id", word), None, "{word}");
         }
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(marked("traceparent", trace).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
-        assert_eq!(marked("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"), None);
-        assert_eq!(marked("traceparent", "nonsense"), None);
+        assert_eq!(correlation_of("traceparent", trace).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(correlation_of("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"), None);
+        assert_eq!(correlation_of("traceparent", "nonsense"), None);
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     key::Key,
 };
 
-/// Where marks are.
+/// Where flags are.
 const META: &str = "meta";
 
 /// The database of one hub.
@@ -124,13 +124,13 @@ impl Store {
         self.lookups
     }
 
-    /// Puts a mark on the database, by which a later process knows what was done to it.
+    /// Sets a flag in the database, by which a later process knows what was done to it.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    pub async fn mark(&self, mark: &str) -> Result<(), StoreError> {
-        let (which, marked) = (doc! { "_id": mark }, doc! { "$set": { "marked": true } });
+    pub async fn set_flag(&self, flag: &str) -> Result<(), StoreError> {
+        let (which, marked) = (doc! { "_id": flag }, doc! { "$set": { "marked": true } });
         self.gate
             .command(|database| async move {
                 database.collection::<Bson>(META).update_one(which, marked).upsert(true).await?;
@@ -139,13 +139,13 @@ impl Store {
             .await
     }
 
-    /// Whether the database bears a mark.
+    /// Whether the database has a flag.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    pub async fn has_mark(&self, mark: &str) -> Result<bool, StoreError> {
-        let which = doc! { "_id": mark };
+    pub async fn has_flag(&self, flag: &str) -> Result<bool, StoreError> {
+        let which = doc! { "_id": flag };
         let found =
             self.gate.command(|database| async move { Ok(database.collection::<Bson>(META).find_one(which).await?) });
         Ok(found.await?.is_some())

@@ -12,7 +12,7 @@ document! {
     }
 }
 
-/// The mark of a database whose municipalities have been loaded to the last.
+/// The flag of a database whose municipalities have been loaded to the last.
 const LOADED: &str = "municipalities";
 
 /// A row of `municipalities_kr.csv`.
@@ -43,7 +43,7 @@ impl Store {
     ///
     /// As [`Store::load_municipalities`].
     pub async fn load_municipalities_once(&self, csv: impl std::io::Read + Send) -> Result<(), StoreError> {
-        if !self.has_mark(LOADED).await? {
+        if !self.has_flag(LOADED).await? {
             self.load_municipalities(csv).await?;
         }
         Ok(())
@@ -72,7 +72,7 @@ impl Store {
             };
             self.put::<MunicipalityDoc>(municipality.istat_code.as_str().into(), &municipality).await?;
         }
-        self.mark(LOADED).await?;
+        self.set_flag(LOADED).await?;
         Ok(count)
     }
 }

@@ -50,7 +50,7 @@ fn member(hub: &Client, subject: &str) -> Behalf {
 /// Begins a read that is never answered.
 fn lose(store: &Store) -> JoinHandle<bool> {
     let store = store.clone();
-    tokio::spawn(async move { store.has_mark(LOST).await.is_ok() })
+    tokio::spawn(async move { store.has_flag(LOST).await.is_ok() })
 }
 
 /// Begins all the reads that a member may have at once, and none of them is ever answered.
