@@ -17,6 +17,23 @@ fn batch(answer: &Document) -> Vec<Bson> {
     answer.get_document("cursor").unwrap().get_array("firstBatch").unwrap().clone()
 }
 
+/// An index as JSON, its fields as a list: their order counts.
+fn index_as_json(index: Bson) -> Value {
+    let fields = index.as_document().unwrap().get_document("key").unwrap().clone();
+    let fields: Vec<Value> = fields.into_iter().map(|(field, order)| json!([field, order])).collect();
+    let mut index = serde_json::to_value(index).unwrap();
+    index["key"] = json!(fields);
+    index
+}
+
+/// An index as a document, from the same.
+fn index_of_json(index: &Value) -> Document {
+    let fields: Vec<(String, i32)> = serde_json::from_value(index["key"].clone()).unwrap();
+    let mut index: Document = serde_json::from_value(index.clone()).unwrap();
+    index.insert("key", fields.into_iter().map(|(field, order)| (field, Bson::from(order))).collect::<Document>());
+    index
+}
+
 /// Each collection with its validator and its indexes, as JSON.
 async fn described(database: &Database) -> Value {
     let mut described = Map::new();
@@ -26,8 +43,7 @@ async fn described(database: &Database) -> Value {
         let found = database.run_command(doc! { "listCollections": 1, "filter": { "name": &name } }).await.unwrap();
         let options = batch(&found)[0].as_document().unwrap().get_document("options").unwrap().clone();
         let found = database.run_command(doc! { "listIndexes": &name, "cursor": { "batchSize": 100 } }).await.unwrap();
-        let indexes = batch(&found).into_iter().map(|index| serde_json::to_value(index).unwrap());
-        let mut indexes: Vec<Value> = indexes.collect();
+        let mut indexes: Vec<Value> = batch(&found).into_iter().map(index_as_json).collect();
         indexes.sort_by_key(|index| index["name"].to_string());
         // Order is no part of what a validator demands.
         let mut demanded = options.get_document("validator").unwrap().get_document("$jsonSchema").unwrap().clone();
@@ -51,7 +67,7 @@ async fn earlier(database: &Database) {
         let schema = json!({ "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } });
         let validator: Document = serde_json::from_value(schema).unwrap();
         database.create_collection(&name).validator(validator).await.unwrap();
-        let indexes: Vec<Document> = serde_json::from_value(shape["indexes"].clone()).unwrap();
+        let indexes: Vec<Document> = shape["indexes"].as_array().unwrap().iter().map(index_of_json).collect();
         if !indexes.is_empty() {
             database.run_command(doc! { "createIndexes": &name, "indexes": indexes }).await.unwrap();
         }
