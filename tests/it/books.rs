@@ -115,21 +115,22 @@ async fn a_ledger_that_is_wrong_gets_an_entry_of_correction_that_everybody_is_sh
     let world = World::new().await;
     let hub = world.hub().await;
     let (facility, _) = house(&world, &hub).await;
+    let watch = "subscription { occupancyChanged { kind cause capacity { occupied } } }";
+    let mut socket = hub.subscribe("operator", watch, json!({})).await;
+    assert_eq!(socket.event().await["kind"], "CURRENT");
     // As an act wrote it that took over a damaged counter: one guest came, and the ledger says four.
     let ledger = world.driver().await.collection::<Document>("ledger");
     let wrong = doc! { "$set": { "deltas.occupied": 4, "after.occupied": 5 } };
     ledger.update_one(doc! { "revision": 4_i64 }, wrong).await.unwrap();
+    // A ledger that was changed by hand makes the hub begin anew: before the correction, or that would be in the state.
+    while socket.event().await["kind"] != "RESYNC" {}
     let (code, out, _) = said(&world, &["check"]).await;
     let told = "KR-F-0001 ORDINARY: occupied: 2 in the pool, 5 in the ledger\n";
     assert_eq!((code, out.starts_with(told)), (Some(1), true), "{out}");
-    let watch = "subscription { occupancyChanged { kind cause capacity { occupied } } }";
-    let mut socket = hub.subscribe("operator", watch, json!({})).await;
-    assert_eq!(socket.event().await["kind"], "CURRENT");
     world.clock.advance_days(1);
     let (code, out, _) = said(&world, &["repair", "--write"]).await;
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("KR-F-0001 ORDINARY: entry 5 of the ledger corrects occupied -3\n"), "{out}");
-    // A ledger that was changed by hand makes the hub begin anew first.
     let mut event = socket.event().await;
     while event["kind"] != "CHANGED" {
         event = socket.event().await;
