@@ -60,7 +60,7 @@ impl Graph {
     /// Executes a query or mutation.
     pub async fn execute(&self, request: Request, viewer: Viewer) -> Response {
         match self.prepare(request, &viewer) {
-            Ok(prepared) => self.perform(prepared, viewer).await,
+            Ok(prepared) => self.execute_prepared(prepared, viewer).await,
             Err(refusal) => refusal,
         }
     }
@@ -76,7 +76,7 @@ impl Graph {
     }
 
     /// Executes a query or mutation that has been prepared.
-    pub async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Response {
+    pub async fn execute_prepared(&self, prepared: Prepared, viewer: Viewer) -> Response {
         let context = Arc::new(RequestContext::new(&self.hub, viewer, None));
         let Prepared { request, orders, .. } = prepared;
         let operation = request.operation_name.clone();

@@ -2,8 +2,8 @@
 //!
 //! Two subscriptions are equal when document, variables, language and *scope of sight* are: the role
 //! and organisation somebody has at the table now. They share a channel of `subscriptions`, which
-//! asks this module to play its parts: each is an execution of the document, in which the
-//! subscription's resolver asks the [`Execution`] which part it is.
+//! asks this module to run its segments: each is an execution of the document, in which the
+//! subscription's resolver asks the [`Execution`] which segment it is.
 //!
 //! `after` is where one listener begins, so it is no part of what makes subscriptions equal. Whoever
 //! stands at the table in another way than a moment ago leaves for another channel, and begins there
@@ -77,7 +77,7 @@ impl fmt::Debug for Live {
     }
 }
 
-/// What is played, and in whose eyes.
+/// What is watched, and in whose eyes.
 struct SharedSubscription {
     live: Live,
     request: SubscriptionRequest,
@@ -253,7 +253,7 @@ impl Viewing {
         let goes_on = access::counts_people(standing.role);
         let after = after.map(|cursor| Cursor { complete: cursor.complete && goes_on, ..cursor });
         let shared = SharedSubscription { live: live.clone(), request, standing, language: viewer.language };
-        let listener = shared.channel().listen(after).await.map_err(|unplayed| match unplayed {
+        let listener = shared.channel().listen(after).await.map_err(|not_run| match not_run {
             NotRun::Refused(response) => response,
             // Unreachable: a listener starts at the end of the log, and the log always reaches back to its own end.
             NotRun::TooOld => error::panicked(),

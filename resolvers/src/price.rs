@@ -6,7 +6,7 @@
 //! record that it may bring is found, read and judged; and what has to be counted, or looked through for a filter, is as
 //! much as the viewer's own part of the ledger ([`Seen`]).
 
-use tavolo_schema::{Facility, Standing, access};
+use tavolo_schema::{DataClass, Facility, Standing};
 use tavolo_subscriptions::{Board, FacilityState};
 
 /// A command, whatever it says.
@@ -148,8 +148,7 @@ impl<'b> Seen<'b> {
 
     /// Whether the viewer sees that this facility exists.
     pub(crate) fn shows(self, facility: &Facility) -> bool {
-        let sight = access::sees(self.standing.role, self.standing.relation_to(facility.owners()));
-        sight.contains(access::DataClass::Operational)
+        self.standing.sees(facility.owners()).contains(DataClass::Operational)
     }
 
     /// The places that the viewer sees.

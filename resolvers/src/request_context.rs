@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct RequestContext {
     pub(crate) hub: Hub,
     pub(crate) viewer: Viewer,
-    /// What is played, when it is a subscription.
+    /// The execution of a segment, when it is a subscription.
     pub(crate) execution: Option<Execution>,
     /// Made when it is first asked for: a subscription that makes one for each event holds none meanwhile.
     viewer_scope: OnceLock<Arc<ViewerScope>>,
@@ -29,7 +29,7 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    /// What one request works with, or one part of a subscription.
+    /// What one request works with, or one segment of a subscription.
     pub(crate) fn new(hub: &Hub, viewer: Viewer, execution: Option<Execution>) -> Self {
         let behalf = match &execution {
             Some(execution) => Behalf::Watchers(execution.standing.organisation),
@@ -65,7 +65,7 @@ pub(crate) fn request_context<'c>(ctx: &Context<'c>) -> &'c Arc<RequestContext> 
     ctx.data_unchecked::<Arc<RequestContext>>()
 }
 
-/// The performance that the resolver of a subscription takes part in.
+/// The execution that the resolver of a subscription answers in.
 pub(crate) fn execution<'c>(ctx: &Context<'c>) -> Result<&'c Execution> {
     let execution = request_context(ctx).execution.as_ref();
     execution.ok_or_else(|| error::bad_request("subscriptions are not answered here"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, SimpleObject};
 use tavolo_schema::{
     Act, DataClass, Relation, Role,
-    access::{self, DataClass::Public, data_class},
+    access::{DataClass::Public, data_class},
 };
 
 use crate::{organisation::Organisation, request_context::request_context, viewer_scope::ViewerScope};
@@ -54,11 +54,11 @@ impl Viewer {
     /// What the viewer sees and may do, by relation to the record.
     #[graphql(directive = data_class::apply(Public))]
     async fn sight(&self) -> Vec<Sight> {
-        let role = self.viewer_scope.standing.role;
+        let standing = &self.viewer_scope.standing;
         let sight = |relation| Sight {
             relation,
-            classes: access::sees(role, relation).iter().collect(),
-            acts: Act::by_members().filter(|act| act.is_for(role, relation)).collect(),
+            classes: standing.sees_as(relation).iter().collect(),
+            acts: Act::by_members().filter(|act| standing.may_as(*act, relation)).collect(),
         };
         Relation::ALL.into_iter().map(sight).collect()
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use tavolo_schema::{
     CapacityNumbers, Classes, DataClass, DateTime, Day, DisclosedNumbers, Facility, PlaceCategory, Pool, Precision,
-    RecordOwners, Relation, Role, Standing, access, id::FacilityId, publication::Cell,
+    RecordOwners, Role, Standing, access, id::FacilityId, publication::Cell,
 };
 use tavolo_store::{GuestScope, LookupScope, Within};
 use tavolo_subscriptions::{Board, FacilityState};
@@ -54,7 +54,7 @@ impl ViewerScope {
     /// Whether there is a relation in which somebody of the viewer's role sees a class.
     #[must_use]
     pub fn may_see(&self, class: DataClass) -> bool {
-        Relation::ALL.into_iter().any(|relation| access::sees(self.standing.role, relation).contains(class))
+        self.standing.sees_somewhere(class)
     }
 
     /// Whether the viewer is told the people among numbers as they are now.

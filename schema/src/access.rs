@@ -183,10 +183,22 @@ impl Standing {
         }
     }
 
+    /// The data classes this viewer sees of a record it stands in a relation to.
+    #[must_use]
+    pub fn sees_as(&self, relation: Relation) -> Classes {
+        sees(self.role, relation)
+    }
+
     /// The data classes this viewer sees of a record.
     #[must_use]
     pub fn sees(&self, owners: RecordOwners<'_>) -> Classes {
-        sees(self.role, self.relation_to(owners))
+        self.sees_as(self.relation_to(owners))
+    }
+
+    /// Whether there is a relation to a record in which this viewer sees a class of it.
+    #[must_use]
+    pub fn sees_somewhere(&self, class: DataClass) -> bool {
+        Relation::ALL.into_iter().any(|relation| self.sees_as(relation).contains(class))
     }
 }
 

@@ -135,7 +135,7 @@ impl Call<'_> {
             no_mutation(prepared.kind)?;
         }
         let balance = bill.charge(prepared.cost)?;
-        let response = edge.perform(prepared, viewer).await?;
+        let response = edge.execute(prepared, viewer).await?;
         Ok(Executed { response, balance: Some(balance) })
     }
 
@@ -162,15 +162,15 @@ impl Call<'_> {
 impl Edge {
     /// Executes an operation within its time. A query that takes longer is given up; an act goes on, and its
     /// outcome is told to whoever repeats it.
-    pub(super) async fn perform(&self, prepared: Prepared, viewer: Viewer) -> Result<GraphResponse, Refused> {
+    pub(super) async fn execute(&self, prepared: Prepared, viewer: Viewer) -> Result<GraphResponse, Refused> {
         let within = self.settings.request_within;
         let gave_up = |code, message: &str| Refused::new(StatusCode::GATEWAY_TIMEOUT, code, message.to_owned());
         if prepared.kind != OperationKind::Mutation {
-            let executed = timeout(within, self.graph.perform(prepared, viewer)).await;
+            let executed = timeout(within, self.graph.execute_prepared(prepared, viewer)).await;
             return executed.map_err(|_| gave_up(ErrorCode::Timeout, "the operation took too long and was given up"));
         }
         let graph = self.graph.clone();
-        let act = async move { graph.perform(prepared, viewer).await };
+        let act = async move { graph.execute_prepared(prepared, viewer).await };
         match timeout(within, self.acts.spawn(act.in_current_span())).await {
             Ok(Ok(response)) => Ok(response),
             _ => Err(gave_up(

@@ -78,7 +78,7 @@ struct Taken {
     /// Those who have yet to say who they are, in the order in which they came.
     unnamed: BTreeMap<u64, Waiting>,
     /// Their numbers, by address.
-    doors: HashMap<IpAddr, BTreeSet<u64>>,
+    unnamed_by_address: HashMap<IpAddr, BTreeSet<u64>>,
     /// How many have come.
     came: u64,
 }
@@ -111,13 +111,13 @@ impl Taken {
         if own.permits >= settings.sockets_per_member { Err(Full::Holder) } else { Ok(()) }
     }
 
-    /// Lets somebody stand at the door of an address. When there are as many as there may be, whoever has stood there
+    /// Lets somebody in from an address who has yet to say who it is. When there are as many as there may be, whoever has waited
     /// longest without a word makes room: so nobody who says nothing keeps others out who would. Where addresses cost
-    /// nothing, that is so for all doors together, before the last permits of the hub are taken.
-    fn wait_at(&mut self, address: IpAddr, settings: &Settings) -> (u64, CancellationToken) {
-        while let Some(door) = self.doors.get(&address)
-            && door.len() >= settings.sockets_per_member.max(1)
-            && let Some(&longest) = door.first()
+    /// nothing, that is so for all addresses together, before the last permits of the hub are taken.
+    fn take_unnamed(&mut self, address: IpAddr, settings: &Settings) -> (u64, CancellationToken) {
+        while let Some(own) = self.unnamed_by_address.get(&address)
+            && own.len() >= settings.sockets_per_member.max(1)
+            && let Some(&longest) = own.first()
         {
             self.displace(longest);
         }
@@ -128,21 +128,21 @@ impl Taken {
         }
         self.came += 1;
         let displaced = CancellationToken::new();
-        self.doors.entry(address).or_default().insert(self.came);
+        self.unnamed_by_address.entry(address).or_default().insert(self.came);
         self.unnamed.insert(self.came, Waiting { address, displaced: displaced.clone() });
         (self.came, displaced)
     }
 
     fn displace(&mut self, number: u64) {
-        self.leave_door(number).inspect(|waiting| waiting.displaced.cancel());
+        self.forget_unnamed(number).inspect(|waiting| waiting.displaced.cancel());
     }
 
-    fn leave_door(&mut self, number: u64) -> Option<Waiting> {
+    fn forget_unnamed(&mut self, number: u64) -> Option<Waiting> {
         let waiting = self.unnamed.remove(&number)?;
-        if let Some(door) = self.doors.get_mut(&waiting.address) {
-            door.remove(&number);
-            if door.is_empty() {
-                self.doors.remove(&waiting.address);
+        if let Some(own) = self.unnamed_by_address.get_mut(&waiting.address) {
+            own.remove(&number);
+            if own.is_empty() {
+                self.unnamed_by_address.remove(&waiting.address);
             }
         }
         Some(waiting)
@@ -166,14 +166,14 @@ impl StreamPermits {
     pub(super) fn take(&self, holder: Holder, transport: Transport, settings: &Settings) -> Result<StreamPermit, Full> {
         let mut taken = self.taken();
         taken.room(taken.permits, &holder, settings)?;
-        let stands = match holder {
-            Holder::Unnamed(address) => Some(taken.wait_at(address, settings)),
+        let unnamed = match holder {
+            Holder::Unnamed(address) => Some(taken.take_unnamed(address, settings)),
             _ => None,
         };
         taken.permits += 1;
         taken.by.entry(holder.clone()).or_default().permits += 1;
         gauge!("tavolo_streams", "transport" => transport.name()).increment(1);
-        Ok(StreamPermit { permits: self.clone(), holder, stands, transport, ended: "gone" })
+        Ok(StreamPermit { permits: self.clone(), holder, unnamed, transport, ended: "gone" })
     }
 }
 
@@ -182,8 +182,8 @@ impl StreamPermits {
 pub(super) struct StreamPermit {
     permits: StreamPermits,
     holder: Holder,
-    /// As long as nobody has said whose permit it is: its number at the door, and what tells it to make room.
-    stands: Option<(u64, CancellationToken)>,
+    /// As long as nobody has said whose permit it is: its number among them, and what tells it to make room.
+    unnamed: Option<(u64, CancellationToken)>,
     transport: Transport,
     ended: &'static str,
 }
@@ -205,7 +205,7 @@ impl StreamPermit {
 
     /// Resolves when the permit is wanted for somebody else before its holder has said who it is.
     pub(super) fn displaced(&self) -> impl Future<Output = ()> + use<> {
-        let displaced = self.stands.as_ref().map(|(_, displaced)| displaced.clone());
+        let displaced = self.unnamed.as_ref().map(|(_, displaced)| displaced.clone());
         async move {
             match displaced {
                 Some(displaced) => displaced.cancelled().await,
@@ -217,8 +217,8 @@ impl StreamPermit {
     /// Takes it from its holder.
     fn leave(&mut self, taken: &mut Taken) {
         taken.give_back(&self.holder, |own| own.permits -= 1);
-        if let Some((number, _)) = self.stands.take() {
-            taken.leave_door(number);
+        if let Some((number, _)) = self.unnamed.take() {
+            taken.forget_unnamed(number);
         }
     }
 
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_stood_at_the_door_longest_makes_room() {
+    fn whoever_has_waited_longest_makes_room() {
         let settings = Settings { sockets_per_member: 2, ..Settings::default() };
         let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|address| Holder::Unnamed(address.parse().unwrap()));
         let permits = StreamPermits::default();
@@ -332,7 +332,7 @@ mod tests {
         assert!(!displaced(&first));
         second.pass_to(member("a"), &settings).unwrap();
         let third = stand(&here);
-        assert!(!displaced(&first), "the second stands there no more");
+        assert!(!displaced(&first), "the second waits no more");
         let fourth = stand(&here);
         assert!(displaced(&first) && !displaced(&second) && !displaced(&third) && !displaced(&elsewhere));
         drop(third);
@@ -340,7 +340,7 @@ mod tests {
         assert!(!displaced(&fourth), "the third has gone");
         drop((first, second, elsewhere, fourth, fifth));
         let taken = permits.taken();
-        assert_eq!((taken.permits, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
+        assert_eq!((taken.permits, taken.by.len(), taken.unnamed_by_address.len(), taken.unnamed.len()), (0, 0, 0, 0));
     }
 
     #[test]
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(browser.pass_to(member("b"), &settings), Ok(()));
         drop((held, silent, named, browser));
         let taken = permits.taken();
-        assert_eq!((taken.permits, taken.by.len(), taken.doors.len(), taken.unnamed.len()), (0, 0, 0, 0));
+        assert_eq!((taken.permits, taken.by.len(), taken.unnamed_by_address.len(), taken.unnamed.len()), (0, 0, 0, 0));
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Edge {
         }
         let (edge, mark) = (self.clone(), viewer.correlation.clone());
         let answer = async move {
-            match edge.perform(prepared, viewer).await {
+            match edge.execute(prepared, viewer).await {
                 Ok(response) => Answer::of(&response),
                 Err(refused) => Answer::Refused(refused.errors(mark.as_deref())),
             }

@@ -61,7 +61,7 @@ pub struct Message {
     pub json: Arc<str>,
 }
 
-/// The part of a subscription that one execution plays.
+/// The segment of a subscription that one execution answers.
 #[derive(Clone, Copy, Debug)]
 pub enum Segment {
     /// The state as it is now, and nothing more.
@@ -80,15 +80,15 @@ pub enum Segment {
     Live(Mark),
 }
 
-/// A part that is being played.
+/// A segment that is being answered.
 pub struct SegmentStream {
-    /// Where a listener is after the last message; for a part without an end, before the first.
+    /// Where a listener is after the last message; for a segment without an end, before the first.
     pub mark: Mark,
     /// The messages, in order.
     pub messages: BoxStream<'static, Message>,
 }
 
-/// Why a part is not played.
+/// Why a segment is not run.
 #[derive(Debug)]
 pub enum NotRun<R> {
     /// Nobody knows any more what was missed.
@@ -97,12 +97,12 @@ pub enum NotRun<R> {
     Refused(R),
 }
 
-/// What plays a subscription.
+/// What executes a subscription.
 pub trait Source: Send + Sync + 'static {
     /// What is answered when it refuses.
     type Refusal: Send;
 
-    /// Begins to play a part.
+    /// Begins to run a segment.
     fn run(&self, segment: Segment) -> impl Future<Output = Result<SegmentStream, NotRun<Self::Refusal>>> + Send;
 }
 
@@ -228,7 +228,7 @@ impl<S: Source> Channel<S> {
     }
 }
 
-/// Puts what is played into the ring of an epoch.
+/// Puts the messages of a segment into the ring of an epoch.
 async fn pump_messages<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut messages: BoxStream<'static, Message>) {
     while let Some(message) = messages.next().await {
         let Some(channel) = channel.upgrade() else { return };

@@ -47,7 +47,7 @@ pub trait Interest: Send + Sync + 'static {
     fn wants(&self, state: &FacilityState, category: PlaceCategory) -> bool;
 }
 
-/// Begins to play a part; `None` when the log does not reach back to what was missed.
+/// Begins a segment; `None` when the log does not reach back to what was missed.
 pub fn run(
     live_board: &Arc<LiveBoard>,
     interest: impl Interest,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Result, SimpleObject, Subscription};
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use tavolo_schema::{
-    CapacityNumbers, DateTime, OccupancyCause, PlaceCategory, Relation, Role, Standing,
+    CapacityNumbers, DateTime, OccupancyCause, PlaceCategory, Role, Standing,
     access::{self, DataClass::Operational, data_class},
 };
 use tavolo_store::{Store, key::Seal};
@@ -116,8 +116,7 @@ struct Watcher {
 
 impl Interest for Watcher {
     fn wants(&self, state: &FacilityState, category: PlaceCategory) -> bool {
-        let sight = || access::sees(self.standing.role, self.standing.relation_to(state.facility.owners()));
-        self.filter.wants(state, category) && sight().contains(Operational)
+        self.filter.wants(state, category) && self.standing.sees(state.facility.owners()).contains(Operational)
     }
 }
 
@@ -164,7 +163,7 @@ impl ChangesSubscription {
     ) -> Result<BoxStream<'static, OccupancyEvent>> {
         let execution = execution(ctx)?;
         let role = execution.standing.role;
-        if !Relation::ALL.into_iter().any(|relation| access::sees(role, relation).contains(Operational)) {
+        if !execution.standing.sees_somewhere(Operational) {
             return Err(forbidden(role == Role::Public));
         }
         let watcher = Watcher { standing: execution.standing.clone(), filter: filter.unwrap_or_default() };
@@ -172,9 +171,9 @@ impl ChangesSubscription {
         if !access::counts_people(role) {
             return Ok(by_the_day(&context, execution, watcher.filter));
         }
-        let played = occupancy::run(&context.hub.live_board, watcher, execution.segment);
-        execution.begin(played.as_ref().map(|(mark, _)| *mark));
-        let deliveries = played.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
+        let begun = occupancy::run(&context.hub.live_board, watcher, execution.segment);
+        execution.begin(begun.as_ref().map(|(mark, _)| *mark));
+        let deliveries = begun.map_or_else(|| stream::empty().boxed(), |(_, deliveries)| deliveries);
         let event = move |delivery: Delivery| {
             if let Some(execution) = &context.execution {
                 execution.announce(delivery.cursor().position);

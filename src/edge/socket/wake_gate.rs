@@ -15,7 +15,7 @@ pub(super) struct WakeGate(Option<Arc<WakeSignal>>);
 #[derive(Debug)]
 struct WakeSignal {
     task: Waker,
-    rung: AtomicBool,
+    fired: AtomicBool,
 }
 
 impl Wake for WakeSignal {
@@ -24,20 +24,20 @@ impl Wake for WakeSignal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.ring();
+        self.fire();
         self.task.wake_by_ref();
     }
 }
 
 impl WakeSignal {
-    /// An exchange, not a store: whoever finds it rung sees what all who rang have done before.
-    fn ring(&self) {
-        self.rung.swap(true, Ordering::AcqRel);
+    /// An exchange, not a store: whoever finds it fired sees what all who fired it have done before.
+    fn fire(&self) {
+        self.fired.swap(true, Ordering::AcqRel);
     }
 
-    /// Tells whether it was rung; what comes from now on rings again.
-    fn silence(&self) -> bool {
-        self.rung.swap(false, Ordering::AcqRel)
+    /// Tells whether it was fired; what comes from now on fires it again.
+    fn take(&self) -> bool {
+        self.fired.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -45,16 +45,16 @@ impl WakeGate {
     /// Calls `poll` only when its waker has fired since the last `Pending`. After `Ready` the caller has to poll again by
     /// itself, as with anything that has been ready.
     pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        // In another task nobody would be woken by the old alarm.
-        if self.0.as_ref().is_none_or(|alarm| !alarm.task.will_wake(context.waker())) {
+        // In another task nobody would be woken by the old signal.
+        if self.0.as_ref().is_none_or(|signal| !signal.task.will_wake(context.waker())) {
             let task = context.waker().clone();
-            self.0 = Some(Arc::new(WakeSignal { task, rung: AtomicBool::new(true) }));
+            self.0 = Some(Arc::new(WakeSignal { task, fired: AtomicBool::new(true) }));
         }
-        let Some(alarm) = self.0.as_ref().filter(|alarm| alarm.silence()) else { return Poll::Pending };
-        let polled = poll(&mut Context::from_waker(&Arc::clone(alarm).into()));
+        let Some(signal) = self.0.as_ref().filter(|signal| signal.take()) else { return Poll::Pending };
+        let polled = poll(&mut Context::from_waker(&Arc::clone(signal).into()));
         if polled.is_ready() {
             // There may be more.
-            alarm.ring();
+            signal.fire();
         }
         polled
     }
@@ -80,29 +80,29 @@ mod tests {
         let task = Arc::<Task>::default();
         let waker = Waker::from(Arc::clone(&task));
         let context = Context::from_waker(&waker);
-        let (mut wake_gate, mut polled, mut alarm) = (WakeGate::default(), 0, None);
+        let (mut wake_gate, mut polled, mut signal) = (WakeGate::default(), 0, None);
         let mut poll = |wake_gate: &mut WakeGate, answer: Poll<()>| {
             let answered = wake_gate.poll(&context, |context| {
                 polled += 1;
-                alarm = Some(context.waker().clone());
+                signal = Some(context.waker().clone());
                 answer
             });
-            (answered, polled, alarm.clone().unwrap())
+            (answered, polled, signal.clone().unwrap())
         };
         // The first time it has to register.
-        let (answered, polled, alarm) = poll(&mut wake_gate, Poll::Pending);
+        let (answered, polled, signal) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 1));
         let (answered, polled, _) = poll(&mut wake_gate, Poll::Ready(()));
         assert_eq!((answered, polled), (Poll::Pending, 1));
-        alarm.wake();
+        signal.wake();
         assert_eq!(task.0.load(Ordering::Relaxed), 1);
         let (answered, polled, _) = poll(&mut wake_gate, Poll::Ready(()));
         assert_eq!((answered, polled), (Poll::Ready(()), 2));
         // There may be more.
-        let (answered, polled, alarm) = poll(&mut wake_gate, Poll::Pending);
+        let (answered, polled, signal) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 3));
-        alarm.wake_by_ref();
-        alarm.wake_by_ref();
+        signal.wake_by_ref();
+        signal.wake_by_ref();
         let (answered, polled, _) = poll(&mut wake_gate, Poll::Pending);
         assert_eq!((answered, polled), (Poll::Pending, 4));
         let (answered, polled, _) = poll(&mut wake_gate, Poll::Pending);
@@ -113,16 +113,16 @@ mod tests {
     fn another_task_is_woken_instead() {
         let [first, second]: [Arc<Task>; 2] = Default::default();
         let mut wake_gate = WakeGate::default();
-        let mut alarm = None;
+        let mut signal = None;
         for task in [&first, &second] {
             let waker = Waker::from(Arc::clone(task));
             let answered = wake_gate.poll(&Context::from_waker(&waker), |context| {
-                alarm = Some(context.waker().clone());
+                signal = Some(context.waker().clone());
                 Poll::<()>::Pending
             });
             assert_eq!(answered, Poll::Pending);
         }
-        alarm.unwrap().wake();
+        signal.unwrap().wake();
         assert_eq!([&first, &second].map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
     }
 }

@@ -90,7 +90,7 @@ async fn a_ring_keeps_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn equal_subscriptions_are_played_once_and_their_bytes_are_the_same() {
+async fn equal_subscriptions_are_executed_once_and_their_bytes_are_the_same() {
     let mut ledger = Ledger::new();
     let mut hub = Hub::start(&ledger, 0, ALL);
     let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::default()).collect();
