@@ -27,7 +27,8 @@ use crate::{
     capacity::PoolDoc,
     document::{
         instant,
-        shape::{create_indexes, plain, shape},
+        shape::{create_indexes, plain, shape, validator},
+        stored::Stored,
     },
     error::{DUPLICATE_KEY, INDEX_NOT_FOUND, command_code, write_code},
     facility::FacilityDoc,
@@ -55,7 +56,7 @@ const STEPS: &[Step] = &[
     Step { what: "indexes by time, for exports and statistics", run: |database| time(database).boxed() },
     Step { what: "who sees a file, and the looks at files", run: |database| custody::run(database).boxed() },
     Step { what: "fingerprints of inputs, with a key", run: |database| fingerprints::run(database).boxed() },
-    Step { what: "published statistics", run: |database| statistics_tables(database).boxed() },
+    Step { what: "published statistics", run: |database| shape::<StatisticsTableDoc>(database).boxed() },
     Step { what: "published totals, and what a day began with", run: |database| publications(database).boxed() },
     Step { what: "the order of entries of one instant", run: |database| order_within_an_instant(database).boxed() },
     Step { what: "protected places published apart", run: |database| protected_apart::run(database).boxed() },
@@ -224,7 +225,7 @@ async fn shapes(database: &Database) -> Result<(), StoreError> {
 /// Numbers of named series, which are no nouns.
 async fn counters(database: &Database) -> Result<(), StoreError> {
     if !database.list_collection_names().await?.iter().any(|existing| existing == "counters") {
-        let validator = FieldsOf(&[("last", "int")]).validator();
+        let validator = validator(&[("last", i32::KIND)]);
         database.create_collection("counters").validator(validator).await?;
     }
     Ok(())
@@ -240,12 +241,7 @@ async fn time(database: &Database) -> Result<(), StoreError> {
 
 /// What the public is told of totals; and in each pool, what its day began with.
 async fn publications(database: &Database) -> Result<(), StoreError> {
-    let validator = FieldsOf(&[("at", "date"), ("precision", "string")]).validator();
-    if !database.list_collection_names().await?.iter().any(|existing| existing == "publications") {
-        database.create_collection("publications").validator(validator).await?;
-    }
-    let order = plain(doc! { "_id.cell": 1, "_id.number": -1 });
-    create_indexes(database, "publications", vec![order]).await?;
+    shape::<PublicationDoc>(database).await?;
     also_require(database, "pools", &[("opening", "object")]).await?;
     let pools = database.collection::<Filter>("pools");
     let mut without = pools.find(doc! { "opening": { "$exists": false } }).await?;
@@ -273,19 +269,6 @@ async fn drop_unused(collection: &Collection<Filter>, index: &str) -> Result<(),
         Err(error) if command_code(&error) == Some(INDEX_NOT_FOUND) => Ok(()),
         dropped => Ok(dropped?),
     }
-}
-
-/// What statistics tell to those who may not see persons, each half-year by its name.
-async fn statistics_tables(database: &Database) -> Result<(), StoreError> {
-    let validator =
-        FieldsOf(&[("_id", "string"), ("madeAt", "date"), ("groups", "array"), ("rows", "object")]).validator();
-    let name = "statisticsTables";
-    if database.list_collection_names().await?.iter().any(|existing| existing == name) {
-        database.run_command(doc! { "collMod": name, "validator": validator }).await?;
-    } else {
-        database.create_collection(name).validator(validator).await?;
-    }
-    Ok(())
 }
 
 /// What the last day of a pool's ledger began with.
@@ -333,17 +316,5 @@ fn add_field(schema: &mut Filter, field: &str, kind: &str) {
     let properties = schema.entry("properties").or_insert_with(|| doc! {}.into());
     if let Some(properties) = properties.as_document_mut() {
         properties.insert(field, doc! { "bsonType": kind });
-    }
-}
-
-/// The fields a document of a collection must have, with their BSON types.
-struct FieldsOf(&'static [(&'static str, &'static str)]);
-
-impl FieldsOf {
-    fn validator(&self) -> Filter {
-        let required: Vec<&str> = self.0.iter().map(|(name, _)| *name).collect();
-        let properties: Filter =
-            self.0.iter().map(|(name, kind)| ((*name).to_owned(), doc! { "bsonType": *kind }.into())).collect();
-        doc! { "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } }
     }
 }

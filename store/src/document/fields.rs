@@ -36,26 +36,25 @@ impl FieldWriter {
     }
 }
 
-/// Fields that were found.
-#[derive(Clone, Copy)]
-pub(crate) struct FieldReader<'r>(&'r RawDocument);
+/// Fields that were found, each gone through once.
+pub(crate) struct FieldReader<'r>(Vec<(&'r str, RawBsonRef<'r>)>);
 
 impl<'r> FieldReader<'r> {
     /// Those of a document.
     pub(crate) fn in_document(document: &'r RawDocument) -> Result<Self, DecodeError> {
-        // Whatever comes later, the document can be gone through.
-        let whole = document.iter().all(|element| element.is_ok());
-        if whole { Ok(Self(document)) } else { Err(DecodeError("the document itself".into())) }
+        let fields = document.iter().map(|field| field.map(|(name, value)| (name.as_str(), value)));
+        fields.collect::<Result<_, _>>().map(Self).map_err(|_| DecodeError("the document itself".into()))
     }
 
     /// Those of a value that is a document itself.
     pub(crate) fn embedded(stored: RawBsonRef<'r>) -> Result<Self, DecodeError> {
-        stored.as_document().map(Self).ok_or_else(|| DecodeError(String::new()))
+        let document = stored.as_document().ok_or_else(|| DecodeError(String::new()))?;
+        Self::in_document(document).map_err(|_| DecodeError(String::new()))
     }
 
     /// Reads a field; `a.b` is the field `b` of an embedded document `a`. One that is missing is an optional one with
     /// nothing in it, or damaged.
-    pub(crate) fn take<T: Stored>(self, name: &str) -> Result<T, DecodeError> {
+    pub(crate) fn take<T: Stored>(&self, name: &str) -> Result<T, DecodeError> {
         if let Some((outer, inner)) = name.split_once('.') {
             let Some(embedded) = self.get(outer) else { return missing(name) };
             let embedded = Self::embedded(embedded).map_err(|damaged| damaged.within(outer))?;
@@ -67,8 +66,8 @@ impl<'r> FieldReader<'r> {
         }
     }
 
-    fn get(self, name: &str) -> Option<RawBsonRef<'r>> {
-        self.0.get(name).ok().flatten()
+    fn get(&self, name: &str) -> Option<RawBsonRef<'r>> {
+        self.0.iter().find(|(own, _)| *own == name).map(|(_, stored)| *stored)
     }
 }
 

@@ -7,10 +7,11 @@ use mongodb::{
     bson::{Bson, Document as Filter, Uuid, doc},
 };
 
-use super::{FieldsOf, also_require, drop_unused};
+use super::{also_require, drop_unused};
 use crate::{
     StoreError,
-    document::shape::{create_indexes, plain},
+    document::shape::{create_indexes, plain, plain_where, shape},
+    lookup::LookupDoc,
 };
 
 /// Files named in one command.
@@ -115,11 +116,7 @@ fn custody() -> Vec<Filter> {
 
 /// The collection of looks, with those that acts have told of until now: of whose files, nobody knows.
 async fn looks(database: &Database) -> Result<(), StoreError> {
-    let existing = database.list_collection_names().await?;
-    if !existing.iter().any(|name| name == "lookups") {
-        let fields = FieldsOf(&[("act", "string"), ("at", "date"), ("found", "array"), ("files", "array")]);
-        database.create_collection("lookups").validator(fields.validator()).await?;
-    }
+    shape::<LookupDoc>(database).await?;
     let acts = database.collection::<Filter>("acts");
     let told = doc! { "outOfSight": { "$exists": true } };
     let moved = vec![
@@ -138,13 +135,8 @@ async fn looks(database: &Database) -> Result<(), StoreError> {
 }
 
 /// The index of each reader. Those for whoever does not see every file begin with who asks.
-fn indexes() -> [(&'static str, Vec<IndexModel>); 5] {
-    let code = |field: &str| {
-        let mut index = plain(doc! { "sight.by": 1, field: 1 });
-        let present = doc! { field: { "$exists": true } };
-        index.options.get_or_insert_default().partial_filter_expression = Some(present);
-        index
-    };
+fn indexes() -> [(&'static str, Vec<IndexModel>); 4] {
+    let code = |field: &str| plain_where(doc! { "sight.by": 1, field: 1 }, doc! { field: { "$exists": true } });
     [
         (
             "guests",
@@ -168,6 +160,5 @@ fn indexes() -> [(&'static str, Vec<IndexModel>); 5] {
             ],
         ),
         ("pools", vec![plain(doc! { "_id.facility": 1, "blocks.id": 1 })]),
-        ("lookups", vec![plain(doc! { "files.told": 1, "_id": 1 }), plain(doc! { "files.guest": 1, "_id": 1 })]),
     ]
 }
