@@ -12,6 +12,8 @@ use async_graphql::{
     parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
 };
 
+use crate::operation::is_wanted;
+
 /// The fields that are selected of one object, in order, each with what is selected of its value.
 #[derive(Debug, Default)]
 struct FieldOrder(IndexMap<Name, Self>);
@@ -34,7 +36,7 @@ impl FieldOrders {
     /// Brings the answer to an operation into its order.
     pub(crate) fn arrange(&self, operation: Option<&str>, response: &mut Response) {
         let mut orders = self.0.iter();
-        let own = orders.find(|(name, _)| operation.is_none() || name.as_ref().map(Name::as_str) == operation);
+        let own = orders.find(|(name, _)| is_wanted(name.as_ref(), operation));
         if let Some((_, order)) = own {
             order.arrange(response);
         }

@@ -4,50 +4,12 @@ use std::sync::Arc;
 
 use async_graphql::{
     InputType, Name, Request, Value as ConstValue, Variables,
-    parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection},
+    parser::types::{OperationDefinition, Selection},
 };
 
-use crate::{Seen, field_order::FieldOrders, occupancy::filter::OccupancyFilter, weight::Weight};
-
-/// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperationKind {
-    /// It asks.
-    Query,
-    /// It acts.
-    Mutation,
-    /// It watches.
-    Subscription,
-}
-
-impl OperationKind {
-    /// The kind as documents write it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Mutation => "mutation",
-            Self::Subscription => "subscription",
-        }
-    }
-}
-
-/// The kind of the operation that would be executed. Where nobody can tell which one that is, a mutation among them
-/// makes it one.
-pub(crate) fn kind(document: &ExecutableDocument, name: Option<&str>) -> OperationKind {
-    let operations = document.operations.iter();
-    let mut kind = OperationKind::Query;
-    for (own, operation) in operations {
-        if name.is_none() || own.map(|own| own.as_str()) == name {
-            match operation.node.ty {
-                OperationType::Query => {}
-                OperationType::Mutation => return OperationKind::Mutation,
-                OperationType::Subscription => kind = OperationKind::Subscription,
-            }
-        }
-    }
-    kind
-}
+use crate::{
+    Seen, field_order::FieldOrders, occupancy::filter::OccupancyFilter, operation::OperationKind, weight::Weight,
+};
 
 /// A request that has been read and measured.
 #[derive(Debug)]
@@ -74,13 +36,6 @@ impl Prepared {
     pub fn bytes(&self) -> usize {
         Weight::of_request(&self.request.query, &self.request.variables).bytes()
     }
-}
-
-/// The operation that would be executed.
-pub(crate) fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>) -> Option<&'d OperationDefinition> {
-    let mut operations = document.operations.iter();
-    let named = operations.find(|(own, _)| name.is_none() || own.map(Name::as_str) == name);
-    named.map(|(_, operation)| &operation.node)
 }
 
 /// Leaves out the variables that an operation does not declare: it would be the same without them.
@@ -122,6 +77,7 @@ mod tests {
     use async_graphql::parser::parse_query;
 
     use super::*;
+    use crate::operation::operation;
 
     fn sent(query: &str, name: Option<&str>, variables: serde_json::Value) -> Vec<String> {
         let document = parse_query(query).unwrap();

@@ -12,7 +12,8 @@ use tavolo_subscriptions::Cursor;
 use crate::{
     error::{self, ErrorCode},
     field_order::FieldOrders,
-    request::{Prepared, argument, operation},
+    operation::operation,
+    request::{Prepared, argument},
 };
 
 /// A request that can be executed again and again.
