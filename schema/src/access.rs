@@ -261,6 +261,18 @@ mod tests {
         }
     }
 
+    /// An admission looks for stays within the scope of files.
+    #[test]
+    fn whoever_sees_who_somebody_is_sees_that_somebody_is_present() {
+        for (role, relation) in Role::ALL.into_iter().flat_map(|role| Relation::ALL.map(|relation| (role, relation))) {
+            let sight = sees(role, relation);
+            assert!(
+                sight.contains(DataClass::Presence) || !sight.contains(DataClass::Identity),
+                "{role:?} {relation:?}"
+            );
+        }
+    }
+
     /// The vault asks the policy with a file alone, which does not say on whose territory the guest is.
     #[test]
     fn territory_alone_shows_nothing_of_a_file() {

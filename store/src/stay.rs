@@ -37,6 +37,7 @@ document! {
         plain(doc! { "status": 1 }),
         plain(doc! { "entryAt": 1, "_id": 1 }),
         plain(doc! { "operator": 1, "_id": 1 }),
+        plain(doc! { "operator": 1, "guest": 1, "_id": -1 }),
     }
 }
 

@@ -48,6 +48,14 @@ impl GuestScope {
         Some(Self::Kept { organisation, holds })
     }
 
+    /// The organisation whose files alone it is; none for everybody's.
+    pub(crate) fn keeper(self) -> Option<OrganisationId> {
+        match self {
+            Self::All => None,
+            Self::Kept { organisation, .. } => Some(organisation),
+        }
+    }
+
     /// The scope as a condition.
     pub(super) fn filter(self) -> Filter {
         self.sight(doc! {})

@@ -4,20 +4,16 @@ use mongodb::bson::doc;
 use tavolo_schema::{
     Code,
     DataClass::{Identity, Presence, Sensitive},
-    DateTime, Facility, Findings, Guest, OccupancyCause, OrganisationKind, PlaceCategory, Pool, RecordOwners, Stay,
-    StayStatus,
+    DateTime, Facility, Findings, Guest, OccupancyCause, OrganisationKind, PlaceCategory, Pool, Stay, StayStatus,
     id::StayId,
     ledger::Change,
     lookup::LookedAt,
     stay::{self, AdmissionFacts, AdmitGuestInput, Arriving},
 };
 
-use super::{StayDoc, readers::Within};
+use super::StayDoc;
 use crate::{
-    GuestScope, Perform, Stopped, StoreError,
-    document::{self, binary},
-    facility::FacilityDoc,
-    guest::GuestDoc,
+    GuestScope, Perform, Stopped, StoreError, document::binary, facility::FacilityDoc, guest::GuestDoc,
     transaction::Transaction,
 };
 
@@ -90,27 +86,15 @@ impl Transaction {
     async fn within_sight(&mut self, input: &AdmitGuestInput, wanted: &Wanted) -> Result<Option<Person>, StoreError> {
         let Some(guest) = self.guest_within(input.guest, wanted.scope).await? else { return Ok(None) };
         let mut filter = doc! { "guest": binary(input.guest) };
-        let index =
-            self.named_presences().await?.narrow(&mut filter).then(|| doc! { "facility": 1, "guest": 1, "_id": -1 });
+        // Whoever keeps files sees who is present in its own facilities, and nowhere else.
+        let index = wanted.scope.keeper().map(|keeper| {
+            filter.insert("operator", binary(keeper));
+            doc! { "operator": 1, "guest": 1, "_id": -1 }
+        });
         let stays = self.find_by::<StayDoc>(filter, index).await?;
         let hosted_at = self.hosted_at(&stays).await?;
         let with_adult = self.household_adult_present(&guest, wanted.facility.id).await?;
         Ok(Some(Person { guest, stays, hosted_at, with_adult }))
-    }
-
-    /// The facilities of which the member sees who is present.
-    async fn named_presences(&mut self) -> Result<Within, StoreError> {
-        let sees = |act: &Self, owners| act.sees(owners, Presence) && act.sees(owners, Identity);
-        if sees(self, RecordOwners::default()) {
-            return Ok(Within(None));
-        }
-        let own = self.actor.organisation;
-        let own = own.filter(|own| sees(self, RecordOwners { keeper: Some(*own), ..RecordOwners::default() }));
-        let run = match own {
-            Some(own) => self.facilities_run_by(own).await?,
-            None => Vec::new(),
-        };
-        Ok(Within(Some(run.into_iter().map(document::id).collect())))
     }
 
     /// Where somebody with these stays is hosted now.
