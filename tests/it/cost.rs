@@ -14,7 +14,7 @@ use tavolo_schema::{
 use tavolo_subscriptions::Follower;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::harness::World;
+use crate::harness::{World, database_key, until};
 
 /// A hub without a listener and without a timekeeper: the only commands are those of the requests.
 struct Quiet {
@@ -24,7 +24,7 @@ struct Quiet {
 
 impl Quiet {
     async fn start(world: &World) -> Self {
-        let store = open_store(&world.settings).await.unwrap();
+        let store = open_store(&world.settings).await.unwrap().with_key(database_key()).await.unwrap();
         let (live_board, follower) = Follower::open(store.clone()).await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(follower.run(stop.clone()));
@@ -156,6 +156,36 @@ async fn twenty_facilities_with_stays_with_guests_cost_as_many_commands_as_two()
     }
     assert_eq!(costs, [3, 3]);
     drop(hub);
+}
+
+/// An order that is repeated is answered from its record, so it costs what its payload costs, and as much as any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_asks_once_for_what_its_records_share() {
+    let world = World::new().await;
+    let ordinary = world.hub().await;
+    let facility = world.house(&ordinary, 5).await;
+    let guest = ordinary.guest("operator").await;
+    let hub = Quiet::start(&world).await;
+    let known = async || {
+        let id = FacilityId::decode(&facility).unwrap();
+        hub.graph.hub().live_board.board().facility(id).is_some_and(|state| !state.accreditations.is_empty())
+    };
+    until("the quiet hub knows the facility", known).await;
+    let repeated = async |mutation: &str, kind: &str, records: &str, input: Value| {
+        let document = format!(
+            "mutation($input: {kind}!) {{ {mutation}(input: $input, idempotencyKey: \"{mutation}\") {{ {records} }} }}"
+        );
+        let (first, _) = hub.ask("operator", &document, json!({ "input": input })).await;
+        let (second, cost) = hub.ask("operator", &document, json!({ "input": input })).await;
+        assert_eq!(first, second);
+        assert!(first[mutation]["facility"]["id"].is_string(), "{first}");
+        cost
+    };
+    let install = json!({ "facility": facility, "category": "ORDINARY", "installed": 6 });
+    let of_board = repeated("installPlaces", "InstallPlacesInput", "facility { id }", install).await;
+    let admit = json!({ "facility": facility, "guest": guest, "category": "ORDINARY" });
+    let with_stay = repeated("admitGuest", "AdmitGuestInput", "stay { id } facility { id }", admit).await;
+    assert_eq!(with_stay, of_board + 1, "the stay is asked for once, for itself and for its facility");
 }
 
 #[tokio::test(flavor = "multi_thread")]
