@@ -129,14 +129,15 @@ pub fn mongodb_uri() -> String {
     SHARED.clone()
 }
 
-/// How long [`until`] leaves others to themselves before it looks again.
-const PAUSE: Duration = Duration::from_millis(2);
-
-/// Waits until something observable holds, and fails with the words for it when that takes longer than [`PATIENCE`].
+/// Looks every two milliseconds until something observable holds, and fails with the words for it when that takes longer
+/// than [`PATIENCE`].
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let began = tokio::time::Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
-        tokio::time::sleep(PAUSE).await;
-    }
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
+    let looking = async {
+        while !holds().await {
+            looks.tick().await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, looking).await;
+    assert!(in_time.is_ok(), "waited {PATIENCE:?} in vain until {what}");
 }
