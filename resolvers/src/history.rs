@@ -1,10 +1,13 @@
 //! Occupancy over time, from the ledger.
 
+use std::collections::HashMap;
+
 use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
-    DateTime, DisclosedNumbers, HistoryStep, Pool, Precision, Publication, TimeBasis,
+    DateTime, DisclosedNumbers, HistoryStep, PlaceCategory, Pool, Publication, TimeBasis,
     access::{DataClass::Public, data_class},
-    history::{MOST_POINTS, replay},
+    history::{MOST_POINTS, Step, Totals, replay},
+    id::FacilityId,
 };
 use tavolo_subscriptions::{Movements, Until};
 
@@ -54,15 +57,40 @@ impl Past {
         Ok(Self { movements, points, basis, withheld: closer && !viewer_scope.counts_people() })
     }
 
-    /// The numbers of one pool at each instant; `None` before its first entry.
-    pub(crate) fn numbers(&self, pool: &Pool) -> Vec<Option<DisclosedNumbers>> {
+    /// The numbers of these pools at each instant, added up.
+    async fn totals<'p>(&self, pools: impl Iterator<Item = &'p Pool>) -> Totals {
+        let mut totals = Totals::new(self.points.len());
+        for pool in pools {
+            totals.add(&self.steps(pool).await, self.withholds(pool));
+        }
+        totals
+    }
+
+    /// The numbers of each of these pools at the last instant. A pool without an entry then is left out.
+    pub(crate) async fn last<'p>(
+        &self,
+        pools: impl Iterator<Item = &'p Pool>,
+    ) -> HashMap<(FacilityId, PlaceCategory), DisclosedNumbers> {
+        let mut last = HashMap::new();
+        for pool in pools {
+            let mut totals = Totals::new(self.points.len());
+            let steps = self.steps(pool).await;
+            totals.add(&steps, self.withholds(pool));
+            let numbers = totals.disclosed().last().filter(|_| !steps.is_empty());
+            last.extend(numbers.map(|numbers| ((pool.facility, pool.category), numbers)));
+        }
+        last
+    }
+
+    /// The steps of a pool. A long ledger of many pools lets other requests of the same thread go on in between.
+    async fn steps(&self, pool: &Pool) -> Vec<Step> {
+        tokio::task::consume_budget().await;
         let movements = self.movements.get(&(pool.facility, pool.category));
-        let numbers = replay(movements.map_or(&[], |movements| movements.as_slice()), &self.points, self.basis);
-        let withheld = self.withheld && pool.category.is_protected();
-        let told = |numbers: DisclosedNumbers| {
-            if withheld { numbers.with(None, Precision::Withheld) } else { numbers }
-        };
-        numbers.into_iter().map(|numbers| numbers.map(DisclosedNumbers::from).map(told)).collect()
+        replay(movements.map_or(&[], |movements| movements.as_slice()), &self.points, self.basis)
+    }
+
+    fn withholds(&self, pool: &Pool) -> bool {
+        self.withheld && pool.category.is_protected()
     }
 }
 
@@ -98,16 +126,12 @@ pub(crate) async fn history(
     let points = stretch.every.points(stretch.from, to);
     let points = points.ok_or_else(|| bad_request(format!("a history has {MOST_POINTS} points at most")))?;
     let past = Past::read(context, filter, false, points, stretch.basis).await?;
-    let nothing: DisclosedNumbers = std::iter::empty().sum();
-    let mut sums = vec![nothing; past.points.len()];
-    let pools = filter.pools(viewer_scope, filter.looks_closer());
-    for (_, pool) in pools.filter(|(_, pool)| viewer_scope.adds_up(pool.category, filter.category.is_some())) {
-        for (sum, numbers) in sums.iter_mut().zip(past.numbers(pool)) {
-            *sum = [Some(*sum), numbers].into_iter().flatten().sum();
-        }
-    }
+    let pools = filter.pools(viewer_scope, filter.looks_closer()).map(|(_, pool)| &**pool);
+    let pools = pools.filter(|pool| viewer_scope.adds_up(pool.category, filter.category.is_some()));
+    let totals = past.totals(pools).await;
     let begins = past.points.first().copied().unwrap_or(to);
-    let points = past.points.into_iter().zip(sums).map(|(at, capacity)| OccupancyPoint { at, capacity });
+    let points =
+        past.points.iter().copied().zip(totals.disclosed()).map(|(at, capacity)| OccupancyPoint { at, capacity });
     if viewer_scope.counts_people() || filter.looks_closer() {
         return Ok(points.collect());
     }
@@ -159,4 +183,47 @@ impl HistoryQuery {
 /// The end of the last day that is over at an instant.
 pub(crate) fn end_of_last_day(at: DateTime) -> DateTime {
     at.plus_millis(1).day().begins().plus_millis(-1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tavolo_schema::{Movement, capacity::Counts};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn while_many_pools_are_added_up_others_go_on() {
+        let now: DateTime = "2026-11-30T12:00:00Z".parse().unwrap();
+        let pools: Vec<Pool> =
+            (0..1_000).map(|_| Pool::empty(FacilityId::fresh(now), PlaceCategory::Ordinary, now)).collect();
+        let arrival = Movement {
+            occurred_at: now.plus_millis(-1),
+            registered_at: now,
+            deltas: Counts { occupied: 1, ..Counts::default() },
+        };
+        let ledger = Arc::new(vec![arrival]);
+        let movements = pools.iter().map(|pool| ((pool.facility, pool.category), Arc::clone(&ledger))).collect();
+        let past = Past { movements, points: vec![now], basis: TimeBasis::Occurred, withheld: false };
+        // Another task of the same thread, which goes on whenever it is let.
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        let totals = past.totals(pools.iter()).await;
+        let last = past.last(pools.iter()).await;
+        other.abort();
+        assert_eq!(totals.disclosed().last().and_then(|numbers| numbers.occupied), Some(1_000));
+        assert_eq!(last.len(), 1_000);
+        let turns = turns.load(Ordering::Relaxed);
+        assert!(turns >= 10, "others had {turns} turns while 2,000 pools were added up");
+    }
 }

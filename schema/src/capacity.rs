@@ -146,7 +146,34 @@ impl From<Counts> for CapacityNumbers {
 }
 
 impl CapacityNumbers {
-    fn with_rates(mut self) -> Self {
+    /// What has changed since `before`, without rates. Numbers of one pool each: those of several are added up, not counted
+    /// anew.
+    pub(crate) fn since(self, before: Self) -> Self {
+        self.combine(before, |now, then| now - then)
+    }
+
+    /// The sum of both, without rates. A place free in one pool does not hide a guest too many in another.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        self.combine(other, |one, two| one + two)
+    }
+
+    fn combine(self, other: Self, with: impl Fn(i32, i32) -> i32) -> Self {
+        Self {
+            accredited: with(self.accredited, other.accredited),
+            installed: with(self.installed, other.installed),
+            blocked: with(self.blocked, other.blocked),
+            allocable: with(self.allocable, other.allocable),
+            occupied: with(self.occupied, other.occupied),
+            reserved: with(self.reserved, other.reserved),
+            free: with(self.free, other.free),
+            over_capacity: with(self.over_capacity, other.over_capacity),
+            occupancy_rate: None,
+            utilisation_rate: None,
+        }
+    }
+
+    /// The same numbers with the rates that follow from them.
+    pub(crate) fn with_rates(mut self) -> Self {
         let rate = |of: i32| (of > 0).then(|| f64::from(self.occupied) / f64::from(of));
         self.occupancy_rate = rate(self.allocable);
         self.utilisation_rate = rate(self.installed);
@@ -155,22 +182,8 @@ impl CapacityNumbers {
 }
 
 impl std::iter::Sum for CapacityNumbers {
-    /// Adds up. A place free in one pool does not hide a guest too many in another.
     fn sum<I: Iterator<Item = Self>>(numbers: I) -> Self {
-        numbers
-            .fold(Self::default(), |sum, one| Self {
-                accredited: sum.accredited + one.accredited,
-                installed: sum.installed + one.installed,
-                blocked: sum.blocked + one.blocked,
-                allocable: sum.allocable + one.allocable,
-                occupied: sum.occupied + one.occupied,
-                reserved: sum.reserved + one.reserved,
-                free: sum.free + one.free,
-                over_capacity: sum.over_capacity + one.over_capacity,
-                occupancy_rate: None,
-                utilisation_rate: None,
-            })
-            .with_rates()
+        numbers.fold(Self::default(), Self::plus).with_rates()
     }
 }
 

@@ -11,7 +11,7 @@
 
 use async_graphql::Enum;
 
-use crate::{CapacityNumbers, DateTime, capacity::Counts};
+use crate::{CapacityNumbers, DateTime, DisclosedNumbers, Precision, capacity::Counts};
 
 /// By which of its two times an entry of the ledger counts.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,28 +95,88 @@ impl Movement {
     }
 }
 
-/// The numbers of one pool at each of several instants, which are in order; `None` before the pool's first entry.
+/// The numbers of a pool from one of several instants on, up to its next step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Which of the instants it is, counted from zero.
+    pub point: usize,
+    /// The numbers.
+    pub numbers: CapacityNumbers,
+}
+
+/// The steps of one pool at several instants, which are in order. Before its first step the pool is not there. Its numbers
+/// are worked out where they change and nowhere else.
 #[must_use]
-pub fn replay(movements: &[Movement], points: &[DateTime], basis: TimeBasis) -> Vec<Option<CapacityNumbers>> {
-    let mut changes: Vec<Option<Counts>> = vec![None; points.len()];
-    for movement in movements {
-        let first = points.partition_point(|point| *point < movement.at(basis));
-        if let Some(change) = changes.get_mut(first) {
-            *change = Some(change.unwrap_or_default().plus(movement.deltas));
+pub fn replay(movements: &[Movement], points: &[DateTime], basis: TimeBasis) -> Vec<Step> {
+    let placed = movements.iter().map(|movement| {
+        let point = points.partition_point(|point| *point < movement.at(basis));
+        (point, movement.deltas)
+    });
+    let mut placed: Vec<(usize, Counts)> = placed.filter(|(point, _)| *point < points.len()).collect();
+    placed.sort_by_key(|(point, _)| *point);
+    let mut counts = Counts::default();
+    let steps = placed.chunk_by(|one, next| one.0 == next.0).map(|of_point| {
+        counts = of_point.iter().fold(counts, |counts, (_, deltas)| counts.plus(*deltas));
+        Step { point: of_point[0].0, numbers: counts.into() }
+    });
+    steps.collect()
+}
+
+/// The numbers of many pools at each of several instants, added up: each step is added where it is, whatever number of
+/// instants lies between it and the next.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// By how much the total changes at each instant.
+    changes: Vec<CapacityNumbers>,
+    /// From which instant on a pool is there whose people are withheld.
+    withheld_from: usize,
+}
+
+impl Totals {
+    /// The numbers of no pool, at so many instants.
+    #[must_use]
+    pub fn new(points: usize) -> Self {
+        Self { changes: vec![CapacityNumbers::default(); points], withheld_from: points }
+    }
+
+    /// Adds a pool by its steps. When its people are withheld, those of the total are from its first step on.
+    ///
+    /// # Panics
+    ///
+    /// When a step is of an instant beyond the last.
+    pub fn add(&mut self, steps: &[Step], withheld: bool) {
+        let mut before = CapacityNumbers::default();
+        for step in steps {
+            let change = &mut self.changes[step.point];
+            *change = change.plus(step.numbers.since(before));
+            before = step.numbers;
+        }
+        if let Some(first) = steps.first().filter(|_| withheld) {
+            self.withheld_from = self.withheld_from.min(first.point);
         }
     }
-    let mut state: Option<Counts> = None;
-    let mut after = |change: Option<Counts>| {
-        if let Some(change) = change {
-            state = Some(state.unwrap_or_default().plus(change));
-        }
-        state.map(CapacityNumbers::from)
-    };
-    changes.into_iter().map(&mut after).collect()
+
+    /// The totals as they are, one for each instant.
+    pub fn numbers(&self) -> impl Iterator<Item = CapacityNumbers> {
+        self.changes.iter().scan(CapacityNumbers::default(), |total, change| {
+            *total = total.plus(*change);
+            Some(total.with_rates())
+        })
+    }
+
+    /// The totals as they are told, one for each instant.
+    pub fn disclosed(&self) -> impl Iterator<Item = DisclosedNumbers> {
+        self.numbers().enumerate().map(|(point, numbers)| {
+            let numbers = DisclosedNumbers::from(numbers);
+            if point < self.withheld_from { numbers } else { numbers.with(None, Precision::Withheld) }
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(text: &str) -> DateTime {
@@ -169,10 +229,51 @@ mod tests {
         ];
         let points = [at("2026-01-01T00:00:00Z"), at("2026-01-03T00:00:00Z"), at("2026-01-05T00:00:00Z")];
         let free = |basis| {
-            let numbers = replay(&movements, &points, basis);
-            numbers.iter().map(|numbers| numbers.map(|numbers| numbers.free)).collect::<Vec<_>>()
+            let steps = replay(&movements, &points, basis);
+            steps.iter().map(|step| (step.point, step.numbers.free)).collect::<Vec<_>>()
         };
-        assert_eq!(free(TimeBasis::Occurred), [None, Some(2), Some(2)]);
-        assert_eq!(free(TimeBasis::Registered), [None, Some(3), Some(2)]);
+        assert_eq!(free(TimeBasis::Occurred), [(1, 2)]);
+        assert_eq!(free(TimeBasis::Registered), [(1, 3), (2, 2)]);
+    }
+
+    /// A pool as it may be written down: when entries happened and what they did, and whether its people are withheld.
+    fn a_pool() -> impl Strategy<Value = (Vec<Movement>, bool)> {
+        let entry =
+            (0_i64..60, 0_i64..20, proptest::array::uniform5(-3_i32..4)).prop_map(|(occurred, later, deltas)| {
+                let [accredited, installed, blocked, occupied, reserved] = deltas;
+                Movement {
+                    occurred_at: DateTime::from_millis(occurred).unwrap(),
+                    registered_at: DateTime::from_millis(occurred + later).unwrap(),
+                    deltas: Counts { accredited, installed, blocked, occupied, reserved },
+                }
+            });
+        (proptest::collection::vec(entry, 0..20), proptest::bool::weighted(0.1))
+    }
+
+    proptest! {
+        #[test]
+        fn totals_are_the_sum_of_what_each_pool_was(
+            pools in proptest::collection::vec(a_pool(), 0..8),
+            points in proptest::collection::btree_set(-5_i64..90, 1..20),
+            registered in proptest::bool::ANY,
+        ) {
+            let basis = if registered { TimeBasis::Registered } else { TimeBasis::Occurred };
+            let points: Vec<DateTime> = points.into_iter().map(|at| DateTime::from_millis(at).unwrap()).collect();
+            let mut totals = Totals::new(points.len());
+            for (movements, withheld) in &pools {
+                totals.add(&replay(movements, &points, basis), *withheld);
+            }
+            let expected = points.iter().map(|point| {
+                let then = pools.iter().filter_map(|(movements, withheld)| {
+                    let known: Vec<&Movement> = movements.iter().filter(|entry| entry.at(basis) <= *point).collect();
+                    let counts = known.iter().fold(Counts::default(), |sum, entry| sum.plus(entry.deltas));
+                    let numbers = DisclosedNumbers::from(CapacityNumbers::from(counts));
+                    let told = if *withheld { numbers.with(None, Precision::Withheld) } else { numbers };
+                    (!known.is_empty()).then_some(told)
+                });
+                then.sum::<DisclosedNumbers>()
+            });
+            prop_assert_eq!(totals.disclosed().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tavolo_schema::{
     Clock, DateTime, Day, Headcount, HistoryStep, Pool, Publication, TimeBasis,
-    history::replay,
+    history::{Totals, replay},
     publication::{Cell, Facilities, Thresholds},
 };
 use tavolo_store::{Store, StoreError};
@@ -97,19 +97,18 @@ impl Publisher {
         let first = movements.values().filter_map(|own| own.iter().map(|movement| movement.registered_at).min()).min();
         let days = ends_of_days(first, today);
         let first = new.iter().filter(|publication| publication.number == 1).map(|publication| &publication.cell);
-        let mut people: BTreeMap<&Cell, Vec<Headcount>> =
-            first.map(|cell| (cell, vec![Headcount::default(); days.len()])).collect();
+        let mut totals: BTreeMap<&Cell, Totals> = first.map(|cell| (cell, Totals::new(days.len()))).collect();
         for (municipality, pool) in pools {
             let of_pool = movements.get(&(pool.facility, pool.category));
-            let numbers = replay(of_pool.map_or(&[], |own| own.as_slice()), &days, TimeBasis::Registered);
-            for (cell, people) in &mut people {
+            let steps = replay(of_pool.map_or(&[], |own| own.as_slice()), &days, TimeBasis::Registered);
+            for (cell, totals) in &mut totals {
                 if cell.contains(municipality, pool.category) {
-                    let numbers = numbers.iter().map(|numbers| Headcount::of(numbers.unwrap_or_default()));
-                    people.iter_mut().zip(numbers).for_each(|(sum, own)| *sum = sum.plus(own));
+                    totals.add(&steps, false);
                 }
             }
         }
-        Ok(facilities.publications_of_past(&days, |cell| people.get(cell).cloned(), self.thresholds))
+        let people = |cell: &Cell| Some(totals.get(cell)?.numbers().map(Headcount::of).collect());
+        Ok(facilities.publications_of_past(&days, people, self.thresholds))
     }
 }
 
