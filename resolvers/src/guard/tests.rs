@@ -101,7 +101,7 @@ fn the_cost_counts_each_field_as_often_as_it_may_come() {
     assert_eq!(cost("{ facilities { nodes { id } } }", json!({})), 41, "a page is as long as it is");
     assert_eq!(cost(list, json!({ "n": -5 })), 3, "nothing wraps around");
     assert_eq!(cost("{ facilities(first: -9223372036854775808) { nodes { id } } }", json!({})), 3);
-    assert_eq!(cost("mutation { a: act { id } b: act { id } }", json!({})), 5_004);
+    assert_eq!(cost("mutation { a: blockPlaces { facility } b: blockPlaces { facility } }", json!({})), 5_004);
     assert_eq!(cost("query($x: String) { facilities(after: $x) { nodes { id } } }", json!({})), 41);
 }
 
@@ -130,6 +130,16 @@ fn a_fragment_that_spreads_itself_is_refused() {
     let document = "{ viewer { ...f } } fragment f on Viewer { ...g } fragment g on Viewer { ...f }";
     assert!(refusal(document).unwrap_or_default().contains("spreads itself"));
     assert!(refusal("{ ...f } fragment f on Query { ...f }").is_some());
+}
+
+#[test]
+fn what_there_is_not_costs_the_look_for_what_is_like_it() {
+    let cost = |document: &str| cost(document, json!({}));
+    assert_eq!(cost("{ viewer { role __typename } }"), 3);
+    assert_eq!(cost("{ viewer { rolle __typename } }"), 2 + UNKNOWN);
+    assert_eq!(cost("{ viewer { role ...nothing } }"), 2 + UNKNOWN);
+    let many: String = (0..2_900).map(|number| format!("x{number} ")).collect();
+    assert_eq!(cost(&format!("{{ viewer {{ {many} }} }}")), 1 + 2_900 * UNKNOWN);
 }
 
 #[test]
@@ -317,7 +327,7 @@ fn a_variable_weighs_wherever_it_stands() {
 fn a_default_and_a_text_weigh_as_well() {
     let zeros = "0 ".repeat(2_000);
     assert!(refusal(&format!("query($i: [Int] = [{zeros}]) {{ a(ids: [{}]) }}", "$i ".repeat(50))).is_some());
-    let document = "query($s: String) { a(x: $s, y: { z: [$s] }) }";
+    let document = "query($s: String) { viewer(x: $s, y: { z: [$s] }) }";
     let long = json!({ "s": "x".repeat(400_000) });
     assert_eq!(cost(document, long), 1 + 2 * 400_000 / 1_024 * 64, "{document}");
     let longer = Variables::from_json(json!({ "s": "x".repeat(600_000) }));
