@@ -24,6 +24,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use mongodb::bson::doc;
 use tavolo::{local_mongod::LocalMongod, tokens::Signer};
 use tavolo_schema::{Clock, DateTime};
 use tavolo_store::{Key, key::SECRET_BYTES};
@@ -120,6 +121,7 @@ pub fn mongodb_uri() -> String {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mongod = LocalMongod::start(&scratch().path().join("mongo"), None).await.expect("a mongod starts");
+                forget_soon(mongod.uri()).await;
                 send.send(mongod.uri().to_owned()).unwrap();
                 std::future::pending::<()>().await;
             });
@@ -127,6 +129,14 @@ pub fn mongodb_uri() -> String {
         receive.recv().expect("the shared mongod started")
     });
     SHARED.clone()
+}
+
+/// Makes a server delete the files of a dropped database within about two minutes. By default it keeps them open for five:
+/// those of all tests together would be more than a process may have.
+async fn forget_soon(uri: &str) {
+    let admin = mongodb::Client::with_uri_str(uri).await.unwrap().database("admin");
+    let window = doc! { "setParameter": 1, "minSnapshotHistoryWindowInSeconds": 60 };
+    admin.run_command(window).await.expect("a server takes the parameter");
 }
 
 /// Looks every two milliseconds until something observable holds, and fails with the words for it when that takes longer
