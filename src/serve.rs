@@ -62,6 +62,7 @@ pub struct Running {
     tasks: TaskTracker,
     listeners: TaskTracker,
     metrics: Option<SocketAddr>,
+    permits: edge::StreamPermits,
 }
 
 /// How often what changes by the clock is entered.
@@ -88,7 +89,7 @@ impl Running {
     ///
     /// When the board cannot be read or the address is taken.
     pub async fn start(store: Store, setup: Setup) -> Result<Self, ServeError> {
-        // First of all: when the address is taken or a document is wrong, nothing has been started yet.
+        // Address and documents come first: when one of them is wrong, nothing has been started yet.
         let (listener, address) = bind(setup.listen).await?;
         let metrics = match setup.settings.metrics_listen {
             Some(address) => Some(bind(address).await?),
@@ -111,6 +112,7 @@ impl Running {
         tasks.spawn(halt.clone().run_until_cancelled_owned(edge::keep_small(Arc::clone(&budgets))));
         let graph = Graph::new(Hub { store, live_board, clock: setup.clock });
         let live = Live::new(graph.clone());
+        let permits = edge::StreamPermits::default();
         let edge = edge::Edge {
             graph,
             live: live.clone(),
@@ -123,7 +125,7 @@ impl Running {
             acts: acts.clone(),
             stop: stop.clone(),
             sockets: sockets.clone(),
-            permits: edge::StreamPermits::default(),
+            permits: permits.clone(),
         };
         let listeners = TaskTracker::new();
         let metrics = metrics.map(|(listener, address)| {
@@ -133,7 +135,7 @@ impl Running {
         });
         listeners.spawn(listener::serve(listener, edge::router(edge), settings, stop.clone()));
         tracing::info!(%address, "ready");
-        Ok(Self { address, live, stop, halt, sockets, acts, tasks, listeners, metrics })
+        Ok(Self { address, live, stop, halt, sockets, acts, tasks, listeners, metrics, permits })
     }
 
     /// Where the figures are told, when they have an address of their own.
@@ -146,6 +148,12 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Who holds its streams open, and why others ended.
+    #[must_use]
+    pub fn permits(&self) -> &edge::StreamPermits {
+        &self.permits
     }
 
     /// The hub's graph, for those who watch it.
@@ -181,7 +189,7 @@ impl Running {
         if tokio::time::timeout(STOP_WITHIN, drained).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
-        // Only now: an act in progress waits for the board to show it.
+        // The follower stops last: an act in progress waits for the board to show it.
         self.halt.cancel();
         self.tasks.wait().await;
     }

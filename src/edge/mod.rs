@@ -18,6 +18,7 @@ mod settings;
 mod socket;
 mod sse;
 mod state;
+mod stream_permits;
 mod streams;
 
 use std::{
@@ -47,17 +48,17 @@ pub use documents::{Document, DocumentError, Documents};
 pub(crate) use envelope::Peer;
 use fixed::Fixed;
 pub use host::Host;
-pub use permits::StreamPermits;
 pub use settings::Settings;
 use state::Client;
 pub use state::Edge;
+pub use stream_permits::StreamPermits;
 
 /// How often budgets and figures are relieved of what they need not remember.
 const KEEP_SMALL_EVERY: Duration = Duration::from_secs(10);
 
 /// The routes of a hub.
 pub fn router(edge: Edge) -> Router {
-    // Before anything is counted.
+    // The recorder of figures is installed before anything is counted.
     metrics::recorder();
     let cors = cors(&edge.origins);
     let fixed = Router::new()
@@ -71,7 +72,7 @@ pub fn router(edge: Edge) -> Router {
         .route("/metrics", get(metrics::local))
         .route("/demo/tokens.json", get(demo_tokens))
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
-        // Not compressed: what has been once and for all, and what is sent piece by piece.
+        // Routes below are not compressed here: files have been once for all, streams are sent piece by piece.
         .merge(fixed)
         .route("/graphql/stream", get(sse::get).post(sse::post).fallback(refused::not_allowed).layer(cors))
         .route("/graphql/ws", get(socket::upgrade))
@@ -122,7 +123,7 @@ async fn contract(headers: HeaderMap) -> Response {
 /// of the board moves with every act, and so does the age of the last answer: they are told to whom figures are told.
 async fn ready(State(edge): State<Edge>, Extension(client): Extension<Client>) -> impl IntoResponse {
     let live_board = &edge.graph.hub().live_board;
-    // Why is for the log: it names servers.
+    // The reason is for the log alone: it names servers.
     let database = match live_board.link() {
         Link::Following => "following",
         Link::Silent => "silent",

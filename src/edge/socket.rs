@@ -34,9 +34,10 @@ use self::{
 };
 use super::{
     operation::Operation,
-    permits::{Full, StreamPermit, Transport},
+    permits::Full,
     refused::{JSON, Refused, rejected},
     state::{Client, Edge, authorization, viewer},
+    stream_permits::{StreamPermit, Transport},
     streams::{Caller, Deliveries, Unanswered},
 };
 use crate::auth::Authenticated;
@@ -199,7 +200,7 @@ async fn taken(
     ends: impl Future<Output = End>,
     mut sending: impl Future<Output = Result<(), axum::Error>> + Unpin,
 ) -> Result<(), End> {
-    // Nearly always the system takes it at once, and no timer is needed.
+    // The system nearly always takes a message at once; the timer is made only when it does not.
     let sent = match poll!(&mut sending) {
         Poll::Ready(sent) => Ok(sent),
         Poll::Pending => tokio::select! {
@@ -342,7 +343,7 @@ impl<'s> Session<'s> {
             FromClient::Ping { payload } => self.send(ToClient::Pong { payload }.message()).await,
             FromClient::Pong {} => Ok(()),
             FromClient::Complete { id } => {
-                // What a client has completed is not sent to it any more.
+                // A completed operation ends here: nothing more of it is sent.
                 self.operations.end(&id);
                 Ok(())
             }

@@ -16,9 +16,9 @@ use tokio::time::{Instant, Interval, interval_at};
 
 use super::{
     operation::Operation,
-    permits::{StreamPermit, Transport},
     refused::{self, Refused},
     state::{Client, Edge, authorization, viewer},
+    stream_permits::{StreamPermit, Transport},
     streams::{Answers, Caller, Deliveries},
 };
 
@@ -110,7 +110,7 @@ impl Events {
             return None;
         }
         let event = tokio::select! {
-            // Nothing is delivered after the end, and nobody is let off by being sent much.
+            // The end is looked at first: nothing is delivered after it, and a busy stream does not put it off.
             biased;
             reason = &mut self.ends => {
                 self.permit.ends(reason);

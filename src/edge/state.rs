@@ -11,9 +11,9 @@ use super::{
     accept,
     budget::{Budgets, payer},
     documents::Documents,
-    permits::StreamPermits,
     refused::correlation,
     settings::Settings,
+    stream_permits::StreamPermits,
 };
 use crate::auth::{Authenticated, Authority, Refusal};
 

@@ -18,9 +18,10 @@ use super::{
     budget::payer,
     http::no_mutation,
     operation::Operation,
-    permits::{Full, Holder, OperationPermit, StreamPermit, Transport},
+    permits::{Full, Holder},
     refused::Refused,
     state::Edge,
+    stream_permits::{OperationPermit, StreamPermit, Transport},
 };
 use crate::auth::Authenticated;
 

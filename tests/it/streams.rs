@@ -73,6 +73,7 @@ async fn who_does_not_read_is_dropped_and_others_do_not_notice() {
         messages += 1;
     }
     assert!(messages < places, "what it did not read was not kept for it: {messages} of {places}");
+    assert_eq!(hub.permits.ended("unread"), 1);
 }
 
 /// Changes that are far too many for what the system and a ring keep.
@@ -140,6 +141,7 @@ async fn who_sends_pings_and_takes_no_answer_is_dropped() {
         }
     }
     until("the flooding one is dropped", async || finds_a_seat(&hub, "operator").await).await;
+    assert_eq!(hub.permits.ended("unread"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,6 +188,7 @@ async fn who_is_silent_is_dropped_and_who_answers_pings_is_not() {
         () = answering => {}
         () = until("the silent one is dropped", async || finds_a_seat(&hub, "operator").await) => {}
     }
+    assert_eq!(hub.permits.ended("silent"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,6 @@
 //! Permits for exports: how many are made at once, of everybody together and of one holder.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use crate::edge::permits::{Full, Holder};
+use crate::edge::permits::{Full, Holder, Permit, Permits};
 
 /// Exports at the same time at most, of everybody together.
 const AT_ONCE: usize = 8;
@@ -14,45 +9,24 @@ const OF_STRANGERS: usize = 3;
 /// Exports of one member at the same time at most; of one address, from those without a token.
 const OF_ONE: usize = 2;
 
-/// The permits of a hub.
+/// The permits for exports of a hub.
 #[derive(Clone, Default)]
-pub(super) struct ExportPermits(Arc<Mutex<HashMap<Holder, usize>>>);
+pub(super) struct ExportPermits(Permits<Holder>);
+
+/// A permit that is taken.
+pub(super) type ExportPermit = Permit<Holder>;
 
 impl ExportPermits {
     /// Takes a permit for as long as the value lives.
     pub(super) fn take(&self, holder: Holder) -> Result<ExportPermit, Full> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.get(&holder).is_some_and(|own| *own >= OF_ONE) {
-            return Err(Full::Holder);
-        }
-        if taken.values().sum::<usize>() >= AT_ONCE {
-            return Err(Full::Hub);
-        }
-        let stranger = |holder: &Holder| !matches!(holder, Holder::Member(_));
-        let strangers = taken.iter().filter(|(holder, _)| stranger(holder)).map(|(_, own)| own).sum::<usize>();
-        if stranger(&holder) && strangers >= OF_STRANGERS {
-            return Err(Full::Hub);
-        }
-        *taken.entry(holder.clone()).or_default() += 1;
-        Ok(ExportPermit { permits: self.clone(), holder })
-    }
-}
-
-/// A permit that is taken.
-pub(super) struct ExportPermit {
-    permits: ExportPermits,
-    holder: Holder,
-}
-
-impl Drop for ExportPermit {
-    fn drop(&mut self) {
-        let mut taken = self.permits.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut own) = taken.entry(self.holder.clone()) {
-            *own.get_mut() -= 1;
-            if *own.get() == 0 {
-                own.remove();
+        self.0.take(holder.clone(), 1, |taken| {
+            if taken.of(&holder) >= OF_ONE {
+                return Err(Full::Holder);
             }
-        }
+            let strangers = || taken.of_those(Holder::is_stranger);
+            let full = taken.all() >= AT_ONCE || (holder.is_stranger() && strangers() >= OF_STRANGERS);
+            if full { Err(Full::Hub) } else { Ok(()) }
+        })
     }
 }
 
@@ -71,8 +45,9 @@ mod tests {
         held[0].take();
         assert!(take("e").is_ok() && take("a").is_ok());
         drop((held, others));
-        assert!(permits.0.lock().unwrap().is_empty(), "whoever holds none is forgotten");
+        assert_eq!(permits.0.taken().all(), 0);
     }
+
     #[test]
     fn strangers_from_many_networks_leave_permits_for_members() {
         let permits = ExportPermits::default();

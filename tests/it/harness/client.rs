@@ -20,6 +20,7 @@ pub struct Client {
     /// The hub's insides, for tests that count commands or look at the board.
     pub graph: tavolo_resolvers::Graph,
     pub live: tavolo_resolvers::Live,
+    pub permits: tavolo::edge::StreamPermits,
     pub clock: TestClock,
 }
 

@@ -146,6 +146,7 @@ impl World {
             http: reqwest::Client::new(),
             graph: running.graph().clone(),
             live: running.live().clone(),
+            permits: running.permits().clone(),
             clock: clock.clone(),
         };
         self.hubs.keep(running);
