@@ -21,7 +21,7 @@ use crate::{Board, LiveBoard, journal::Until};
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether a day has begun.
-const DAY_LOOKED_FOR: Duration = Duration::from_secs(30);
+const DAY_LOOKED_FOR: Duration = Duration::from_secs(10);
 
 /// Publishes what the board shows.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Publisher {
 
     async fn publish(&self) -> Result<(), StoreError> {
         let (board, now) = (self.live_board.board(), self.clock.now());
-        // Clocks differ: a day that has begun for another hub has begun.
+        // The clocks of hubs differ: a day that has begun for one has begun for all.
         let now = board.publication(&Cell::PROVINCE).map_or(now, |last| last.at.max(now));
         let facilities = facilities(&board, now.day());
         let due = |last: &BTreeMap<Cell, Publication>| {
