@@ -1,7 +1,11 @@
 //! Who sits at the table: organisations and members.
 
-use clap::{Args, Subcommand, ValueEnum};
-use tavolo_schema::{Member, Organisation, OrganisationKind, Role, id::OrganisationId};
+use async_graphql::resolver_utils::EnumType;
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use tavolo_schema::{Member, Organisation, OrganisationKind, Role, contract_name, id::OrganisationId};
 use tavolo_store::StoreError;
 
 use crate::{
@@ -21,8 +25,8 @@ pub enum MemberCommand {
         #[arg(long)]
         subject: String,
         /// The part played at the table.
-        #[arg(long, value_enum)]
-        role: RoleArg,
+        #[arg(long, value_parser = one_of(all::<Role>().filter(|role| *role != Role::Public)))]
+        role: Role,
         /// Tax code of the organisation it is played for.
         #[arg(long)]
         organisation: String,
@@ -44,36 +48,6 @@ pub enum MemberCommand {
     },
 }
 
-/// The roles a member can have.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RoleArg {
-    /// The Province.
-    Province,
-    /// A managing body.
-    Operator,
-    /// A municipality.
-    Municipality,
-    /// The Prefecture.
-    Prefecture,
-    /// The Central Service.
-    CentralService,
-    /// An analyst.
-    Analyst,
-}
-
-impl From<RoleArg> for Role {
-    fn from(role: RoleArg) -> Self {
-        match role {
-            RoleArg::Province => Self::Province,
-            RoleArg::Operator => Self::Operator,
-            RoleArg::Municipality => Self::Municipality,
-            RoleArg::Prefecture => Self::Prefecture,
-            RoleArg::CentralService => Self::CentralService,
-            RoleArg::Analyst => Self::Analyst,
-        }
-    }
-}
-
 /// An organisation to be registered.
 #[derive(Debug, Args)]
 pub struct OrganisationArgs {
@@ -83,8 +57,8 @@ pub struct OrganisationArgs {
     #[arg(long)]
     name: String,
     /// What it is.
-    #[arg(long, value_enum)]
-    kind: KindArg,
+    #[arg(long, value_parser = one_of(all::<OrganisationKind>()))]
+    kind: OrganisationKind,
     /// Tax code or VAT number, 11 digits.
     #[arg(long)]
     tax_code: String,
@@ -93,37 +67,20 @@ pub struct OrganisationArgs {
     municipality: Option<String>,
 }
 
-/// The kinds of organisations.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum KindArg {
-    /// Provincia.
-    Province,
-    /// Comune.
-    Municipality,
-    /// Ente gestore.
-    ManagingBody,
-    /// Prefettura.
-    Prefecture,
-    /// Servizio centrale.
-    CentralService,
-    /// ASP.
-    HealthAuthority,
-    /// Questura.
-    PoliceHeadquarters,
+/// Reads one of these values of an enum of the contract, such as `central-service`.
+fn one_of<T: EnumType + Send + Sync>(values: impl IntoIterator<Item = T>) -> impl TypedValueParser<Value = T> {
+    let name = |value: T| contract_name(value).to_lowercase().replace('_', "-");
+    let values: Vec<T> = values.into_iter().collect();
+    let names: Vec<String> = values.iter().map(|value| name(*value)).collect();
+    PossibleValuesParser::new(names.clone()).map(move |given| {
+        let place = names.iter().position(|name| *name == given);
+        values[place.expect("only these names are possible")]
+    })
 }
 
-impl From<KindArg> for OrganisationKind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Province => Self::Province,
-            KindArg::Municipality => Self::Municipality,
-            KindArg::ManagingBody => Self::ManagingBody,
-            KindArg::Prefecture => Self::Prefecture,
-            KindArg::CentralService => Self::CentralService,
-            KindArg::HealthAuthority => Self::HealthAuthority,
-            KindArg::PoliceHeadquarters => Self::PoliceHeadquarters,
-        }
-    }
+/// Every value of an enum of the contract.
+fn all<T: EnumType>() -> impl Iterator<Item = T> {
+    T::items().iter().map(|item| item.value)
 }
 
 pub(super) async fn member(command: MemberCommand) -> Result<(), Failure> {
@@ -132,7 +89,7 @@ pub(super) async fn member(command: MemberCommand) -> Result<(), Failure> {
             let store = database.open().await?;
             let found = store.organisation_by_tax_code(&organisation).await?;
             let found = found.ok_or(format!("there is no organisation with tax code {organisation}"))?;
-            Ok(store.put_member(&Member { subject, role: role.into(), organisation: found.id }).await?)
+            Ok(store.put_member(&Member { subject, role, organisation: found.id }).await?)
         }
         MemberCommand::Remove { database, subject } => {
             let removed = database.open().await?.remove_member(&subject).await?;
@@ -140,7 +97,7 @@ pub(super) async fn member(command: MemberCommand) -> Result<(), Failure> {
         }
         MemberCommand::List { database } => {
             for member in database.open().await?.members().await? {
-                let role = tavolo_schema::contract_name(member.role);
+                let role = contract_name(member.role);
                 print(&format!("{}\t{role}\t{}\n", member.subject, member.organisation))?;
             }
             Ok(())
@@ -162,7 +119,7 @@ pub(super) async fn organisation(args: OrganisationArgs) -> Result<(), Failure> 
     let organisation = Organisation {
         id,
         name: args.name,
-        kind: args.kind.into(),
+        kind: args.kind,
         tax_code: Some(args.tax_code.clone()),
         municipality: args.municipality,
         revision: 1,
