@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object, OneofObject, Result};
+use async_graphql::{Context, Object, OneofObject, Result};
 use tavolo_schema::{
     self as schema, DataClass, DateTime, Day, StayStatus,
     access::{
         DataClass::{Identity, Legal, Sensitive},
         data_class,
     },
-    guest::{BirthDatePrecision, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
-    id::{FacilityId, GuestId, HouseholdId},
+    guest::{BirthDatePrecision, GuestFilter, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
+    id::{GuestId, HouseholdId},
 };
-use tavolo_store::{GuestFilter as StoreFilter, GuestScope};
+use tavolo_store::GuestScope;
 
 use crate::{
     act::{After, mutations, payload},
@@ -218,33 +218,6 @@ enum GuestBy {
     Id(GuestId),
 }
 
-/// Which guests a list is about.
-#[derive(InputObject, Default)]
-struct GuestFilter {
-    /// Present in this facility.
-    facility: Option<FacilityId>,
-    /// Present in any facility, or in none.
-    present: Option<bool>,
-    /// Of this legal status.
-    legal_status: Option<LegalStatus>,
-    /// With this citizenship, ISO 3166-1 alpha-3.
-    citizenship: Option<String>,
-    /// The surname begins with this text, as it is written in the file.
-    surname: Option<String>,
-}
-
-impl From<GuestFilter> for StoreFilter {
-    fn from(filter: GuestFilter) -> Self {
-        Self {
-            facility: filter.facility,
-            present: filter.present,
-            legal_status: filter.legal_status,
-            citizenship: filter.citizenship,
-            surname: filter.surname,
-        }
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct GuestQuery;
 
@@ -280,13 +253,13 @@ impl GuestQuery {
             return None;
         };
         let page = Page::new(first, after, last, before);
-        Some(list(ctx, filter.unwrap_or_default().into(), scope, page).await)
+        Some(list(ctx, filter.unwrap_or_default(), scope, page).await)
     }
 }
 
 async fn list(
     ctx: &Context<'_>,
-    filter: StoreFilter,
+    filter: GuestFilter,
     scope: GuestScope,
     page: Result<Page>,
 ) -> Result<Connection<Guest>> {

@@ -15,10 +15,7 @@ use tavolo_schema::{
 };
 
 use self::scope::Sees;
-pub use self::{
-    readers::{GuestFilter, GuestPage},
-    scope::GuestScope,
-};
+pub use self::{readers::GuestPage, scope::GuestScope};
 use crate::{
     Perform, Stopped, StoreError,
     document::{
@@ -64,7 +61,7 @@ document! {
         former_keepers, registered_at,
     }
     absent when none { tax_code, cui_code, vestanet_code }
-    // What queries ask for: who sees the file, and by what the same person is recognised.
+    // `sight` says who sees the file, `likeness` by what the same person is recognised: queries ask for both.
     derived { "sight" => sight_of, "likeness" => Guest::match_key }
     not kept { as_of: None }
     indexes {
@@ -75,7 +72,7 @@ document! {
         plain(doc! { "household": 1 }),
         plain(doc! { "facility": 1, "_id": 1 }),
         plain(doc! { "surname": 1 }),
-        // Those for whoever does not see every file begin with who asks.
+        // Indexes that begin with `sight.by` serve members who do not see every file.
         plain(doc! { "sight.by": 1, "_id": 1 }),
         plain(doc! { "sight.by": 1, "sight.facility": 1, "_id": 1 }),
         plain(doc! { "sight.by": 1, "surname": 1 }),
@@ -178,7 +175,7 @@ impl Transaction {
             "birthDate": { "$lte": of_age },
             "_id": { "$ne": binary(guest.id) },
         };
-        // Those present here, not the household wherever it is.
+        // The index of the facility serves this: households have members elsewhere.
         self.exists::<GuestDoc>(adult, Some(doc! { "facility": 1, "_id": 1 })).await
     }
 

@@ -49,7 +49,7 @@ pub use capacity::PlacesAnswer;
 pub use database::Store;
 pub use error::StoreError;
 pub use gate::{Behalf, Connections};
-pub use guest::{GuestFilter, GuestPage, GuestScope};
+pub use guest::{GuestPage, GuestScope};
 pub use key::Key;
 pub use lookup::LookupScope;
 pub use migrations::SCHEMA_VERSION;

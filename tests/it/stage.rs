@@ -5,9 +5,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use tavolo_schema::{
     DataClass, DateTime, Position,
+    guest::GuestFilter,
     id::{FacilityId, OrganisationId},
 };
-use tavolo_store::{GuestFilter, GuestPage, GuestScope, StayPage, Within};
+use tavolo_store::{GuestPage, GuestScope, StayPage, Within};
 
 use crate::{
     acts::case::{CASES, Case},

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use mongodb::bson::{Document as Filter, Uuid as Binary, doc};
 use tavolo_schema::{
     Guest,
-    guest::LegalStatus,
-    id::{FacilityId, GuestId, HouseholdId},
+    guest::GuestFilter,
+    id::{GuestId, HouseholdId},
 };
 
 use super::{GuestDoc, scope::GuestScope};
@@ -16,60 +16,45 @@ use crate::{
     page::KeyPage,
 };
 
-/// Which guests a list is about.
-#[derive(Clone, Debug, Default)]
-pub struct GuestFilter {
-    /// Present in this facility.
-    pub facility: Option<FacilityId>,
-    /// Present anywhere, or nowhere.
-    pub present: Option<bool>,
-    /// Of this legal status.
-    pub legal_status: Option<LegalStatus>,
-    /// With this citizenship, ISO 3166-1 alpha-3.
-    pub citizenship: Option<String>,
-    /// Surname begins with this text, case and accents as written.
-    pub surname: Option<String>,
+/// What the database is asked for.
+fn filter_of(wanted: &GuestFilter, scope: GuestScope) -> Filter {
+    let mut places = Vec::new();
+    if let Some(facility) = wanted.facility {
+        places.push(doc! { "facility": binary(facility) });
+    }
+    if let Some(present) = wanted.present {
+        places.push(if present {
+            doc! { "facility": { "$ne": null } }
+        } else {
+            doc! { "facility": null }
+        });
+    }
+    let mut filter = scope.sight(if places.is_empty() {
+        doc! {}
+    } else {
+        doc! { "$and": places }
+    });
+    if let Some(status) = wanted.legal_status {
+        filter.insert("legalStatus", stored(status));
+    }
+    if let Some(citizenship) = &wanted.citizenship {
+        filter.insert("citizenships", citizenship);
+    }
+    if let Some(surname) = &wanted.surname {
+        // A range, not a pattern: nothing in the text is an operator, and the index serves it.
+        filter.insert("surname", doc! { "$gte": surname, "$lt": format!("{surname}\u{10FFFF}") });
+    }
+    filter
 }
 
-impl GuestFilter {
-    fn filter(&self, scope: GuestScope) -> Filter {
-        let mut places = Vec::new();
-        if let Some(facility) = self.facility {
-            places.push(doc! { "facility": binary(facility) });
-        }
-        if let Some(present) = self.present {
-            places.push(if present {
-                doc! { "facility": { "$ne": null } }
-            } else {
-                doc! { "facility": null }
-            });
-        }
-        let mut filter = scope.sight(if places.is_empty() {
-            doc! {}
-        } else {
-            doc! { "$and": places }
-        });
-        if let Some(status) = self.legal_status {
-            filter.insert("legalStatus", stored(status));
-        }
-        if let Some(citizenship) = &self.citizenship {
-            filter.insert("citizenships", citizenship);
-        }
-        if let Some(surname) = &self.surname {
-            // A range, not a pattern: nothing in the text is an operator, and the index serves it.
-            filter.insert("surname", doc! { "$gte": surname, "$lt": format!("{surname}\u{10FFFF}") });
-        }
-        filter
-    }
-
-    fn index(&self, scope: GuestScope) -> Option<Filter> {
-        let field = match self {
-            Self { surname: Some(_), .. } => "surname",
-            Self { facility: Some(_), .. } => "facility",
-            _ => "_id",
-        };
-        scope.index(field)
-    }
+/// The index that serves it.
+fn index_of(wanted: &GuestFilter, scope: GuestScope) -> Option<Filter> {
+    let field = match wanted {
+        GuestFilter { surname: Some(_), .. } => "surname",
+        GuestFilter { facility: Some(_), .. } => "facility",
+        _ => "_id",
+    };
+    scope.index(field)
 }
 
 /// Which part of a list of guests.
@@ -128,8 +113,8 @@ impl Store {
         scope: GuestScope,
         page: GuestPage,
     ) -> Result<Vec<Guest>, StoreError> {
-        let query = page.within(filter.filter(scope));
-        let guests = self.find_by::<GuestDoc>(query, page.order(), page.limit, filter.index(scope)).await?;
+        let query = page.within(filter_of(filter, scope));
+        let guests = self.find_by::<GuestDoc>(query, page.order(), page.limit, index_of(filter, scope)).await?;
         let guests = page.in_order(guests);
         Ok(guests.into_iter().filter_map(|guest| scope.view(guest)).collect())
     }
@@ -140,6 +125,6 @@ impl Store {
     ///
     /// When the database does not answer.
     pub async fn count_guests(&self, filter: &GuestFilter, scope: GuestScope) -> Result<u64, StoreError> {
-        self.count::<GuestDoc>(filter.filter(scope), filter.index(scope)).await
+        self.count::<GuestDoc>(filter_of(filter, scope), index_of(filter, scope)).await
     }
 }
