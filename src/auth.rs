@@ -174,7 +174,7 @@ impl Authority {
             return known;
         }
         self.wanted.notify_one();
-        // Whatever came of it; without the task there will be nothing newer.
+        // An error means that the task has ended: then there will be no newer keys.
         let _ = keys.changed().await;
         keys.borrow().clone()
     }

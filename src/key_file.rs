@@ -154,7 +154,7 @@ fn make(path: &Path) -> Result<bool, KeyFileError> {
     let text = Zeroizing::new(STANDARD.encode(*secret) + "\n");
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    // Of two processes that make it at the same time, the second takes what the first has made.
+    // Two processes may make the file at the same time: the second takes what the first has made.
     match file.persist_noclobber(path) {
         Ok(_) => Ok(true),
         Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(false),

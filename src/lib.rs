@@ -12,7 +12,7 @@
 //! `TAVOLO_*` variable each, and a function that does it in a module of its name. Then renew
 //! `docs/configuration.md` with `tavolo reference`.
 
-// As in `resolvers`: the layout of a merged root is as deep as it has parts, also where it is only awaited.
+// The limit is that of `resolvers`: code that awaits a hub computes the layout of its graph.
 #![recursion_limit = "256"]
 
 pub mod auth;

@@ -42,7 +42,7 @@ const REST: Duration = Duration::from_millis(500);
 /// Serves connections until it is told to stop, and then until the requests in progress are answered. What was upgraded
 /// to a socket is not waited for.
 pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<Settings>, stop: CancellationToken) {
-    // Connections inherit it.
+    // Accepted connections inherit the size of the listener's buffer.
     if let Err(error) = SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER) {
         tracing::warn!(%error, "the system keeps buffers of its own size");
     }
@@ -88,7 +88,7 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<axum::response::Response, Infallible> {
-    // The connection looks at the length only while a head is not whole yet.
+    // hyper limits a head only while it is incomplete: one that comes whole is measured here.
     if head_bytes(&request) > HEAD_BYTES {
         let mut response = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response();
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

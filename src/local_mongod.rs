@@ -270,7 +270,7 @@ async fn become_primary(log: &Path, port: u16) -> Result<(), LocalMongodError> {
     let member = format!("127.0.0.1:{port}");
     let outcome = initiate_replica_set(&format!("mongodb://{member}/"), SET, &member).await;
     if outcome.is_err() {
-        // When mongod ends under our hands, its own words are better than those of the broken connection.
+        // The log of a mongod that ended says more than the broken connection.
         sleep(LAST_WORD_WITHIN).await;
     }
     outcome.map_err(LocalMongodError::NoPrimary)

@@ -1,6 +1,6 @@
 //! The `tavolo` command.
 
-// As in the library: whoever awaits a hub has to know the layout of its graph.
+// The limit is that of `resolvers`: code that awaits a hub computes the layout of its graph.
 #![recursion_limit = "256"]
 
 use clap::Parser;
@@ -18,6 +18,6 @@ async fn main() {
             1
         }
     };
-    // At once: a runtime that is taken down under the database driver's own tasks makes them panic.
+    // The process exits without dropping the runtime: the driver's own tasks would panic.
     std::process::exit(code)
 }

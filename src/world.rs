@@ -109,7 +109,7 @@ fn members(bodies: &[Organisation]) -> Vec<Member> {
             OrganisationKind::Prefecture => Role::Prefecture,
             OrganisationKind::CentralService => Role::CentralService,
             OrganisationKind::ManagingBody => Role::Operator,
-            // The municipality that holds a project of its own is the one whose eyes are interesting.
+            // Crotone (101010) holds projects of its own, so its member sees more than another municipality's.
             OrganisationKind::Municipality if body.municipality.as_deref() == Some("101010") => Role::Municipality,
             _ => continue,
         };

@@ -131,7 +131,7 @@ macro_rules! payload {
                 ctx: &async_graphql::Context<'_>,
                 done: crate::act::Done<A>,
             ) -> async_graphql::Result<Self> {
-                // At once: what two of them ask of a loader is one command.
+                // Records are shown at the same time, so that loaders ask for two of a kind in one command.
                 let ($($record,)*) = futures_util::try_join!($(done.show::<$kind>(ctx),)*)?;
                 Ok(Self { $($record,)* irregularities: done.irregularities })
             }

@@ -49,7 +49,7 @@ pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 
 /// What the contract says about itself.
 pub(crate) fn introspected(question: &str) -> Value {
-    // Nothing of it waits for anything.
+    // Introspection never waits, so one poll answers it.
     build().execute(question).now_or_never().unwrap_or_else(error::panicked).data
 }
 

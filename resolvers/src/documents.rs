@@ -71,7 +71,7 @@ impl Documents {
         }
         kept.young.insert(query, Kept { document, orders });
         drop(kept);
-        // Nobody waits while hundreds of documents are taken apart.
+        // The old documents are dropped after the lock is free: hundreds of them take time.
         drop(gone);
     }
 }

@@ -29,7 +29,7 @@ impl Execution {
     /// Says from or up to where the segment goes; `None` when it cannot tell what was missed.
     pub(crate) fn begin(&self, mark: Option<Mark>) {
         if let Some(begins) = self.begins.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Nobody waits for it any more: then nobody listens either.
+            // A receiver that is gone means that nobody listens any more.
             let _ = begins.send(mark);
         }
     }

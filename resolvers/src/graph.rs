@@ -47,7 +47,7 @@ impl Graph {
     /// The graph of a hub.
     #[must_use]
     pub fn new(hub: Hub) -> Self {
-        // Before the first request waits for it.
+        // The contract is read now, so that the first request does not wait for it.
         LazyLock::force(&CONTRACT);
         Self { schema: contract::build(), documents: Documents::default(), hub }
     }

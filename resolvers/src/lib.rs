@@ -12,7 +12,7 @@
 //!
 //! What to touch for the next act, noun or number is in `docs/adding.md`.
 
-// Futures of a merged root are as deep as it has parts.
+// The layout of a merged root's future is as deep as the root has parts: the compiler's default is less.
 #![recursion_limit = "256"]
 
 pub mod error;

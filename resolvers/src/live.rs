@@ -198,7 +198,7 @@ impl Stream for Watch {
                             None
                         }
                     };
-                    // Whether the viewer may still have it is asked when it is handed over.
+                    // Access is checked when the message is handed over, not when it was rendered.
                     match (viewing.look(), message) {
                         (AccessChange::Same, Some(message)) => return Poll::Ready(Some(Answer::Next(message.json))),
                         (AccessChange::Same, None) => continue,
@@ -229,7 +229,7 @@ struct Viewing {
 fn roster_changes(shared: &SharedSubscription) -> Option<BoxStream<'static, ()>> {
     let changes = shared.live.hub().live_board.roster_changes();
     let next = |mut changes: watch::Receiver<u64>| async move { changes.changed().await.ok().map(|()| ((), changes)) };
-    // The public stands at the table in one way for ever.
+    // Roster changes matter to members alone: the public always stands at the table in the same way.
     let by_the_day = shared.standing.organisation.is_some() && !access::counts_people(shared.standing.role);
     by_the_day.then(|| stream::unfold(changes, next).boxed())
 }
@@ -249,7 +249,7 @@ impl Viewing {
             .map_err(|error| error::refusal(error, viewer.correlation.as_deref()))?;
         let board = live.hub().live_board.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
-        // By the day, nothing can be gone on from: whatever the cursor, the state comes again.
+        // Viewers by the day get the state again, whatever their cursor: it names no position.
         let goes_on = access::counts_people(standing.role);
         let after = after.map(|cursor| Cursor { complete: cursor.complete && goes_on, ..cursor });
         let shared = SharedSubscription { live: live.clone(), request, standing, language: viewer.language };
@@ -265,7 +265,7 @@ impl Viewing {
     fn poll_roster(&mut self, context: &mut task::Context<'_>) -> Poll<()> {
         let Some(changes) = &mut self.roster_changes else { return Poll::Pending };
         let Some(()) = ready!(changes.poll_next_unpin(context)) else {
-            // The hub has ended.
+            // The end of the changes is the end of the hub.
             self.roster_changes = None;
             return Poll::Pending;
         };

@@ -47,7 +47,7 @@ pub(crate) fn keep_declared(operation: &OperationDefinition, variables: &mut Var
 /// How many pools a subscription is about as far as the viewer sees them: its state has a message for each of them.
 pub(crate) fn pools(subscription: &OperationDefinition, variables: &Variables, seen: Seen<'_>) -> u64 {
     let filter = argument(subscription, variables, "filter").and_then(|(value, _)| value.ok());
-    // One that cannot be read is refused later.
+    // A filter that cannot be read is refused later, by the validation.
     let filter = OccupancyFilter::parse(filter).unwrap_or_default();
     filter.reach(seen) as u64
 }

@@ -142,7 +142,7 @@ pub(crate) async fn of_guest(
 
 fn wanted(page: &Page, status: Option<StayStatus>, within: Within) -> Result<StayPage> {
     let before = page.after.as_deref().map(decode::<StayId>).transpose()?;
-    // One more than asked for tells whether the list goes on.
+    // The limit is one more than asked for: the one more tells whether the list goes on.
     Ok(StayPage { within, status, before, limit: page.limit as i32 + 1 })
 }
 

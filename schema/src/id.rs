@@ -126,7 +126,7 @@ macro_rules! ids {
             }
             fn parse(value: Option<Value>) -> InputValueResult<Self> {
                 match value {
-                    // What is no id of this kind names nothing, like the id of something that is not there.
+                    // Text that is no id of this kind names nothing, like the id of a thing that is not there.
                     Some(Value::String(text)) => Ok(Self::decode(&text).unwrap_or(Self(Uuid::nil()))),
                     other => Err(InputValueError::expected_type(other.unwrap_or_default())),
                 }

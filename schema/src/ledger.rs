@@ -111,7 +111,7 @@ impl Pool {
     /// Makes the ledger entry for what has changed since the last one, if any number has, and marks
     /// the pool with it. The only place where an entry is made.
     pub fn enter(&mut self, change: Change, entering: Entering<'_>) -> Option<LedgerEntry> {
-        // Never back into a day that has been settled, by a clock that is behind or an act that took long.
+        // The time never falls into a settled day, even when a clock is behind or an act takes long.
         let day = entering.now.day().max(self.settled_on);
         self.enter_on(day, change, entering, false)
     }
@@ -130,7 +130,7 @@ impl Pool {
         if deltas == Counts::default() && !always {
             return None;
         }
-        // Never before the last entry: an act that was ordered before midnight may be entered after one of the new day.
+        // The time is never before the last entry: an act of before midnight may be entered after one of the new day.
         let registered_at = entering.now.max(self.registered_at);
         if registered_at.day() > self.registered_at.day() {
             self.opening = self.ledgered;
@@ -167,7 +167,7 @@ impl Pool {
             entries.extend(self.settle_on(day, act, now));
         }
         self.settled_on = today;
-        // What ended long ago no longer matters to a late registration.
+        // Grants and blocks that ended long ago no longer matter to a late registration.
         let oldest = today.plus_days(-366);
         self.blocks.retain(|block| block.until.is_none_or(|until| until >= oldest));
         self.grants.retain(|grant| grant.valid_until >= oldest);

@@ -285,7 +285,7 @@ fn next(
     };
     let told = last.map_or((None, Precision::Withheld), |last| (last.people, last.precision));
     let number = last.map_or(0, |last| last.number) + 1;
-    // Clocks differ: what is told later is later.
+    // The clocks of hubs differ: a publication is never before the one that it follows.
     let at = last.map_or(at, |last| last.at.max(at));
     // The province is told anew each day, by which every hub knows that the day has begun.
     let day_begins = *cell == Cell::PROVINCE && last.is_none_or(|last| last.at.day() < at.day());

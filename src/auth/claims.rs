@@ -132,7 +132,7 @@ struct NumericDate(DateTime);
 
 impl<'de> Deserialize<'de> for NumericDate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Beyond the calendar it is the last number, which is beyond it as well.
+        // The cast saturates, so a number beyond the calendar stays beyond it.
         let millis = (f64::deserialize(deserializer)? * 1_000.0) as i64;
         DateTime::from_millis(millis).map(Self).ok_or_else(|| serde::de::Error::custom("beyond the calendar"))
     }

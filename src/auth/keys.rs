@@ -62,7 +62,7 @@ pub(super) async fn renew(source: KeySource, keys: watch::Sender<Keys>, wanted: 
     loop {
         tokio::select! {
             () = sleep_until(due) => {}
-            // Whoever wanted them before the last ones came has got those.
+            // A wish from before the last fetch has been met by it.
             () = wanted.notified() => if keys.borrow().asked.elapsed() < FETCH_PAUSE { continue },
         }
         let fetched = fetch(&source).await;

@@ -128,7 +128,7 @@ impl<K: Hash + Eq + Clone> Account<K> {
                 Ok(Balance { requested, budget: self.budget, remaining })
             }
             Ok(Err(not_until)) => {
-                // Whoever comes back pays from the beginning.
+                // The wait covers what was charged for this request already: the retry is charged for it again.
                 let again = MINUTE.mul_f64(paid as f64 / f64::from(self.budget));
                 Err(Exhausted::For(not_until.wait_time_from(self.limiter.clock().now()) + again))
             }

@@ -93,7 +93,7 @@ fn client(request: &Request, proxies: &[IpNet]) -> Client {
     if !trusted(&peer) {
         return Client { address: peer, local };
     }
-    // From the last to the first: what stands before an untrusted entry is that one's own word.
+    // Entries are read from the last to the first: before an untrusted one stands only what that one claims.
     let mut address = peer;
     for entry in forwarded(headers).into_iter().rev() {
         let Some(named) = entry else { break };

@@ -61,7 +61,7 @@ pub(super) fn is_asked_by(hosts: &[Host], uri: &Uri, headers: &HeaderMap) -> boo
     let (first, second) = (named.next(), named.next());
     let header = first.filter(|_| second.is_none()).and_then(|value| value.to_str().ok()?.parse::<Authority>().ok());
     let known = |authority: &Authority| {
-        // Nobody's name stands before it, and a port behind it.
+        // The authority may have a port behind the host, and no user name before it.
         let rest = authority.as_str().strip_prefix(authority.host());
         let port = rest.is_some_and(|rest| rest.bytes().all(|byte| byte == b':' || byte.is_ascii_digit()));
         port && Host::of(authority.host()).is_some_and(|asked| hosts.iter().any(|host| host.is(&asked)))

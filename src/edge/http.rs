@@ -148,7 +148,7 @@ impl Call<'_> {
             Some(_) if refused && media == GRAPHQL_JSON => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         };
-        // What may be kept and asked for again has to be the same bytes: its costs are told without what is left.
+        // An answer that caches may keep is the same bytes each time, so it does not tell what is left of a budget.
         let kept = trusted && self.method == Method::Get && response.errors.is_empty();
         let cost = balance.filter(|_| !refused).map(|balance| if kept { balance.standing() } else { balance });
         let told = cost.is_some() || !response.extensions.is_empty();
@@ -198,7 +198,7 @@ pub(super) async fn entrance(
     next: Next,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    // It is for everybody: a token that is not valid is none.
+    // Pages are for everybody: an invalid token counts as none.
     let authenticated = edge.authenticate(authorization(&parts.headers)).await.unwrap_or_default();
     match edge.budgets.bill(authenticated.as_ref(), client.address).charge(ENTRANCE) {
         Ok(_) => next.run(HttpRequest::from_parts(parts, body)).await,

@@ -87,7 +87,7 @@ impl Operation {
             .await
             .map_err(|_| rejected(StatusCode::REQUEST_TIMEOUT, "the body took too long"))?
             .map_err(|error| unread(&error, limits))?;
-        // A sequence would fill the fields in their order: no client means that.
+        // An object is demanded: serde would also read an array, as fields in their order.
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(bad_request("the body is no GraphQL request: it must be a JSON object".into()));
         }

@@ -65,7 +65,7 @@ fn found(path: &str) -> Option<&'static Fixed> {
 
 async fn file(path: String, headers: HeaderMap) -> Response {
     let Some(found) = found(&path) else {
-        // Whoever is told so looks for a page.
+        // A binary with pages answers 404 as usual; one without says that they were not built.
         let built = FILES.contains_key("index.html");
         return if built { not_found(headers).await } else { (StatusCode::NOT_FOUND, NOT_BUILT).into_response() };
     };

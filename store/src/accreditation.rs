@@ -117,7 +117,7 @@ impl Transaction {
             let (Some(first), Some(last)) = (earlier.valid_from, earlier.valid_until) else { continue };
             let of = |granted: &CategoryPlaces| pools.iter().find(|pool| pool.category == granted.category);
             let holds = earlier.granted.iter().filter_map(of).filter_map(|pool| match earlier.status {
-                // It has no grants now, and gets them again as far as nobody else has them.
+                // A suspended accreditation has no grants now. It gets them again as far as nobody else has them.
                 AccreditationStatus::Suspended => Some(last_day_beside(pool, earlier.id, first).unwrap_or(last)),
                 _ => pool
                     .grants

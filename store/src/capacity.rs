@@ -89,7 +89,7 @@ impl Transaction {
         }
         let Some(pool) = self.find_one_by::<PoolDoc>(filter, index).await? else { return Ok(None) };
         let facility = self.facility_to_act_on(pool.facility).await?;
-        // What has ended is past, and stays as it was.
+        // A block that has ended is past, and stays as it was.
         let today = self.today();
         let in_force = |block: &Block| block.id == id && block.until.is_none_or(|until| until >= today);
         Ok(facility.and(Some(pool)).filter(|pool| pool.blocks.iter().any(in_force)))

@@ -227,7 +227,7 @@ impl Store {
         let mut cursor = collection::<D>(self.database())
             .find(doc! {})
             .batch_size(5_000)
-            // Said again: the client's own read concern would take the place of the session's.
+            // The read concern is set here too: without it the client's own would replace the session's.
             .read_concern(ReadConcern::snapshot())
             .session(&mut *session)
             .await?;
@@ -367,7 +367,7 @@ impl Feed {
                     checkpoint = event.token.clone();
                     changes.extend(change(event)?);
                 }
-                // Asked again, the server says the same.
+                // The end of a batch ends the round: the server would answer at once that it has nothing more.
                 Ok(None) => break,
                 other => {
                     self.ahead = other.map_err(StoreError::from).transpose();

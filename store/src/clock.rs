@@ -106,7 +106,7 @@ impl Store {
         });
         match taken.await {
             Ok(()) => Ok(true),
-            // The upsert collides with the lease of another hub.
+            // A duplicate key means that the upsert met the lease of another hub.
             Err(StoreError::Write { code: DUPLICATE_KEY, .. }) => Ok(false),
             Err(error) => Err(error),
         }

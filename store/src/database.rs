@@ -62,7 +62,7 @@ impl Store {
             if !hello.contains_key("setName") {
                 return Err(StoreError::NoReplicaSet);
             }
-            // `hello` needs no credentials; this does.
+            // `hello` needs no credentials, a list of collections does: wrong credentials are found here.
             database.list_collection_names().await?;
             Ok(())
         })

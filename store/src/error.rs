@@ -133,7 +133,7 @@ impl From<Error> for StoreError {
             ErrorKind::ServerSelection { message, .. } if message.contains("Authentication failed") => {
                 Self::Credentials
             }
-            // Whoever does not belong to the set is taken off the list: nobody is left on it.
+            // The driver takes a server that is not of the named set off its list. An empty list means: wrong set.
             ErrorKind::ServerSelection { message, .. }
                 if message.contains("ReplicaSetNoPrimary") && !message.contains("Servers: ") =>
             {

@@ -120,7 +120,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn count_lookups(&self, guest: Option<GuestId>, scope: LookupScope) -> Result<u64, StoreError> {
         let filter = scope.filter(guest);
-        // All of them are counted by their ids.
+        // An empty filter is counted along the index of ids.
         let index = filter.is_empty().then(|| doc! { "_id": 1 });
         self.count::<LookupDoc>(filter, index).await
     }

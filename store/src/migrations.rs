@@ -249,7 +249,7 @@ async fn publications(database: &Database) -> Result<(), StoreError> {
         let id = pool.get_document("_id").cloned().unwrap_or_default();
         pool.insert("opening", opening_of(database, &id).await?);
         let unchanged = doc! { "_id": id, "revision": pool.get("revision") };
-        // As a whole: the change feed takes no patches.
+        // Pools are replaced as a whole: the change feed takes no patches.
         pools.replace_one(unchanged, pool).await?;
     }
     Ok(())

@@ -137,7 +137,7 @@ impl Store {
                 Err(error) => Err(error),
             };
             match outcome {
-                // No server was found for as long as anybody waits for one.
+                // An unavailable database is not waited for beyond the patience since its last answer.
                 Err(error @ StoreError::Unavailable(_)) if answered.elapsed() >= patience => return Err(error),
                 Err(error) if error.is_transient() => {
                     if !matches!(error, StoreError::Unavailable(_)) {
@@ -348,7 +348,7 @@ impl Transaction {
             commit.boxed()
         });
         let committed = committed.await;
-        // The commit itself goes on.
+        // A commit that was cut off goes on in the database: nobody knows its outcome.
         if self.conversation.goes_on() { committed } else { Err(StoreError::OutcomeUnknown) }
     }
 

@@ -143,7 +143,7 @@ impl<S> Drop for Channel<S> {
 
 impl<S> fmt::Debug for Channel<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not what the messages say.
+        // Messages are left out: they may be personal.
         f.debug_struct("Channel").field("waiting", &self.shared().waiting.len()).finish_non_exhaustive()
     }
 }
@@ -206,7 +206,7 @@ impl<S: Source> Channel<S> {
             return Ok(());
         }
         let SegmentStream { mark, messages } = self.source.run(Segment::Live(self.live_board.beginning(mark))).await?;
-        // Whoever waits for a pump before this one has to know.
+        // Listeners that wait for an earlier pump are woken by the change of the ring.
         self.change_ring(|_| true, |ring| *ring = Ring::pumped_from(mark));
         *pump = Some(AbortOnDropHandle::new(tokio::spawn(pump_messages(Arc::downgrade(self), mark.epoch, messages))));
         Ok(())
@@ -244,7 +244,7 @@ async fn pump_messages<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut mes
         |ring| ring.is_of(epoch),
         |ring| match channel.live_board.behind(ring.end()) {
             Some(_) => ring.break_off(),
-            // The log has begun anew, or gone on without the pump: another one can go on from there.
+            // The log has begun anew or gone beyond the ring: the next pump begins where the log ends.
             None => *ring = Ring::default(),
         },
     );
@@ -270,7 +270,7 @@ impl<K: Clone + Eq + Hash, S: Source> Channels<K, S> {
         if let Some(channel) = open.get(&key).and_then(Weak::upgrade) {
             return channel;
         }
-        // Before it grows.
+        // Channels without listeners are removed before the table would grow.
         if open.len() == open.capacity() {
             open.retain(|_, channel| channel.strong_count() > 0);
         }

@@ -146,11 +146,11 @@ impl Follower {
                 }
             };
             self.live_board.heard();
-            // The first answer that has nothing more to tell says so as well.
+            // An empty answer reaches the end as well: then the board has caught up.
             if self.behind.is_some_and(|until| reached.is_none_or(|reached| reached >= until)) {
                 self.caught_up();
             }
-            // Catching up, there is always an answer, and others have to have their turn.
+            // Answers come without a pause while the board catches up: other tasks need their turn.
             consume_budget().await;
         }
     }
@@ -200,7 +200,7 @@ impl Follower {
     async fn try_reopen(&mut self, fault: &Fault) -> Result<(), Fault> {
         match &self.checkpoint {
             Some(checkpoint) if !fault.is_of_history() => {
-                // A question that needs no time: without an answer, the connection is as dead as the one before.
+                // The server answers this question at once: without an answer the connection is dead like the last.
                 let asking = timeout(self.settings.silence, self.store.majority_position());
                 let until = asking.await.map_err(|_| Fault::Silence(self.settings.silence))??;
                 let opening = self.store.follow(Start::Checkpoint(checkpoint.clone()));

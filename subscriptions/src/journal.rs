@@ -103,7 +103,7 @@ impl Journal {
                 let pools = kept.not_asked(pools, hour);
                 let mut lacking = kept.lacking(pools.iter().copied());
                 if lacking.is_empty() {
-                    // One question that finds nothing.
+                    // A read of one known pool finds nothing and takes as long as one that does.
                     lacking.extend(pools.first().map(|pool| kept.known(pool)));
                 }
                 (lacking, known.then(|| (pools.into_iter().map(key).collect(), hour)))

@@ -91,7 +91,7 @@ fn missed(
     let mut missed = Vec::new();
     loop {
         let LogSlice::Changes(changes) = live_board.above(mark, LOOK) else { return None };
-        // Everything the log has is known: its end is not above the mark.
+        // No change above the mark means that all of the log has been read.
         if changes.is_empty() {
             return Some((mark, missed));
         }
@@ -142,7 +142,7 @@ impl<I: Interest> LiveChanges<I> {
             if let Some(change) = self.waiting.pop_front() {
                 return Some(change);
             }
-            // Marked as seen before looking, so that a change during the look wakes us again.
+            // The change is marked as seen before the look, so that a change during the look wakes the task again.
             self.changed.borrow_and_update();
             let LogSlice::Changes(changes) = self.live_board.above(self.mark, LOOK) else { return None };
             if let Some(last) = changes.last() {

@@ -63,7 +63,7 @@ fn after(subscription: &OperationDefinition, variables: &mut Variables, query: &
     match value.ok()? {
         ConstValue::Null => None,
         ConstValue::String(text) => Some(text),
-        // No cursor looks like this.
+        // Values of other types are kept as text, which is refused as no cursor.
         other => Some(other.to_string()),
     }
 }

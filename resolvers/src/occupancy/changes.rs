@@ -132,7 +132,7 @@ fn by_the_day(
             execution.begin(Some(mark.at(position)));
             state.boxed()
         }
-        // A state cannot be gone on from, so it comes again.
+        // A segment of what was missed is never made of a state: the state comes again as a whole.
         Segment::Missed { .. } => {
             execution.begin(None);
             stream::empty().boxed()

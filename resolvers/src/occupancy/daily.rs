@@ -33,7 +33,7 @@ impl OccupancyEvent {
     ) -> Self {
         let end = viewer_scope.published_day().begins().plus_millis(-1);
         Self {
-            // Of no position: the board's own would tell of every change that is not told.
+            // The cursor has no position: the board's own moves with every change, also with those that are not told.
             cursor: sealed(store, Cursor::LONG_AGO, Seal::Fresh),
             kind,
             facility: Facility { viewer_scope: Arc::clone(viewer_scope), state: Arc::clone(state) },
@@ -133,7 +133,7 @@ impl Days {
         let changed = pools(viewer_scope, &self.filter).filter(|(_, pool)| differs(pool));
         let mut position = viewer_scope.board.position();
         let event = |(state, pool): (&Arc<FacilityState>, &Arc<Pool>)| {
-            // Each has a place of its own in the order, before whatever the board is told next.
+            // Each event has an ordinal of its own, below that of the next change of the board.
             position.ordinal = position.ordinal.saturating_add(1);
             (
                 position,

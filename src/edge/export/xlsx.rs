@@ -84,7 +84,7 @@ pub(super) async fn write(export: Export, parameters: BTreeMap<String, String>) 
             break;
         }
     }
-    // What ends without this was given up.
+    // `None` says that the rows are complete: without it the file is given up.
     let _ = hand.send(None).await;
     drop(hand);
     let packed = writing.await.map_err(|error| Fault::Io(error.into()))?;

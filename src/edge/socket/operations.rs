@@ -59,7 +59,7 @@ impl Operations {
                     self.0[at..].rotate_left(1);
                     Event::Answer(message)
                 }
-                // An error ends an operation without another word.
+                // An `error` message ends its operation: no `complete` follows.
                 Some(Answer::Refused(errors)) => Event::Ended(Frame::error(&self.0.remove(at).id).around(&errors)),
                 None => Event::Ended(ToClient::Complete { id: &self.0.remove(at).id }.message()),
             };

@@ -139,7 +139,7 @@ impl End {
             }
             Self::Crowded => (4429, "Too many operations"),
             Self::TooManySockets => (4429, "Too many sockets"),
-            // Clients come back after these two.
+            // Clients reconnect after these two codes.
             Self::HubFull => (1013, "Try again later"),
             Self::Stopping => (1012, "Service restart"),
             Self::Unread => (4408, "Client does not read"),
@@ -152,10 +152,10 @@ impl End {
 /// Reads a message; `None` for one that needs no answer of ours.
 pub(super) fn receive(received: Option<Result<Message, axum::Error>>) -> Result<Option<FromClient>, End> {
     match received {
-        // The library tells it in words alone.
+        // The library names a message that is too long only in the text of its error.
         Some(Err(error)) if error.to_string().starts_with("Space limit exceeded") => Err(End::TooLong),
         None | Some(Err(_) | Ok(Message::Close(_))) => Err(End::Gone),
-        // A sequence would be taken for a message that is written in the order of its fields.
+        // An object is demanded: serde would also read an array, as fields in their order.
         Some(Ok(Message::Text(text))) if text.trim_start().starts_with('{') => {
             serde_json::from_str(&text).map(Some).map_err(|_| End::Invalid)
         }

@@ -45,7 +45,7 @@ impl WakeGate {
     /// Calls `poll` only when its waker has fired since the last `Pending`. After `Ready` the caller has to poll again by
     /// itself, as with anything that has been ready.
     pub(super) fn poll<T>(&mut self, context: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        // In another task nobody would be woken by the old signal.
+        // The old signal wakes the task that was polled before: another task needs a signal of its own.
         if self.0.as_ref().is_none_or(|signal| !signal.task.will_wake(context.waker())) {
             let task = context.waker().clone();
             self.0 = Some(Arc::new(WakeSignal { task, fired: AtomicBool::new(true) }));

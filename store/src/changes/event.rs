@@ -63,7 +63,7 @@ pub(super) fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
             let subject = event.document_key.as_ref().and_then(|key| key.get_str("_id").ok());
             Ok(subject.map(|subject| BoardChange::MemberRemoved(subject.into())))
         }
-        // What an act loses with the time is nothing that the board shows.
+        // Records of acts lose fields with the time; none of these is on the board.
         ("update", None) if collection == ActDoc::COLLECTION => Ok(None),
         // Records of the past that somebody has put into an archive are still what happened.
         ("delete", _)
@@ -72,8 +72,7 @@ pub(super) fn change(event: Event) -> Result<Option<BoardChange>, StoreError> {
         {
             Ok(None)
         }
-        // Somebody changed the board by hand in a way that does not carry the document, or dropped
-        // it: what is true now can only be read anew.
+        // Changes by hand may come without the document, or drop the collection: the state has to be read anew.
         _ => Err(StoreError::HistoryLost),
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn kind_derived<N, T: Stored>(_: impl Fn(&N) -> T) -> Option<&'static
 
 /// The validator of a collection: its documents have these fields, of these BSON types.
 pub(crate) fn validator(demanded: &[(&str, Option<&str>)]) -> Filter {
-    // An embedded field is demanded with what it is in, and the id there is anyway.
+    // Embedded fields of the id are left out: the server demands the id itself.
     let demanded = demanded.iter().filter(|(name, _)| !name.starts_with("_id"));
     let demanded: Vec<(&str, &str)> = demanded.filter_map(|(name, kind)| Some((*name, (*kind)?))).collect();
     let required: Vec<&str> = demanded.iter().map(|(name, _)| *name).collect();

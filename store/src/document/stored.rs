@@ -226,8 +226,7 @@ stored_by_serde! { "string":
 stored_by_serde! { "object": Address, CategoryPlaces, Counts, Headcount, Irregularity, Room }
 
 pub(crate) fn serialized(value: &impl Serialize) -> Bson {
-    // Nothing here has a key that is no text or a number that is no BSON.
-    bson::serialize_to_bson(value).unwrap_or(Bson::Null)
+    bson::serialize_to_bson(value).expect("values of the schema have keys of text and numbers that BSON has")
 }
 
 pub(crate) fn deserialized<T: DeserializeOwned>(stored: RawBsonRef<'_>) -> Result<T, DecodeError> {

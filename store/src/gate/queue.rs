@@ -95,7 +95,7 @@ impl Queue {
             return Ok(permit);
         }
         let _waits = Waits::new(&self.waiting);
-        // None is ever closed.
+        // The semaphore is never closed, so it never fails.
         semaphore.acquire_owned().await.map_err(|_| StoreError::NoTurn)
     }
 }

@@ -69,7 +69,7 @@ impl Store {
             let check = check(&key, self.name());
             let insert = |database: Database| async move {
                 match database.collection::<Filter>(META).insert_one(check).await {
-                    // Another hub was first.
+                    // A duplicate key means that another hub has inserted the check first.
                     Err(error) if write_code(&error) != Some(DUPLICATE_KEY) => Err(error.into()),
                     _ => Ok(()),
                 }

@@ -128,7 +128,7 @@ async fn looks(database: &Database) -> Result<(), StoreError> {
         doc! { "$merge": { "into": "lookups", "on": "_id" } },
     ];
     acts.aggregate(moved).await?;
-    // What was refused has left nothing but that.
+    // Records of refused acts were kept for their looks alone, and these have moved.
     acts.delete_many(doc! { "outOfSight": { "$exists": true }, "answer": "null" }).await?;
     acts.update_many(told, doc! { "$unset": { "outOfSight": "" } }).await?;
     Ok(())

@@ -86,7 +86,7 @@ impl Transaction {
     async fn within_sight(&mut self, input: &AdmitGuestInput, wanted: &Wanted) -> Result<Option<Person>, StoreError> {
         let Some(guest) = self.guest_within(input.guest, wanted.scope).await? else { return Ok(None) };
         let mut filter = doc! { "guest": binary(input.guest) };
-        // Whoever keeps files sees who is present in its own facilities, and nowhere else.
+        // A keeper of files sees the stays in its own facilities, and no others.
         let index = wanted.scope.keeper().map(|keeper| {
             filter.insert("operator", binary(keeper));
             doc! { "operator": 1, "guest": 1, "_id": -1 }
@@ -136,8 +136,8 @@ impl Transaction {
             seen.as_ref().is_some_and(|seen| seen.guest.as_of.is_none()) && self.sees(guest.owners(), Sensitive)
         };
         let hit = guest.clone().filter(|guest| !in_sight(guest));
-        // A public body's guest has a first place with whoever was given the id. Asked for in any case: as many commands
-        // for a file that is not there.
+        // The keeper is asked for whether or not there is a file, so that both take as many commands: the guest of a
+        // public body is hosted first by whoever was given the id.
         let keeper = guest.as_ref().map_or(wanted.facility.operator, |guest| guest.custodian);
         let keeper = self.organisation_kind(keeper).await?;
         let first_place = stays.is_empty() && keeper != Some(OrganisationKind::ManagingBody);

@@ -80,7 +80,7 @@ impl Transaction {
     }
 
     pub(crate) async fn find<D: Document>(&mut self, filter: Filter, sort: Filter) -> Result<Vec<D::Noun>, StoreError> {
-        // A limit of zero is none.
+        // Zero means without limit.
         self.find_some::<D>(filter, sort, 0).await
     }
 

@@ -43,7 +43,7 @@ pub struct Listener<S> {
 
 impl<S> Drop for Listener<S> {
     fn drop(&mut self) {
-        // Dropped after the lock.
+        // The waker is dropped after the lock is free: its drop may run code of others.
         let _waker = self.slot.and_then(|slot| self.channel.shared().waiting.leave(slot));
         gauge!("tavolo_subscribers").decrement(1);
     }
@@ -123,7 +123,7 @@ impl<S: Source> Listener<S> {
 
     /// What there is in the ring. When that is nothing, it waits for news.
     fn take(&mut self, context: &Context<'_>) -> Taken {
-        // Under one lock, so that no news comes between looking and waiting; the waker before is dropped after it.
+        // One lock covers looking and waiting, so that no news comes in between. The old waker is dropped after it.
         let _waker;
         let mut shared = self.channel.shared();
         let taken = shared.ring.take(self.mark);

@@ -48,7 +48,7 @@ pub(super) type Pieces = Vec<Weak<Piece>>;
 impl<S: Source> Channel<S> {
     /// A piece of what somebody at a mark has missed.
     pub(super) async fn missed(&self, mark: Mark) -> Result<Arc<Piece>, NotRun<S::Refusal>> {
-        // Held while it is rendered: of many who miss the same, one has it rendered.
+        // The lock is held while a piece is rendered: of many who miss the same, one has it rendered.
         let mut pieces = self.pieces.lock().await;
         pieces.retain(|piece| piece.strong_count() > 0);
         if let Some(piece) = pieces.iter().filter_map(Weak::upgrade).find(|piece| piece.tells(mark)) {

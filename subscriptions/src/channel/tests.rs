@@ -101,7 +101,7 @@ impl Ledger {
 
     /// The first change above a position.
     fn next_above(&self, position: Position) -> Option<(Position, PoolKey, i32)> {
-        // Those of earlier seconds are not.
+        // Transactions of earlier seconds lie below the position.
         let earlier = usize::try_from(position.seconds.saturating_sub(101)).unwrap();
         let all = self.transactions.iter().enumerate().skip(earlier).flat_map(|(number, transaction)| {
             let time = Self::time(number + 1);
@@ -241,7 +241,7 @@ impl Client {
         let waker = Waker::from(Arc::clone(bell));
         let mut poll = || listener.poll_next_unpin(&mut Context::from_waker(&waker));
         let mut message = None;
-        // The pump has its turn before there is said to be nothing.
+        // The pump gets its turns before the listener is said to have nothing.
         for _ in 0..50 {
             if bell.0.swap(false, Ordering::Relaxed)
                 && let Poll::Ready(next) = poll()

@@ -54,7 +54,7 @@ impl Waiting {
     #[must_use]
     pub(super) fn take_all(&mut self) -> Sleepers {
         self.round += 1;
-        // As many will wait again.
+        // Listeners usually wait again at once, so the new slab has room for as many.
         let next = Slab::with_capacity(self.wakers.len());
         Sleepers(std::mem::replace(&mut self.wakers, next))
     }
@@ -105,7 +105,7 @@ mod tests {
         waiting.take_all().wake();
         let rung = || bells.each_ref().map(|bell| bell.0.load(Ordering::Relaxed));
         assert_eq!(rung(), [1, 0, 1]);
-        // The slots are not theirs any more.
+        // Slots of an earlier round belong to nobody.
         assert!(waiting.wait(&mut slots[2], &Arc::clone(&bells[2]).into()).is_none());
         assert!(waiting.leave(slots[0].unwrap()).is_none());
         waiting.take_all().wake();
