@@ -6,7 +6,7 @@ use tavolo_schema::{
     Accreditation, AccreditationStatus, Actor, CategoryPlaces, Clock, DateTime, ExitReason, Facility, FacilityType,
     Grant, Guest, OccupancyCause, Organisation, PlaceCategory, Pool, Stay, StayStatus,
     guest::RegisterGuestInput,
-    id::{AccreditationId, ActId, FacilityId, GuestId, HouseholdId, StayId},
+    id::{AccreditationId, ActId, FacilityId, GuestId, HouseholdId},
     ledger::{Change, Entering},
 };
 use tavolo_store::{Store, seed::Batch};
@@ -201,18 +201,7 @@ impl Builder<'_> {
         let entry_at = self.before(arrived);
         let person = self.inventor.person(pool.category, self.now.day());
         let mut guest = file(person, operator, entry_at);
-        let mut stay = Stay {
-            id: StayId::fresh(entry_at),
-            guest: guest.id,
-            facility: pool.facility,
-            category: pool.category,
-            status: StayStatus::Open,
-            entry_at,
-            exit_at: None,
-            exit_reason: None,
-            registered_at: entry_at,
-            operator: operator.id,
-        };
+        let mut stay = Stay::begun(guest.id, pool, operator.id, entry_at, entry_at);
         pool.occupied += 1;
         let of_stay = |cause, at| Change { stay: Some(stay.id), ..Change::new(cause, at) };
         let (admission, discharge) =

@@ -95,6 +95,25 @@ pub struct Stay {
     pub operator: OrganisationId,
 }
 
+impl Stay {
+    /// A stay that begins in a pool, whose facility this organisation runs.
+    #[must_use]
+    pub fn begun(guest: GuestId, pool: &Pool, operator: OrganisationId, entry_at: DateTime, now: DateTime) -> Self {
+        Self {
+            id: StayId::fresh(now),
+            guest,
+            facility: pool.facility,
+            category: pool.category,
+            status: StayStatus::Open,
+            entry_at,
+            exit_at: None,
+            exit_reason: None,
+            registered_at: now,
+            operator,
+        }
+    }
+}
+
 /// Gives a guest a place.
 #[derive(InputObject, Clone, Debug, Serialize)]
 pub struct AdmitGuestInput {

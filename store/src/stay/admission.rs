@@ -171,18 +171,7 @@ impl Transaction {
         pool: Pool,
         at: DateTime,
     ) -> Result<StayId, Stopped> {
-        let stay = Stay {
-            id: StayId::fresh(self.now),
-            guest: guest.id,
-            facility: facility.id,
-            category: pool.category,
-            status: StayStatus::Open,
-            entry_at: at,
-            exit_at: None,
-            exit_reason: None,
-            registered_at: self.now,
-            operator: facility.operator,
-        };
+        let stay = Stay::begun(guest.id, &pool, facility.operator, at, self.now);
         let change = Change { stay: Some(stay.id), ..Change::new(OccupancyCause::Admission, at) };
         self.claim_place(pool, change).await?;
         self.insert::<StayDoc>(&stay).await?;

@@ -46,7 +46,7 @@ pub fn name(input: &mut Value, field: &str, id: &str) -> String {
 }
 
 /// A case for each act of members. They can be performed one after the other, in this order.
-pub static CASES: [Case; 12] = [
+pub static CASES: &[Case] = &[
     facility::REGISTER,
     facility::REVISE,
     capacity::INSTALL,
