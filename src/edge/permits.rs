@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -35,51 +34,39 @@ pub(super) enum Full {
 }
 
 /// The permits of one kind.
-#[derive(Debug)]
-pub(super) struct Permits<K>(Arc<Mutex<Taken<K>>>);
-
-impl<K> Clone for Permits<K> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<K> Default for Permits<K> {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Taken { all: 0, by: HashMap::new() })))
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub(super) struct Permits(Arc<Mutex<Taken>>);
 
 /// The permits that are taken.
-#[derive(Debug)]
-pub(super) struct Taken<K> {
+#[derive(Debug, Default)]
+pub(super) struct Taken {
     all: usize,
-    by: HashMap<K, usize>,
+    by: HashMap<Holder, usize>,
 }
 
-impl<K: Eq + Hash> Taken<K> {
+impl Taken {
     /// By all holders together.
     pub(super) fn all(&self) -> usize {
         self.all
     }
 
     /// By this one.
-    pub(super) fn of(&self, holder: &K) -> usize {
+    pub(super) fn of(&self, holder: &Holder) -> usize {
         self.by.get(holder).copied().unwrap_or_default()
     }
 
     /// By those of whom this is true.
-    pub(super) fn of_those(&self, are: impl Fn(&K) -> bool) -> usize {
+    pub(super) fn of_those(&self, are: impl Fn(&Holder) -> bool) -> usize {
         self.by.iter().filter(|(holder, _)| are(holder)).map(|(_, own)| own).sum()
     }
 
-    fn add(&mut self, holder: K, many: usize) {
+    fn add(&mut self, holder: Holder, many: usize) {
         self.all += many;
         *self.by.entry(holder).or_default() += many;
     }
 
     /// Forgets a holder who has none left.
-    fn give_back(&mut self, holder: &K, many: usize) {
+    fn give_back(&mut self, holder: &Holder, many: usize) {
         self.all -= many;
         if let Some(own) = self.by.get_mut(holder) {
             *own -= many;
@@ -90,19 +77,19 @@ impl<K: Eq + Hash> Taken<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Permits<K> {
+impl Permits {
     /// The permits that are taken, which no other task changes meanwhile.
-    pub(super) fn taken(&self) -> MutexGuard<'_, Taken<K>> {
+    pub(super) fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes so many for as long as the value lives, unless `room` says from what is taken that there are none.
     pub(super) fn take(
         &self,
-        holder: K,
+        holder: Holder,
         many: usize,
-        room: impl FnOnce(&Taken<K>) -> Result<(), Full>,
-    ) -> Result<Permit<K>, Full> {
+        room: impl FnOnce(&Taken) -> Result<(), Full>,
+    ) -> Result<Permit, Full> {
         let mut taken = self.taken();
         room(&taken)?;
         taken.add(holder.clone(), many);
@@ -112,21 +99,25 @@ impl<K: Clone + Eq + Hash> Permits<K> {
 
 /// A permit that is taken.
 #[derive(Debug)]
-pub(super) struct Permit<K: Clone + Eq + Hash> {
-    permits: Permits<K>,
-    holder: K,
+pub(super) struct Permit {
+    permits: Permits,
+    holder: Holder,
     many: usize,
 }
 
-impl<K: Clone + Eq + Hash> Permit<K> {
+impl Permit {
     /// Who has it.
-    pub(super) fn holder(&self) -> &K {
+    pub(super) fn holder(&self) -> &Holder {
         &self.holder
     }
 
     /// Makes it somebody else's, unless `room` says from what the others have that there is none. Then it stays whose it
     /// is.
-    pub(super) fn pass_to(&mut self, holder: K, room: impl FnOnce(&Taken<K>) -> Result<(), Full>) -> Result<(), Full> {
+    pub(super) fn pass_to(
+        &mut self,
+        holder: Holder,
+        room: impl FnOnce(&Taken) -> Result<(), Full>,
+    ) -> Result<(), Full> {
         let mut taken = self.permits.taken();
         taken.give_back(&self.holder, self.many);
         let passed = room(&taken);
@@ -138,7 +129,7 @@ impl<K: Clone + Eq + Hash> Permit<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for Permit<K> {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.permits.taken().give_back(&self.holder, self.many);
     }
@@ -150,24 +141,22 @@ mod tests {
 
     #[test]
     fn whoever_has_none_is_forgotten_and_what_cannot_be_passed_on_stays() {
+        let [a, b, c] = ["a", "b", "c"].map(|subject| Holder::Member(subject.into()));
         let permits = Permits::default();
-        let most = |taken: &Taken<&str>| if taken.all() < 3 { Ok(()) } else { Err(Full::Hub) };
-        let mut one = permits.take("a", 2, most).unwrap();
-        let two = permits.take("b", 1, most).unwrap();
-        assert_eq!(permits.take("c", 1, most).unwrap_err(), Full::Hub);
-        assert_eq!(
-            one.pass_to("b", |taken| if taken.of(&"b") == 0 { Ok(()) } else { Err(Full::Holder) }),
-            Err(Full::Holder)
-        );
-        let taken = |permits: &Permits<&str>| {
+        let most = |taken: &Taken| if taken.all() < 3 { Ok(()) } else { Err(Full::Hub) };
+        let taken = || {
             let taken = permits.taken();
-            (taken.of(&"a"), taken.of(&"b"), taken.all())
+            (taken.of(&a), taken.of(&b), taken.all())
         };
-        assert_eq!((*one.holder(), taken(&permits)), ("a", (2, 1, 3)));
-        assert_eq!(one.pass_to("b", most), Ok(()));
-        assert_eq!(taken(&permits), (0, 3, 3));
+        let mut one = permits.take(a.clone(), 2, most).unwrap();
+        let two = permits.take(b.clone(), 1, most).unwrap();
+        assert_eq!(permits.take(c, 1, most).unwrap_err(), Full::Hub);
+        assert_eq!(one.pass_to(b.clone(), |_| Err(Full::Holder)), Err(Full::Holder));
+        assert_eq!((one.holder(), taken()), (&a, (2, 1, 3)));
+        assert_eq!(one.pass_to(b.clone(), most), Ok(()));
+        assert_eq!(taken(), (0, 3, 3));
         drop((one, two));
+        assert_eq!(taken(), (0, 0, 0));
         assert!(permits.taken().by.is_empty());
-        assert_eq!(taken(&permits), (0, 0, 0));
     }
 }

@@ -33,7 +33,7 @@ fn kept_free(settings: &Settings) -> usize {
 }
 
 /// Whether there is a stream for this holder.
-fn room(taken: &Taken<Holder>, holder: &Holder, settings: &Settings) -> Result<(), Full> {
+fn room(taken: &Taken, holder: &Holder, settings: &Settings) -> Result<(), Full> {
     if taken.all() >= reach(holder, settings) {
         return Err(Full::Hub);
     }
@@ -63,8 +63,8 @@ pub struct StreamPermits(Arc<Streams>);
 
 #[derive(Debug, Default)]
 struct Streams {
-    permits: Permits<Holder>,
-    operations: Permits<Holder>,
+    permits: Permits,
+    operations: Permits,
     unnamed: Mutex<Unnamed>,
     /// How many have ended, by the reason.
     ended: Mutex<HashMap<&'static str, u64>>,
@@ -178,7 +178,7 @@ impl Drop for Wait {
 #[derive(Debug)]
 pub(super) struct StreamPermit {
     streams: Arc<Streams>,
-    permit: Permit<Holder>,
+    permit: Permit,
     /// As long as nobody has said whose permit it is.
     wait: Option<Wait>,
     transport: Transport,
@@ -210,7 +210,7 @@ impl StreamPermit {
     /// A permit for an operation that keeps so many bytes, if its holder has one left. A heavy one takes several.
     pub(super) fn operation(&self, bytes: usize, settings: &Settings) -> Option<OperationPermit> {
         let (holder, weight) = (self.permit.holder(), bytes.div_ceil(LIGHT).max(1));
-        let room = |taken: &Taken<Holder>| {
+        let room = |taken: &Taken| {
             let few = taken.of(holder) + weight <= settings.operations_per_member();
             if few { Ok(()) } else { Err(Full::Holder) }
         };
@@ -233,7 +233,7 @@ impl Drop for StreamPermit {
 }
 
 /// The permit of an operation that runs.
-pub(super) type OperationPermit = Permit<Holder>;
+pub(super) type OperationPermit = Permit;
 
 #[cfg(test)]
 mod tests {

@@ -11,10 +11,10 @@ const OF_ONE: usize = 2;
 
 /// The permits for exports of a hub.
 #[derive(Clone, Default)]
-pub(super) struct ExportPermits(Permits<Holder>);
+pub(super) struct ExportPermits(Permits);
 
 /// A permit that is taken.
-pub(super) type ExportPermit = Permit<Holder>;
+pub(super) type ExportPermit = Permit;
 
 impl ExportPermits {
     /// Takes a permit for as long as the value lives.
