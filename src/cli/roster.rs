@@ -71,11 +71,9 @@ pub struct OrganisationArgs {
 fn one_of<T: EnumType + Send + Sync>(values: impl IntoIterator<Item = T>) -> impl TypedValueParser<Value = T> {
     let name = |value: T| contract_name(value).to_lowercase().replace('_', "-");
     let values: Vec<T> = values.into_iter().collect();
-    let names: Vec<String> = values.iter().map(|value| name(*value)).collect();
-    PossibleValuesParser::new(names.clone()).map(move |given| {
-        let place = names.iter().position(|name| *name == given);
-        values[place.expect("only these names are possible")]
-    })
+    let names: Vec<String> = values.iter().copied().map(name).collect();
+    PossibleValuesParser::new(names)
+        .map(move |given| values.iter().copied().find(|value| name(*value) == given).expect("a possible value"))
 }
 
 /// Every value of an enum of the contract.
