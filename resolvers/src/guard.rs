@@ -79,7 +79,7 @@ pub const ENTRANCE: u64 = 100;
 const ADDED_UP: [(&str, &str, u64); 3] =
     [("occupancy", "at", 5_000), ("occupancyHistory", "from", 5_000), ("statistics", "from", 10_000)];
 
-/// A field or fragment that there is not: the validation looks for names like it among all of the type.
+/// Cost of a field or fragment that there is not: the validation looks for names like it among all of the type.
 const UNKNOWN: u64 = 8;
 
 /// The field that every type has and no type tells.

@@ -158,7 +158,7 @@ fn fragments_that_lead_nowhere_cost_no_time_either() {
 fn the_introspection_costs_what_the_contract_has_to_tell() {
     let cost = |document: &str| cost(document, json!({}));
     let whole = cost(include_str!("../../testdata/introspection.graphql"));
-    assert!((10_000..100_000).contains(&whole), "{whole}");
+    assert!((10_000..50_000).contains(&whole), "{whole}");
     let (types, fields) = (cost("{ __schema { types { name } } }"), cost("{ __schema { types { fields { name } } } }"));
     assert!(2 * types < fields && fields < 20 * types, "the fields of all types are counted: {types}, {fields}");
     // By fragments it is the same.
@@ -174,7 +174,11 @@ fn a_list_is_as_long_as_its_variable_or_its_default() {
     let command = price::work(Asks::Things(1), false, 0, Sizes { facilities: 0, entries: &|| 0 }).all();
     let of_nodes = collections * command;
     let node = |value: &str| format!("query($id: ID = \"x\", $ids: [ID!]! = {value}) {{ nodes(ids: $ids) {{ id }} }}");
-    assert_eq!(cost(&node("[\"a\", \"b\", \"c\"]"), json!({})), 4 + of_nodes + 3 * 20, "three nodes and the list itself");
+    assert_eq!(
+        cost(&node("[\"a\", \"b\", \"c\"]"), json!({})),
+        4 + of_nodes + 3 * 20,
+        "three nodes and the list itself"
+    );
     assert_eq!(cost(&node("[]"), json!({ "ids": ["a", "b"] })), 3 + of_nodes + 2 * 20);
     assert_eq!(cost("query($id: ID = \"x\") { nodes(ids: [$id, $id]) { id } }", json!({})), 3 + of_nodes + 2 * 20);
     assert_eq!(
