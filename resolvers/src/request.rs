@@ -47,7 +47,7 @@ pub(crate) fn keep_declared(operation: &OperationDefinition, variables: &mut Var
 /// How many pools a subscription is about as far as the viewer sees them: its state has a message for each of them.
 pub(crate) fn pools(subscription: &OperationDefinition, variables: &Variables, seen: Seen<'_>) -> u64 {
     let filter = argument(subscription, variables, "filter").and_then(|(value, _)| value.ok());
-    // A filter that cannot be read is refused later, by the validation.
+    // A filter that cannot be read counts as none here: the execution refuses it.
     let filter = OccupancyFilter::parse(filter).unwrap_or_default();
     filter.reach(seen) as u64
 }

@@ -367,7 +367,7 @@ impl Feed {
                     checkpoint = event.token.clone();
                     changes.extend(change(event)?);
                 }
-                // The end of a batch ends the round: the server would answer at once that it has nothing more.
+                // An answer without an event ends the round: asked again, the server would say the same.
                 Ok(None) => break,
                 other => {
                     self.ahead = other.map_err(StoreError::from).transpose();

@@ -244,7 +244,7 @@ async fn pump_messages<S: Source>(channel: Weak<Channel<S>>, epoch: u64, mut mes
         |ring| ring.is_of(epoch),
         |ring| match channel.live_board.behind(ring.end()) {
             Some(_) => ring.break_off(),
-            // The log has begun anew or gone beyond the ring: the next pump begins where the log ends.
+            // The log has begun anew, or no longer reaches back to the ring: the next pump gets an empty one.
             None => *ring = Ring::default(),
         },
     );

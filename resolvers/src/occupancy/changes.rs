@@ -132,7 +132,7 @@ fn by_the_day(
             execution.begin(Some(mark.at(position)));
             state.boxed()
         }
-        // A segment of what was missed is never made of a state: the state comes again as a whole.
+        // A viewer by the day is not told what was missed: the state comes again.
         Segment::Missed { .. } => {
             execution.begin(None);
             stream::empty().boxed()
