@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 use tavolo_schema::{
-    DateTime, DisclosedNumbers, HistoryStep, PlaceCategory, Pool, Publication, TimeBasis,
+    DateTime, DisclosedNumbers, HistoryStep, Pool, PoolKey, Precision, Publication, TimeBasis,
     access::{DataClass::Public, data_class},
     history::{MOST_POINTS, Step, Totals, replay},
-    id::FacilityId,
 };
 use tavolo_subscriptions::{Movements, Until};
 
@@ -67,25 +66,21 @@ impl Past {
     }
 
     /// The numbers of each of these pools at the last instant. A pool without an entry then is left out.
-    pub(crate) async fn last<'p>(
-        &self,
-        pools: impl Iterator<Item = &'p Pool>,
-    ) -> HashMap<(FacilityId, PlaceCategory), DisclosedNumbers> {
+    pub(crate) async fn last<'p>(&self, pools: impl Iterator<Item = &'p Pool>) -> HashMap<PoolKey, DisclosedNumbers> {
         let mut last = HashMap::new();
         for pool in pools {
-            let mut totals = Totals::new(self.points.len());
-            let steps = self.steps(pool).await;
-            totals.add(&steps, self.withholds(pool));
-            let numbers = totals.disclosed().last().filter(|_| !steps.is_empty());
-            last.extend(numbers.map(|numbers| ((pool.facility, pool.category), numbers)));
+            let Some(step) = self.steps(pool).await.pop() else { continue };
+            let numbers = DisclosedNumbers::from(step.numbers);
+            let told = if self.withholds(pool) { numbers.with(None, Precision::Withheld) } else { numbers };
+            last.insert(pool.key(), told);
         }
         last
     }
 
-    /// The steps of a pool. A long ledger of many pools lets other requests of the same thread go on in between.
+    /// The steps of a pool. Other requests of the same thread go on between many of them.
     async fn steps(&self, pool: &Pool) -> Vec<Step> {
         tokio::task::consume_budget().await;
-        let movements = self.movements.get(&(pool.facility, pool.category));
+        let movements = self.movements.get(&pool.key());
         replay(movements.map_or(&[], |movements| movements.as_slice()), &self.points, self.basis)
     }
 
@@ -192,7 +187,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use tavolo_schema::{Movement, capacity::Counts};
+    use tavolo_schema::{Movement, PlaceCategory, capacity::Counts, id::FacilityId};
 
     use super::*;
 
@@ -207,7 +202,7 @@ mod tests {
             deltas: Counts { occupied: 1, ..Counts::default() },
         };
         let ledger = Arc::new(vec![arrival]);
-        let movements = pools.iter().map(|pool| ((pool.facility, pool.category), Arc::clone(&ledger))).collect();
+        let movements = pools.iter().map(|pool| (pool.key(), Arc::clone(&ledger))).collect();
         let past = Past { movements, points: vec![now], basis: TimeBasis::Occurred, withheld: false };
         // Another task of the same thread, which goes on whenever it is let.
         let turns = Arc::new(AtomicUsize::new(0));

@@ -160,7 +160,7 @@ impl OccupancyQuery {
                     let at = if viewer_scope.counts_people() { at } else { end_of_last_day(at) };
                     let past = Past::read(context, &filter, group_by.looks_closer(), vec![at], basis).await?;
                     let known = past.last(filter.pools(viewer_scope, closer).map(|(_, pool)| &**pool)).await;
-                    let numbers = |pool: &Pool| known.get(&(pool.facility, pool.category)).copied();
+                    let numbers = |pool: &Pool| known.get(&pool.key()).copied();
                     let mut totals = totals(viewer_scope, &filter, group_by, numbers);
                     if !viewer_scope.counts_people() && !closer {
                         let cells: Vec<Cell> = totals.keys().map(|key| key.cell(&filter)).collect();

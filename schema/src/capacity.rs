@@ -20,7 +20,7 @@ mod pool;
 use async_graphql::{Enum, InputObject};
 use serde::{Deserialize, Serialize};
 
-pub use self::pool::{Block, BlockReason, Grant, Pool};
+pub use self::pool::{Block, BlockReason, Grant, Pool, PoolKey};
 use crate::{
     Act, ActInput, Code, Day, Findings,
     id::{BlockId, FacilityId},
@@ -146,8 +146,7 @@ impl From<Counts> for CapacityNumbers {
 }
 
 impl CapacityNumbers {
-    /// What has changed since `before`, without rates. Numbers of one pool each: those of several are added up, not counted
-    /// anew.
+    /// What has changed since `before`, without rates.
     pub(crate) fn since(self, before: Self) -> Self {
         self.combine(before, |now, then| now - then)
     }

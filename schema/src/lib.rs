@@ -36,7 +36,7 @@ mod codes;
 pub use access::{Classes, DataClass, RecordOwners, Relation, Role, Standing};
 pub use accreditation::{Accreditation, AccreditationStatus, CategoryPlaces};
 pub use act::{Act, ActInput, Actor};
-pub use capacity::{Block, CapacityNumbers, Grant, PlaceCategory, Pool};
+pub use capacity::{Block, CapacityNumbers, Grant, PlaceCategory, Pool, PoolKey};
 pub use disclosed::{DisclosedNumbers, Headcount, Precision};
 pub use facility::{Address, Facility, FacilityType, Room};
 pub use guest::{FormerKeeper, Guest};

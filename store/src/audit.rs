@@ -9,7 +9,7 @@ use mongodb::bson::{Document as Filter, doc};
 use serde::{Deserialize, Serialize};
 use tavolo_schema::{
     Accreditation, AccreditationStatus, Act, ActInput, Actor, Code, DateTime, Grant, LedgerEntry, PlaceCategory, Pool,
-    StayStatus,
+    PoolKey, StayStatus,
     books::{AddedUp, Books, Correction, Disagreement},
     capacity::Counts,
     contract_name,
@@ -77,7 +77,7 @@ impl Written {
     /// What makes it agree. A pool that is gone is made again, with the grants of the facility's accreditations.
     fn correction(
         self,
-        (facility, category): (FacilityId, PlaceCategory),
+        (facility, category): PoolKey,
         accreditations: &[Accreditation],
         entering: Entering<'_>,
     ) -> Option<Correction> {
@@ -108,7 +108,7 @@ impl Store {
     pub async fn audit(&self, now: DateTime) -> Result<Audit, StoreError> {
         let mut session = self.snapshot_session().await?;
         let mut audit = Audit::default();
-        let mut all: BTreeMap<(FacilityId, PlaceCategory), Written> = BTreeMap::new();
+        let mut all: BTreeMap<PoolKey, Written> = BTreeMap::new();
         for entry in self.read_all::<LedgerDoc>(&mut session).await? {
             audit.entries += 1;
             all.entry((entry.facility, entry.category)).or_default().ledger.push(entry);
@@ -121,7 +121,7 @@ impl Store {
         }
         for pool in self.read_all::<PoolDoc>(&mut session).await? {
             audit.pools += 1;
-            let key = (pool.facility, pool.category);
+            let key = pool.key();
             all.entry(key).or_default().pool = Some(pool);
         }
         let facilities = self.read_all::<FacilityDoc>(&mut session).await?;
@@ -194,7 +194,7 @@ impl Transaction {
     /// Finds [`Code::BooksDisagree`] when a pool, as it was read, does not agree with the end of its ledger and with the
     /// open stays. It is asked before the first change of the pool; whatever the act has changed since agrees.
     pub(crate) async fn compare_books(&mut self, pool: &Pool) -> Result<(), StoreError> {
-        if !self.compared.insert((pool.facility, pool.category)) {
+        if !self.compared.insert(pool.key()) {
             return Ok(());
         }
         let told = self.aggregate_one::<Told>("facilities", books_of(pool.facility, pool.category)).await?;

@@ -31,8 +31,8 @@ use mongodb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tavolo_schema::{
-    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, PlaceCategory, RecordOwners,
-    id::{ActId, FacilityId, OrganisationId},
+    Act, ActInput, Actor, Code, DataClass, DateTime, Day, Findings, Lookup, Member, PoolKey, RecordOwners,
+    id::{ActId, OrganisationId},
 };
 use tokio::time::Instant;
 
@@ -96,7 +96,7 @@ pub struct Transaction {
     /// Whether a look may be taken, once that has been counted for the order.
     pub(crate) counted: Arc<OnceLock<bool>>,
     /// Pools that have been compared with their books.
-    pub(crate) compared: BTreeSet<(FacilityId, PlaceCategory)>,
+    pub(crate) compared: BTreeSet<PoolKey>,
 }
 
 impl fmt::Debug for Transaction {

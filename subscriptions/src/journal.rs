@@ -12,21 +12,18 @@
 use std::{collections::HashSet, sync::Arc};
 
 use imbl::HashMap;
-use tavolo_schema::{DateTime, Movement, PlaceCategory, Pool, id::FacilityId};
+use tavolo_schema::{DateTime, Movement, Pool, PoolKey};
 use tavolo_store::{
     Behalf, Store, StoreError,
     history::{Known, Numbered},
 };
 use tokio::sync::Mutex;
 
-/// A facility and a category.
-type Key = (FacilityId, PlaceCategory);
-
 /// What is registered on a day is on every board so long after its end, in milliseconds.
 const DAY_IS_KNOWN_AFTER: i64 = 120_000;
 
 /// The movements of every pool that was asked for, in the order of its ledger.
-pub type Movements = HashMap<Key, Arc<Vec<Movement>>>;
+pub type Movements = HashMap<PoolKey, Arc<Vec<Movement>>>;
 
 /// How much of the ledger is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +40,7 @@ struct Kept {
     epoch: u64,
     movements: Movements,
     /// An hour, and the pools that were asked for in it by whoever is told only of days that are over.
-    asked: (i64, HashSet<Key>),
+    asked: (i64, HashSet<PoolKey>),
 }
 
 impl Kept {
@@ -54,26 +51,22 @@ impl Kept {
     }
 
     fn known(&self, pool: &Pool) -> Known {
-        let read = self.movements.get(&key(pool)).map_or(0, |movements| movements.len());
+        let read = self.movements.get(&pool.key()).map_or(0, |movements| movements.len());
         let revision = i64::try_from(read).unwrap_or(i64::MAX);
         Known { facility: pool.facility, category: pool.category, revision }
     }
 
     /// The pools that were not asked for in this hour.
     fn not_asked<'p>(&self, pools: impl Iterator<Item = &'p Pool>, hour: i64) -> Vec<&'p Pool> {
-        pools.filter(|pool| self.asked.0 != hour || !self.asked.1.contains(&key(pool))).collect()
+        pools.filter(|pool| self.asked.0 != hour || !self.asked.1.contains(&pool.key())).collect()
     }
 
-    fn note_asked(&mut self, pools: Vec<Key>, hour: i64) {
+    fn note_asked(&mut self, pools: Vec<PoolKey>, hour: i64) {
         if self.asked.0 != hour {
             self.asked = (hour, HashSet::new());
         }
         self.asked.1.extend(pools);
     }
-}
-
-fn key(pool: &Pool) -> Key {
-    (pool.facility, pool.category)
 }
 
 /// What is known of the ledger.
@@ -103,10 +96,10 @@ impl Journal {
                 let pools = kept.not_asked(pools, hour);
                 let mut lacking = kept.lacking(pools.iter().copied());
                 if lacking.is_empty() {
-                    // A read of one known pool finds nothing and takes as long as one that does.
+                    // The command is sent also when no pool has moved: it asks for one that is known, and finds nothing.
                     lacking.extend(pools.first().map(|pool| kept.known(pool)));
                 }
-                (lacking, known.then(|| (pools.into_iter().map(key).collect(), hour)))
+                (lacking, known.then(|| (pools.into_iter().map(Pool::key).collect(), hour)))
             }
         };
         if lacking.is_empty() {

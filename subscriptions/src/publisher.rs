@@ -99,7 +99,7 @@ impl Publisher {
         let first = new.iter().filter(|publication| publication.number == 1).map(|publication| &publication.cell);
         let mut totals: BTreeMap<&Cell, Totals> = first.map(|cell| (cell, Totals::new(days.len()))).collect();
         for (municipality, pool) in pools {
-            let of_pool = movements.get(&(pool.facility, pool.category));
+            let of_pool = movements.get(&pool.key());
             let steps = replay(of_pool.map_or(&[], |own| own.as_slice()), &days, TimeBasis::Registered);
             for (cell, totals) in &mut totals {
                 if cell.contains(municipality, pool.category) {

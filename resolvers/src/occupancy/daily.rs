@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{Stream, stream};
-use tavolo_schema::{Day, DisclosedNumbers, PlaceCategory, Pool, Position, id::FacilityId};
+use tavolo_schema::{Day, DisclosedNumbers, Pool, PoolKey, Position};
 use tavolo_store::{Store, key::Seal};
 use tavolo_subscriptions::{Cursor, FacilityState, Mark};
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{capacity::Capacity, facility::Facility, request_context::RequestContext, viewer_scope::ViewerScope};
 
-type Known = BTreeMap<(FacilityId, PlaceCategory), DisclosedNumbers>;
+type Known = BTreeMap<PoolKey, DisclosedNumbers>;
 
 impl OccupancyEvent {
     /// The state of a pool at the end of the last day that is told. Its cursor leads to the state again.
@@ -55,7 +55,7 @@ fn pools<'s>(
 }
 
 fn known(viewer_scope: &ViewerScope, filter: &OccupancyFilter) -> Known {
-    pools(viewer_scope, filter).map(|(_, pool)| ((pool.facility, pool.category), viewer_scope.numbers(pool))).collect()
+    pools(viewer_scope, filter).map(|(_, pool)| (pool.key(), viewer_scope.numbers(pool))).collect()
 }
 
 /// Tells whoever runs the subscription where its listeners are after an event.
@@ -128,12 +128,11 @@ impl Days {
     }
 
     fn changes(&self, viewer_scope: &Arc<ViewerScope>) -> VecDeque<(Position, OccupancyEvent)> {
-        let differs =
-            |pool: &Pool| self.known.get(&(pool.facility, pool.category)) != Some(&viewer_scope.numbers(pool));
+        let differs = |pool: &Pool| self.known.get(&pool.key()) != Some(&viewer_scope.numbers(pool));
         let changed = pools(viewer_scope, &self.filter).filter(|(_, pool)| differs(pool));
         let mut position = viewer_scope.board.position();
         let event = |(state, pool): (&Arc<FacilityState>, &Arc<Pool>)| {
-            // Each event has an ordinal of its own, below that of the next change of the board.
+            // Each event has an ordinal of its own: they come in order, and before the board's next change.
             position.ordinal = position.ordinal.saturating_add(1);
             (
                 position,

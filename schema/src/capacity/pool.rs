@@ -111,7 +111,16 @@ pub struct Pool {
     pub registered_at: DateTime,
 }
 
+/// What a pool is known by: its facility and its category.
+pub type PoolKey = (FacilityId, PlaceCategory);
+
 impl Pool {
+    /// What it is known by.
+    #[must_use]
+    pub fn key(&self) -> PoolKey {
+        (self.facility, self.category)
+    }
+
     /// A pool without places.
     #[must_use]
     pub fn empty(facility: FacilityId, category: PlaceCategory, at: DateTime) -> Self {

@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::{collection::vec, prelude::*};
-use tavolo_schema::{PlaceCategory, Pool, id::FacilityId};
+use tavolo_schema::{PlaceCategory, Pool, PoolKey};
 use tavolo_store::changes::{BoardChange, Snapshot};
 
 use super::{missed::PIECE, ring::KEPT_FOR, *};
@@ -26,8 +26,6 @@ const POOLS: usize = 6;
 
 /// Changes that a log keeps in which nobody falls behind.
 const ALL: usize = 1_000_000;
-
-type PoolKey = (FacilityId, PlaceCategory);
 
 /// A pool in one word.
 fn name(pool: &PoolKey) -> String {
