@@ -150,6 +150,8 @@ async fn the_past_takes_as_many_commands_whether_somebody_has_moved_since_or_not
     let hub = world.hub().await;
     let facility = hub.facility(world.bodies.operator, world.bodies.municipality, "ORDINARY", 9).await;
     world.clock.advance_days(2);
+    // The first publication of a municipality takes commands of its own.
+    hub.has_published_the_day().await;
     let commands = async |subject: &str| {
         let before = hub.graph.hub().store.commands();
         hub.data(

@@ -19,11 +19,9 @@ use super::{
         NULL_WITHOUT_SIGHT_OF_PERSONS, WAYS, end, may_walk, shown, walks,
     },
 };
-use tavolo_schema::publication::Cell;
-
 use crate::{
     acts::case::CASES,
-    harness::{Client, TestClock, mutation_document, text, until},
+    harness::{Client, TestClock, mutation_document, text},
     stage::books,
 };
 
@@ -32,12 +30,7 @@ async fn every_field_is_shown_to_those_the_policy_names_and_to_nobody_else() {
     let province = Province::new().await;
     // In February, the statistics of the half-year that has ended are published.
     province.world.clock.advance_days(70);
-    until("the last day is published", async || {
-        let table = &province.hub.graph.hub().live_board;
-        let today = province.world.clock.now().day();
-        table.board().publication(&Cell::PROVINCE).is_some_and(|last| last.at.day() == today)
-    })
-    .await;
+    province.hub.has_published_the_day().await;
     let contract = Contract::read();
     let documents = walks(&contract);
     let mut wrong = Vec::new();

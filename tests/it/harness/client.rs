@@ -1,14 +1,20 @@
 //! A client of one hub: it asks, acts and watches as a member, or as nobody.
 
+use std::sync::Arc;
+
 use async_graphql::Request;
 use futures_util::Stream;
 use serde_json::{Value, json};
 use tavolo_resolvers::{Answer, Viewer};
-use tavolo_schema::id::{OrganisationId, fresh};
+use tavolo_schema::{
+    id::{OrganisationId, fresh},
+    publication::Cell,
+};
+use tavolo_subscriptions::FacilityState;
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{MaybeTlsStream, client_async, connect_async, tungstenite::client::IntoClientRequest};
 
-use super::{SIGNER, Socket, TestClock, blocking, mutation_document, person, text};
+use super::{SIGNER, Socket, TestClock, blocking, mutation_document, person, text, until};
 
 /// A client of one hub.
 #[derive(Clone)]
@@ -25,6 +31,24 @@ pub struct Client {
 }
 
 impl Client {
+    /// Waits until the hub has published totals on the day of the test's clock, also of each municipality with ordinary
+    /// places: the past of one that is new is read, and published in a transaction of its own.
+    pub async fn has_published_the_day(&self) {
+        let live_board = &self.graph.hub().live_board;
+        let today = self.clock.now().day();
+        until("the day is published", async || {
+            let board = live_board.board();
+            let ordinary = |state: &&Arc<FacilityState>| state.pools.iter().any(|pool| !pool.category.is_protected());
+            let mut cells = board
+                .facilities(None)
+                .filter(ordinary)
+                .map(|state| Cell::told_of(Some(state.facility.municipality.clone()), None));
+            let province = board.publication(&Cell::PROVINCE);
+            province.is_some_and(|last| last.at.day() == today) && cells.all(|cell| board.publication(&cell).is_some())
+        })
+        .await;
+    }
+
     /// A token for a subject, good for an hour of the test's clock.
     pub fn token(&self, subject: &str) -> String {
         SIGNER.sign(subject, self.clock.now(), 3_600).unwrap()
