@@ -23,40 +23,6 @@ pub fn fresh(at: DateTime) -> Uuid {
     Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, nanos))
 }
 
-/// The kinds of things that have a global id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GlobalId {
-    /// A facility.
-    Facility(FacilityId),
-    /// An organisation.
-    Organisation(OrganisationId),
-    /// An accreditation.
-    Accreditation(AccreditationId),
-    /// A guest.
-    Guest(GuestId),
-    /// A stay.
-    Stay(StayId),
-    /// A household.
-    Household(HouseholdId),
-}
-
-impl GlobalId {
-    /// Reads a global id of any kind that `node` can answer.
-    #[must_use]
-    pub fn decode(text: &str) -> Option<Self> {
-        let (tag, uuid) = decode(text)?;
-        Some(match tag {
-            FacilityId::TAG => Self::Facility(FacilityId(uuid)),
-            OrganisationId::TAG => Self::Organisation(OrganisationId(uuid)),
-            AccreditationId::TAG => Self::Accreditation(AccreditationId(uuid)),
-            GuestId::TAG => Self::Guest(GuestId(uuid)),
-            StayId::TAG => Self::Stay(StayId(uuid)),
-            HouseholdId::TAG => Self::Household(HouseholdId(uuid)),
-            _ => return None,
-        })
-    }
-}
-
 fn decode(text: &str) -> Option<(u8, Uuid)> {
     let bytes: [u8; 17] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
     let (tag, uuid) = bytes.split_first()?;
@@ -69,105 +35,138 @@ fn encode(tag: u8, uuid: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Hands the table of ids to a macro: for each kind of thing its name, the type of its id, the tag that tells it from the
+/// others, and what it is.
+#[macro_export]
 macro_rules! ids {
-    ($($name:ident = $tag:literal, $what:literal;)*) => {$(
-        #[doc = concat!("Identifies ", $what, ".")]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(pub Uuid);
+    ($rows:ident) => {
+        $rows! {
+            Facility: FacilityId = b'f', "a facility";
+            Organisation: OrganisationId = b'o', "an organisation";
+            Accreditation: AccreditationId = b'a', "an accreditation";
+            Guest: GuestId = b'g', "a guest";
+            Stay: StayId = b's', "a stay";
+            Household: HouseholdId = b'h', "a household";
+            Block: BlockId = b'b', "a block of places";
+            Act: ActId = b'x', "an act";
+            Lookup: LookupId = b'l', "a look at a file out of sight";
+        }
+    };
+}
 
-        impl $name {
-            const TAG: u8 = $tag;
+/// Types of ids, and the id of any of them.
+macro_rules! typed {
+    ($($kind:ident: $name:ident = $tag:literal, $what:literal;)*) => {
+        /// An id of any kind.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum GlobalId {
+            $(
+                #[doc = concat!("Of ", $what, ".")]
+                $kind($name),
+            )*
+        }
 
-            /// A new identifier, ordered by the instant it was made at.
-            #[must_use]
-            pub fn fresh(at: DateTime) -> Self {
-                Self(fresh(at))
-            }
-
-            /// Reads the global form; `None` when it is no id, or the id of something else.
+        impl GlobalId {
+            /// Reads the global form; `None` when it is no id.
             #[must_use]
             pub fn decode(text: &str) -> Option<Self> {
-                decode(text).filter(|(tag, _)| *tag == Self::TAG).map(|(_, uuid)| Self(uuid))
-            }
-
-            /// The global form.
-            #[must_use]
-            pub fn encode(self) -> String {
-                encode(Self::TAG, self.0)
-            }
-        }
-
-        impl From<Uuid> for $name {
-            fn from(uuid: Uuid) -> Self {
-                Self(uuid)
-            }
-        }
-
-        impl From<$name> for Uuid {
-            fn from(id: $name) -> Self {
-                id.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.encode())
-            }
-        }
-
-        impl InputType for $name {
-            type RawValueType = Self;
-            fn type_name() -> Cow<'static, str> {
-                <ID as InputType>::type_name()
-            }
-            fn create_type_info(registry: &mut Registry) -> String {
-                <ID as InputType>::create_type_info(registry)
-            }
-            fn parse(value: Option<Value>) -> InputValueResult<Self> {
-                match value {
-                    // Text that is no id of this kind names nothing, like the id of a thing that is not there.
-                    Some(Value::String(text)) => Ok(Self::decode(&text).unwrap_or(Self(Uuid::nil()))),
-                    other => Err(InputValueError::expected_type(other.unwrap_or_default())),
+                let (tag, uuid) = decode(text)?;
+                match tag {
+                    $($name::TAG => Some(Self::$kind($name(uuid))),)*
+                    _ => None,
                 }
             }
-            fn to_value(&self) -> Value {
-                Value::String(self.encode())
-            }
-            fn as_raw_value(&self) -> Option<&Self> {
-                Some(self)
-            }
         }
 
-        impl OutputType for $name {
-            fn type_name() -> Cow<'static, str> {
-                <ID as OutputType>::type_name()
+        $(
+            #[doc = concat!("Identifies ", $what, ".")]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            #[serde(transparent)]
+            pub struct $name(pub Uuid);
+
+            impl $name {
+                const TAG: u8 = $tag;
+
+                /// A new identifier, ordered by the instant it was made at.
+                #[must_use]
+                pub fn fresh(at: DateTime) -> Self {
+                    Self(fresh(at))
+                }
+
+                /// Reads the global form; `None` when it is no id, or the id of something else.
+                #[must_use]
+                pub fn decode(text: &str) -> Option<Self> {
+                    decode(text).filter(|(tag, _)| *tag == Self::TAG).map(|(_, uuid)| Self(uuid))
+                }
+
+                /// The global form.
+                #[must_use]
+                pub fn encode(self) -> String {
+                    encode(Self::TAG, self.0)
+                }
             }
-            fn create_type_info(registry: &mut Registry) -> String {
-                <ID as OutputType>::create_type_info(registry)
+
+            impl From<Uuid> for $name {
+                fn from(uuid: Uuid) -> Self {
+                    Self(uuid)
+                }
             }
-            async fn resolve(
-                &self,
-                _: &ContextSelectionSet<'_>,
-                _: &Positioned<Field>,
-            ) -> ServerResult<Value> {
-                Ok(Value::String(self.encode()))
+
+            impl From<$name> for Uuid {
+                fn from(id: $name) -> Self {
+                    id.0
+                }
             }
-        }
-    )*};
+
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str(&self.encode())
+                }
+            }
+
+            impl InputType for $name {
+                type RawValueType = Self;
+                fn type_name() -> Cow<'static, str> {
+                    <ID as InputType>::type_name()
+                }
+                fn create_type_info(registry: &mut Registry) -> String {
+                    <ID as InputType>::create_type_info(registry)
+                }
+                fn parse(value: Option<Value>) -> InputValueResult<Self> {
+                    match value {
+                        // Text that is no id of this kind names nothing, like the id of a thing that is not there.
+                        Some(Value::String(text)) => Ok(Self::decode(&text).unwrap_or(Self(Uuid::nil()))),
+                        other => Err(InputValueError::expected_type(other.unwrap_or_default())),
+                    }
+                }
+                fn to_value(&self) -> Value {
+                    Value::String(self.encode())
+                }
+                fn as_raw_value(&self) -> Option<&Self> {
+                    Some(self)
+                }
+            }
+
+            impl OutputType for $name {
+                fn type_name() -> Cow<'static, str> {
+                    <ID as OutputType>::type_name()
+                }
+                fn create_type_info(registry: &mut Registry) -> String {
+                    <ID as OutputType>::create_type_info(registry)
+                }
+                async fn resolve(
+                    &self,
+                    _: &ContextSelectionSet<'_>,
+                    _: &Positioned<Field>,
+                ) -> ServerResult<Value> {
+                    Ok(Value::String(self.encode()))
+                }
+            }
+        )*
+    };
 }
 
-ids! {
-    FacilityId = b'f', "a facility";
-    OrganisationId = b'o', "an organisation";
-    AccreditationId = b'a', "an accreditation";
-    GuestId = b'g', "a guest";
-    StayId = b's', "a stay";
-    HouseholdId = b'h', "a household";
-    BlockId = b'b', "a block of places";
-    ActId = b'x', "an act";
-    LookupId = b'l', "a look at a file out of sight";
-}
+ids!(typed);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,6 @@ use tavolo_schema::{
     Irregularity, OccupancyCause, OrganisationKind, PlaceCategory, Precision, Role, Room, StayStatus,
     capacity::{BlockReason, Counts},
     guest::{BirthDatePrecision, HouseholdRole, LegalStatus, Sex},
-    id::{AccreditationId, ActId, BlockId, FacilityId, GuestId, HouseholdId, LookupId, OrganisationId, StayId},
 };
 use uuid::Uuid;
 
@@ -138,9 +137,9 @@ impl Stored for Uuid {
 }
 
 /// Ids are stored as the UUIDs they are.
-macro_rules! ids {
-    ($($id:ident),*) => {$(
-        impl Stored for $id {
+macro_rules! stored_ids {
+    ($($kind:ident: $id:ident = $tag:literal, $what:literal;)*) => {$(
+        impl Stored for tavolo_schema::id::$id {
             const KIND: Option<&'static str> = Uuid::KIND;
 
             fn store(&self) -> Bson {
@@ -154,7 +153,7 @@ macro_rules! ids {
     )*};
 }
 
-ids!(AccreditationId, ActId, BlockId, FacilityId, GuestId, HouseholdId, LookupId, OrganisationId, StayId);
+tavolo_schema::ids!(stored_ids);
 
 /// Nothing is null.
 impl<T: Stored> Stored for Option<T> {
