@@ -12,7 +12,7 @@ use tavolo_schema::{
     guest::{BirthDatePrecision, GuestFilter, HouseholdRole, LegalStatus, RegisterGuestInput, Sex},
     id::{GuestId, HouseholdId},
 };
-use tavolo_store::GuestScope;
+use tavolo_store::{GuestScope, Store};
 
 use crate::{
     act::{After, mutations, payload},
@@ -20,6 +20,7 @@ use crate::{
     error::fault,
     facility::Facility,
     gate,
+    loaders::{AllFound, Batch},
     request_context::request_context,
     stay::{self, Stay},
     viewer_scope::ViewerScope,
@@ -41,7 +42,7 @@ impl Guest {
 
     pub(crate) async fn find(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: GuestId) -> Result<Option<Self>> {
         let Some(scope) = viewer_scope.guest_scope() else { return Ok(None) };
-        let found = request_context(ctx).loaders.guest(id, scope).await.map_err(|error| fault(&error))?;
+        let found = request_context(ctx).loaders.load::<GuestById>(id, scope).await?;
         Ok(found.and_then(|guest| Self::seen(viewer_scope, guest)))
     }
 
@@ -180,6 +181,34 @@ impl Guest {
     }
 }
 
+/// Finds files by their ids.
+struct GuestById;
+
+impl Batch for GuestById {
+    type Id = GuestId;
+    type Way = GuestScope;
+    type Found = Arc<schema::Guest>;
+
+    async fn find(store: &Store, ids: &[GuestId], scope: &GuestScope) -> AllFound<Self> {
+        let found = store.guests_by_ids(ids, *scope).await?;
+        Ok(found.into_iter().map(|(id, guest)| (id, Arc::new(guest))).collect())
+    }
+}
+
+/// Finds the members of households.
+struct Members;
+
+impl Batch for Members {
+    type Id = HouseholdId;
+    type Way = GuestScope;
+    type Found = Arc<[Arc<schema::Guest>]>;
+
+    async fn find(store: &Store, ids: &[HouseholdId], scope: &GuestScope) -> AllFound<Self> {
+        let found = store.guests_by_households(ids, *scope).await?;
+        Ok(found.into_iter().map(|(id, members)| (id, members.into_iter().map(Arc::new).collect())).collect())
+    }
+}
+
 /// People who live together (nucleo familiare).
 pub(crate) struct Household {
     pub(crate) viewer_scope: Arc<ViewerScope>,
@@ -189,7 +218,7 @@ pub(crate) struct Household {
 impl Household {
     pub(crate) async fn members_seen(&self, ctx: &Context<'_>) -> Result<Vec<Guest>> {
         let Some(scope) = self.viewer_scope.guest_scope() else { return Ok(Vec::new()) };
-        let members = request_context(ctx).loaders.household(self.id, scope).await.map_err(|error| fault(&error))?;
+        let members = request_context(ctx).loaders.load::<Members>(self.id, scope).await?;
         let members = members.iter().flat_map(|members| members.iter());
         Ok(members.filter_map(|guest| Guest::seen(&self.viewer_scope, Arc::clone(guest))).collect())
     }

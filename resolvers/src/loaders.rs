@@ -1,152 +1,90 @@
-//! Loaders: edges into the vault, batched. One set lives for one request or one subscription, and
-//! nothing in it is cached: what was personal a moment ago is asked again.
+//! Loaders: ways into the vault, batched. One set lives for one request or one subscription, and nothing in it is
+//! cached: what was personal a moment ago is asked again.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt::Debug,
+    hash::Hash,
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use dataloader::{BatchFn, non_cached::Loader};
-use tavolo_schema::{
-    Guest, Stay,
-    id::{FacilityId, GuestId, HouseholdId, StayId},
-};
-use tavolo_store::{GuestScope, StayPage, Store, StoreError, Within};
+use tavolo_store::{Store, StoreError};
+
+use crate::error::fault;
+
+/// A way into the vault: one command of the database finds what is asked for by many ids. Each is beside the noun that it
+/// leads to.
+pub(crate) trait Batch: Sized + Send + Sync + 'static {
+    /// By what it is found.
+    type Id: Copy + Debug + Eq + Hash + Send + Sync;
+    /// How it is asked for: within which sight, or which page. There are as many commands as different ways.
+    type Way: Clone + Debug + Eq + Hash + Send + Sync;
+    /// What is found by an id.
+    type Found: Clone + Send + Sync;
+
+    /// Finds what there is; an id that nothing is found by is left out.
+    fn find(store: &Store, ids: &[Self::Id], way: &Self::Way) -> impl Future<Output = AllFound<Self>> + Send;
+}
+
+/// What a command has found, by id.
+pub(crate) type AllFound<B> = Result<HashMap<<B as Batch>::Id, <B as Batch>::Found>, StoreError>;
 
 /// What a loader answers for a key: the value, if there is one, or the fault they all share.
-pub(crate) type Loaded<V> = Result<Option<V>, Arc<StoreError>>;
+type Loaded<V> = Result<Option<V>, Arc<StoreError>>;
 
-/// The members of a household.
-type Members = Arc<[Arc<Guest>]>;
+type Key<B> = (<B as Batch>::Id, <B as Batch>::Way);
 
-/// The loaders of one request.
+type LoaderOf<B> = Loader<Key<B>, Loaded<<B as Batch>::Found>, Commands<B>>;
+
+/// The loaders of one request, by their way. Each is made when it is first asked.
 pub(crate) struct Loaders {
-    guests: Loader<(GuestId, GuestScope), Loaded<Arc<Guest>>, Guests>,
-    households: Loader<(HouseholdId, GuestScope), Loaded<Members>, Households>,
-    stays: Loader<(StayId, Within), Loaded<Arc<Stay>>, Stays>,
-    stays_of_facility: Loader<(FacilityId, StayPage), Loaded<Arc<[Stay]>>, StaysOfFacility>,
-    stays_of_guest: Loader<(GuestId, StayPage), Loaded<Arc<[Stay]>>, StaysOfGuest>,
+    store: Store,
+    by_way: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
 /// Yields to the scheduler before a batch is sent, so that all fields beside each other can add their keys.
 const YIELDS: usize = 100;
 
-struct Guests(Store);
-struct Households(Store);
-struct Stays(Store);
-struct StaysOfFacility(Store);
-struct StaysOfGuest(Store);
-
 impl Loaders {
     pub(crate) fn new(store: &Store) -> Self {
-        Self {
-            guests: Loader::new(Guests(store.clone())).with_yield_count(YIELDS),
-            households: Loader::new(Households(store.clone())).with_yield_count(YIELDS),
-            stays: Loader::new(Stays(store.clone())).with_yield_count(YIELDS),
-            stays_of_facility: Loader::new(StaysOfFacility(store.clone())).with_yield_count(YIELDS),
-            stays_of_guest: Loader::new(StaysOfGuest(store.clone())).with_yield_count(YIELDS),
-        }
+        Self { store: store.clone(), by_way: Mutex::default() }
     }
 
-    pub(crate) async fn guest(&self, id: GuestId, scope: GuestScope) -> Loaded<Arc<Guest>> {
-        self.guests.load((id, scope)).await
+    /// What is found by an id, asked for together with all that is asked for beside it.
+    pub(crate) async fn load<B: Batch>(&self, id: B::Id, way: B::Way) -> async_graphql::Result<Option<B::Found>> {
+        self.of::<B>().load((id, way)).await.map_err(|error| fault(&error))
     }
 
-    pub(crate) async fn household(&self, id: HouseholdId, scope: GuestScope) -> Loaded<Members> {
-        self.households.load((id, scope)).await
-    }
-
-    pub(crate) async fn stay(&self, id: StayId, within: Within) -> Loaded<Arc<Stay>> {
-        self.stays.load((id, within)).await
-    }
-
-    pub(crate) async fn stays_of_facility(&self, id: FacilityId, page: StayPage) -> Loaded<Arc<[Stay]>> {
-        self.stays_of_facility.load((id, page)).await
-    }
-
-    pub(crate) async fn stays_of_guest(&self, id: GuestId, page: StayPage) -> Loaded<Arc<[Stay]>> {
-        self.stays_of_guest.load((id, page)).await
+    fn of<B: Batch>(&self) -> LoaderOf<B> {
+        let mut by_way = self.by_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || -> Box<dyn Any + Send + Sync> {
+            Box::new(LoaderOf::<B>::new(Commands(self.store.clone(), PhantomData)).with_yield_count(YIELDS))
+        };
+        let loader = by_way.entry(TypeId::of::<B>()).or_insert_with(made);
+        loader.downcast_ref::<LoaderOf<B>>().expect("a loader is kept by its own type").clone()
     }
 }
 
-/// An answer for every key: what was found, nothing, or the fault.
-fn answer<K: Copy + Eq + Hash, F, V>(
-    keys: &[K],
-    found: Result<HashMap<K, F>, StoreError>,
-    shape: impl Fn(F) -> V,
-) -> HashMap<K, Loaded<V>> {
-    match found {
-        Ok(mut found) => keys.iter().map(|key| (*key, Ok(found.remove(key).map(&shape)))).collect(),
-        Err(error) => {
-            let error = Arc::new(error);
-            keys.iter().map(|key| (*key, Err(Arc::clone(&error)))).collect()
-        }
-    }
-}
+/// Sends the commands of a way.
+struct Commands<B>(Store, PhantomData<fn() -> B>);
 
-impl BatchFn<(GuestId, GuestScope), Loaded<Arc<Guest>>> for Guests {
-    async fn load(&mut self, keys: &[(GuestId, GuestScope)]) -> HashMap<(GuestId, GuestScope), Loaded<Arc<Guest>>> {
+impl<B: Batch> BatchFn<Key<B>, Loaded<B::Found>> for Commands<B> {
+    async fn load(&mut self, keys: &[Key<B>]) -> HashMap<Key<B>, Loaded<B::Found>> {
+        let mut by_way: HashMap<B::Way, Vec<B::Id>> = HashMap::new();
+        for (id, way) in keys {
+            by_way.entry(way.clone()).or_default().push(*id);
+        }
         let mut answers = HashMap::new();
-        for (scope, ids) in grouped(keys) {
-            let found = answer(&ids, self.0.guests_by_ids(&ids, scope).await, Arc::new);
-            answers.extend(found.into_iter().map(|(id, guest)| ((id, scope), guest)));
+        for (way, ids) in by_way {
+            let mut found = B::find(&self.0, &ids, &way).await.map_err(Arc::new);
+            answers.extend(ids.into_iter().map(|id| {
+                let answer = found.as_mut().map(|found| found.remove(&id)).map_err(|error| Arc::clone(error));
+                ((id, way.clone()), answer)
+            }));
         }
         answers
     }
-}
-
-impl BatchFn<(HouseholdId, GuestScope), Loaded<Members>> for Households {
-    async fn load(
-        &mut self,
-        keys: &[(HouseholdId, GuestScope)],
-    ) -> HashMap<(HouseholdId, GuestScope), Loaded<Members>> {
-        let mut answers = HashMap::new();
-        for (scope, ids) in grouped(keys) {
-            let found = self.0.guests_by_households(&ids, scope).await;
-            let found = answer(&ids, found, |guests| guests.into_iter().map(Arc::new).collect());
-            answers.extend(found.into_iter().map(|(id, guests)| ((id, scope), guests)));
-        }
-        answers
-    }
-}
-
-impl BatchFn<(StayId, Within), Loaded<Arc<Stay>>> for Stays {
-    async fn load(&mut self, keys: &[(StayId, Within)]) -> HashMap<(StayId, Within), Loaded<Arc<Stay>>> {
-        let mut answers = HashMap::new();
-        for (within, ids) in grouped(keys) {
-            let found = answer(&ids, self.0.stays_by_ids(&ids, &within).await, Arc::new);
-            answers.extend(found.into_iter().map(|(id, stay)| ((id, within.clone()), stay)));
-        }
-        answers
-    }
-}
-
-impl BatchFn<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfFacility {
-    async fn load(&mut self, keys: &[(FacilityId, StayPage)]) -> HashMap<(FacilityId, StayPage), Loaded<Arc<[Stay]>>> {
-        let mut answers = HashMap::new();
-        for (page, ids) in grouped(keys) {
-            let found = self.0.stays_of_facilities(&ids, page.clone()).await;
-            let found = answer(&ids, found, Arc::from);
-            answers.extend(found.into_iter().map(|(id, stays)| ((id, page.clone()), stays)));
-        }
-        answers
-    }
-}
-
-impl BatchFn<(GuestId, StayPage), Loaded<Arc<[Stay]>>> for StaysOfGuest {
-    async fn load(&mut self, keys: &[(GuestId, StayPage)]) -> HashMap<(GuestId, StayPage), Loaded<Arc<[Stay]>>> {
-        let mut answers = HashMap::new();
-        for (page, ids) in grouped(keys) {
-            let found = self.0.stays_of_guests(&ids, page.clone()).await;
-            let found = answer(&ids, found, Arc::from);
-            answers.extend(found.into_iter().map(|(id, stays)| ((id, page.clone()), stays)));
-        }
-        answers
-    }
-}
-
-/// The keys that are asked for in the same way: as many commands as there are different ways.
-fn grouped<I: Copy, W: Clone + Eq + Hash>(keys: &[(I, W)]) -> HashMap<W, Vec<I>> {
-    let mut groups: HashMap<W, Vec<I>> = HashMap::new();
-    for (id, way) in keys {
-        groups.entry(way.clone()).or_default().push(*id);
-    }
-    groups
 }

@@ -12,15 +12,15 @@ use tavolo_schema::{
     id::{FacilityId, GuestId, StayId},
     stay::{AdmitGuestInput, DischargeGuestInput},
 };
-use tavolo_store::{StayPage, Within};
+use tavolo_store::{StayPage, Store, Within};
 
 use crate::{
     act::{After, mutations, payload},
     connection::{Connection, More, Page, decode, encode},
-    error::fault,
     facility::Facility,
     gate,
     guest::Guest,
+    loaders::{AllFound, Batch},
     request_context::request_context,
     viewer_scope::ViewerScope,
 };
@@ -40,11 +40,8 @@ impl Stay {
     }
 
     pub(crate) async fn find(ctx: &Context<'_>, viewer_scope: &Arc<ViewerScope>, id: StayId) -> Result<Option<Self>> {
-        let found = request_context(ctx)
-            .loaders
-            .stay(id, viewer_scope.presences().clone())
-            .await
-            .map_err(|error| fault(&error))?;
+        let presences = viewer_scope.presences().clone();
+        let found = request_context(ctx).loaders.load::<StayById>(id, presences).await?;
         Ok(found.and_then(|stay| Self::seen(viewer_scope, schema::Stay::clone(&stay))))
     }
 }
@@ -110,6 +107,48 @@ impl Stay {
     }
 }
 
+/// Finds stays by their ids.
+struct StayById;
+
+impl Batch for StayById {
+    type Id = StayId;
+    type Way = Within;
+    type Found = Arc<schema::Stay>;
+
+    async fn find(store: &Store, ids: &[StayId], within: &Within) -> AllFound<Self> {
+        let found = store.stays_by_ids(ids, within).await?;
+        Ok(found.into_iter().map(|(id, stay)| (id, Arc::new(stay))).collect())
+    }
+}
+
+/// Finds pages of the stays of facilities.
+struct OfFacility;
+
+impl Batch for OfFacility {
+    type Id = FacilityId;
+    type Way = StayPage;
+    type Found = Arc<[schema::Stay]>;
+
+    async fn find(store: &Store, ids: &[FacilityId], page: &StayPage) -> AllFound<Self> {
+        let found = store.stays_of_facilities(ids, page.clone()).await?;
+        Ok(found.into_iter().map(|(id, stays)| (id, stays.into())).collect())
+    }
+}
+
+/// Finds pages of the stays of guests.
+struct OfGuest;
+
+impl Batch for OfGuest {
+    type Id = GuestId;
+    type Way = StayPage;
+    type Found = Arc<[schema::Stay]>;
+
+    async fn find(store: &Store, ids: &[GuestId], page: &StayPage) -> AllFound<Self> {
+        let found = store.stays_of_guests(ids, page.clone()).await?;
+        Ok(found.into_iter().map(|(id, stays)| (id, stays.into())).collect())
+    }
+}
+
 /// A page of the stays of a facility.
 pub(crate) async fn of_facility(
     ctx: &Context<'_>,
@@ -121,8 +160,8 @@ pub(crate) async fn of_facility(
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
     let wanted = wanted(&page, status, Within(None))?;
-    let stays = request_context(ctx).loaders.stays_of_facility(facility, wanted).await;
-    connection(viewer_scope, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
+    let stays = request_context(ctx).loaders.load::<OfFacility>(facility, wanted).await?;
+    connection(viewer_scope, &page, stays.as_deref().unwrap_or_default())
 }
 
 /// A page of the stays of a guest.
@@ -136,8 +175,8 @@ pub(crate) async fn of_guest(
 ) -> Result<Connection<Stay>> {
     let page = Page::new(first, after, None, None)?;
     let wanted = wanted(&page, status, viewer_scope.named_presences().clone())?;
-    let stays = request_context(ctx).loaders.stays_of_guest(guest, wanted).await;
-    connection(viewer_scope, &page, stays.map_err(|error| fault(&error))?.as_deref().unwrap_or_default())
+    let stays = request_context(ctx).loaders.load::<OfGuest>(guest, wanted).await?;
+    connection(viewer_scope, &page, stays.as_deref().unwrap_or_default())
 }
 
 fn wanted(page: &Page, status: Option<StayStatus>, within: Within) -> Result<StayPage> {
