@@ -40,7 +40,6 @@ mod history;
 mod irregularity;
 mod lists;
 mod municipality;
-mod node;
 mod occupancy;
 mod operation;
 mod organisation;

@@ -12,7 +12,7 @@ use crate::{
     Seen,
     connection::LONGEST_PAGE,
     contract,
-    price::{self, Asks},
+    price::{Asks, VaultTypes},
     statistics,
 };
 use async_graphql::from_value;
@@ -53,13 +53,13 @@ const LISTS: [(&str, &str, u64); 17] = [
 ];
 
 /// How the names of pages end.
-const CONNECTION: &str = "Connection";
+pub(crate) const CONNECTION: &str = "Connection";
 
 /// The contract of every hub.
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     let answer: IntrospectionAnswer =
         from_value(contract::introspected(QUESTION)).expect("the contract answers what it consists of");
-    Contract::new(answer.schema)
+    Contract::new(answer.schema, &VaultTypes::of(&contract::sdl()))
 });
 
 /// Where the fields lead to, and how much the introspection has to tell.
@@ -117,7 +117,7 @@ pub(crate) enum ListLength {
 }
 
 impl Contract {
-    fn new(schema: Introspected) -> Self {
+    fn new(schema: Introspected, vault: &VaultTypes) -> Self {
         let types = || schema.types.iter();
         let fields = || types().flat_map(|own| own.fields.iter().flatten());
         let list_length = [
@@ -137,7 +137,7 @@ impl Contract {
                 .iter()
                 .find(|(of, own, _)| (*of, *own) == (on, field))
                 .map(|(_, _, list_length)| *list_length),
-            asks: price::asks(on, field),
+            asks: vault.asks(on, field, &to),
             to,
             #[cfg(test)]
             list,
@@ -165,12 +165,12 @@ impl Contract {
         self.types.get(on)?.get(field)
     }
 
-    /// Every field of every type, and the type it leads to.
+    /// Every field of every type, and what is known of it.
     #[cfg(test)]
-    pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.types.iter().flat_map(|(on, fields)| {
-            fields.iter().map(move |(field, edge)| (on.as_str(), field.as_str(), edge.to.as_str()))
-        })
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str, &Edge)> {
+        self.types
+            .iter()
+            .flat_map(|(on, fields)| fields.iter().map(move |(field, edge)| (on.as_str(), field.as_str(), edge)))
     }
 }
 

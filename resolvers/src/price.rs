@@ -6,8 +6,16 @@
 //! record that it may bring is found, read and judged; and what has to be counted, or looked through for a filter, is as
 //! much as the viewer's own part of the ledger ([`Seen`]).
 
-use tavolo_schema::{DataClass, Facility, Standing};
+use std::collections::BTreeSet;
+
+use async_graphql::parser::{
+    parse_schema,
+    types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
+};
+use tavolo_schema::{DataClass, Facility, Standing, contract_name};
 use tavolo_subscriptions::{Board, FacilityState};
+
+use crate::lists::CONNECTION;
 
 /// A command, whatever it says.
 const COMMAND: u64 = 300;
@@ -70,35 +78,93 @@ pub(crate) enum Asks {
     Pages,
     /// The stays of a period, and whose they are.
     Everything,
+    /// Nothing, though it leads into the vault.
+    Nothing,
     /// Nothing of the vault: every facility of the board, so many times.
     Board(u64),
 }
 
-/// Fields that cost more than others: those that lead into the vault, and those that look through the whole board.
-const PRICED: [(&str, &str, Asks); 17] = [
-    ("Query", "guest", Asks::Things(1)),
+/// Fields that ask for something else than what follows from the type they lead to.
+const PRICED: &[(&str, &str, Asks)] = &[
     ("Query", "node", Asks::Things(1)),
-    // Guests, stays and households.
-    ("Query", "nodes", Asks::Things(3)),
-    ("Query", "guests", Asks::List),
-    ("GuestConnection", "totalCount", Asks::Count),
     ("Query", "statistics", Asks::Everything),
-    ("Query", "guestLookups", Asks::List),
-    ("GuestLookupConnection", "totalCount", Asks::Count),
-    ("GuestLookup", "guests", Asks::Things(1)),
-    ("Facility", "stays", Asks::Pages),
-    ("Guest", "stays", Asks::Pages),
-    ("Stay", "guest", Asks::Things(1)),
-    ("Household", "members", Asks::Things(1)),
+    // A guest's record names it.
+    ("Guest", "household", Asks::Nothing),
     ("Query", "facilities", Asks::Board(1)),
     ("Query", "occupancy", Asks::Board(1)),
     ("Query", "occupancyHistory", Asks::Board(1)),
     ("Subscription", "totalsChanged", Asks::Board(TOTALS)),
 ];
 
-/// What a field of the contract asks for; `None` for most.
-pub(crate) fn asks(on: &str, field: &str) -> Option<Asks> {
-    PRICED.iter().find(|(of, own, _)| (*of, *own) == (on, field)).map(|(_, _, asks)| *asks)
+/// The types of the contract that are kept in the vault: those whose ids are of a personal class.
+#[derive(Debug)]
+pub(crate) struct VaultTypes {
+    names: BTreeSet<String>,
+    /// How many of them have global ids.
+    nodes: u64,
+    /// Those of which there is a list at the root.
+    listed: BTreeSet<String>,
+}
+
+impl VaultTypes {
+    /// The types of a contract.
+    pub(crate) fn of(sdl: &str) -> Self {
+        let parsed = parse_schema(sdl).expect("the contract is a schema");
+        let (mut names, mut nodes, mut listed) = (BTreeSet::new(), 0, BTreeSet::new());
+        for definition in parsed.definitions {
+            let TypeSystemDefinition::Type(own) = definition else { continue };
+            let TypeKind::Object(object) = own.node.kind else { continue };
+            let name = own.node.name.node;
+            if name == "Query" {
+                let lists = object.fields.iter().filter_map(|field| connection_of(named(&field.node.ty.node)));
+                listed.extend(lists.map(ToOwned::to_owned));
+            }
+            if object.fields.iter().any(|field| field.node.name.node == "id" && is_personal(&field.node)) {
+                nodes += u64::from(object.implements.iter().any(|interface| interface.node == "Node"));
+                names.insert(name.to_string());
+            }
+        }
+        Self { names, nodes, listed }
+    }
+
+    /// What a field of the contract asks for; `None` for most.
+    pub(crate) fn asks(&self, on: &str, field: &str, to: &str) -> Option<Asks> {
+        if let Some((.., asks)) = PRICED.iter().find(|(of, own, _)| (*of, *own) == (on, field)) {
+            return Some(*asks);
+        }
+        let in_vault = |name: &str| self.names.contains(name);
+        match (connection_of(on), connection_of(to)) {
+            _ if (on, field) == ("Query", "nodes") => Some(Asks::Things(self.nodes)),
+            (Some(listed), _) if field == "totalCount" && in_vault(listed) && self.listed.contains(listed) => {
+                Some(Asks::Count)
+            }
+            // Edges and nodes are part of their list, and payloads part of an act.
+            (Some(_), _) => None,
+            _ if ["Edge", "Payload"].iter().any(|end| on.ends_with(end)) => None,
+            (None, Some(listed)) if in_vault(listed) => Some(if on == "Query" { Asks::List } else { Asks::Pages }),
+            _ if in_vault(to) => Some(Asks::Things(1)),
+            _ => None,
+        }
+    }
+}
+
+/// What a connection lists.
+fn connection_of(name: &str) -> Option<&str> {
+    name.strip_suffix(CONNECTION)
+}
+
+fn named(ty: &Type) -> &str {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => named(inner),
+    }
+}
+
+/// Whether a field is of a class that is about persons.
+fn is_personal(field: &FieldDefinition) -> bool {
+    let class = field.directives.iter().find_map(|directive| directive.node.get_argument("class"));
+    let class = class.map(|class| class.node.to_string());
+    DataClass::ALL.iter().any(|known| known.is_personal() && class.as_deref() == Some(&contract_name(*known)))
 }
 
 /// What is asked of the database or of the board, with a list of this length, by what the viewer sees.
@@ -113,6 +179,7 @@ pub(crate) fn work(asks: Asks, filtered: bool, length: u64, sizes: Sizes<'_>) ->
         Asks::Everything => {
             Work { once: (2 * COMMAND).saturating_add((sizes.entries)().saturating_mul(STAY)), each: 0 }
         }
+        Asks::Nothing => Work::default(),
         Asks::Board(times) => Work { once: sizes.facilities.saturating_mul(times) / FACILITIES, each: 0 },
     }
 }
@@ -179,19 +246,31 @@ mod tests {
 
     #[test]
     fn whatever_leads_into_the_vault_has_a_price() {
-        // Payloads are part of an act, edges and nodes of a list; a guest has a household without being asked for it.
-        let within = |on: &str| ["Payload", "Connection", "Edge"].iter().any(|end| on.ends_with(end));
-        let vault = ["Guest", "Stay", "GuestConnection", "StayConnection", "Statistics"];
-        let mut found = 0;
-        for (on, field, to) in CONTRACT.edges().filter(|(on, ..)| !within(on)) {
-            if vault.contains(&to) {
-                assert!(PRICED.iter().any(|(of, own, _)| (*of, *own) == (on, field)), "{on}.{field} has no price");
-                found += 1;
-            }
-        }
-        assert_eq!(found, 8, "fields of the contract that lead to guests, stays and statistics");
+        let priced: BTreeSet<String> = CONTRACT
+            .edges()
+            .filter(|(.., edge)| !matches!(edge.asks, None | Some(Asks::Board(_) | Asks::Nothing)))
+            .map(|(on, field, edge)| format!("{on}.{field}: {:?}", edge.asks.unwrap()))
+            .collect();
+        let expected = [
+            "Facility.stays: Pages",
+            "Guest.stays: Pages",
+            "GuestConnection.totalCount: Count",
+            "GuestLookup.guests: Things(1)",
+            "GuestLookupConnection.totalCount: Count",
+            "Household.members: Things(1)",
+            "Query.guest: Things(1)",
+            "Query.guestLookups: List",
+            "Query.guests: List",
+            "Query.node: Things(1)",
+            // Guests, stays and households.
+            "Query.nodes: Things(3)",
+            "Query.statistics: Everything",
+            "Stay.guest: Things(1)",
+        ];
+        let missing: Vec<&str> = expected.into_iter().filter(|edge| !priced.contains(*edge)).collect();
+        assert_eq!(missing, Vec::<&str>::new());
         for (on, field, _) in PRICED {
-            assert!(CONTRACT.edges().any(|(of, own, _)| (of, own) == (on, field)), "there is no {on}.{field}");
+            assert!(CONTRACT.edge(on, field).is_some(), "there is no {on}.{field}");
         }
     }
 
@@ -199,7 +278,8 @@ mod tests {
     fn a_command_is_paid_for_once_and_its_records_as_often_as_they_come() {
         let sizes = Sizes { facilities: 512, entries: &|| 4_096 };
         let work = |on: &str, field: &str, filtered: bool, length: u64| {
-            asks(on, field).map_or_else(Work::default, |asks| super::work(asks, filtered, length, sizes))
+            let asks = CONTRACT.edge(on, field).unwrap().asks;
+            asks.map_or_else(Work::default, |asks| super::work(asks, filtered, length, sizes))
         };
         assert_eq!(work("Query", "guests", false, 20), Work { once: 300, each: 400 });
         assert_eq!(work("Query", "guests", true, 1), Work { once: 300 + 1_024, each: 20 });

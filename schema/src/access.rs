@@ -59,6 +59,15 @@ impl DataClass {
         Self::Lookup,
         Self::Act,
     ];
+
+    /// Whether it is about a person, so that what is of this class is kept in the vault alone.
+    #[must_use]
+    pub const fn is_personal(self) -> bool {
+        match self {
+            Self::Public | Self::Operational | Self::Address | Self::Act => false,
+            Self::Presence | Self::Identity | Self::Legal | Self::Sensitive | Self::Lookup => true,
+        }
+    }
 }
 
 /// A set of data classes.

@@ -13,7 +13,7 @@ use tavolo_store::changes::BoardChange;
 use tavolo_subscriptions::Board;
 
 use super::*;
-use crate::price::Asks;
+use crate::{lists::CONTRACT, price::Asks};
 
 /// The Province sees everything.
 fn seen(board: &Board) -> Seen<'_> {
@@ -170,7 +170,9 @@ fn the_introspection_costs_what_the_contract_has_to_tell() {
 #[test]
 fn a_list_is_as_long_as_its_variable_or_its_default() {
     // Ids are looked for in each collection of the vault.
-    let Some(Asks::Things(collections)) = price::asks("Query", "nodes") else { panic!("nodes are things by id") };
+    let Some(Asks::Things(collections)) = CONTRACT.edge("Query", "nodes").and_then(|edge| edge.asks) else {
+        panic!("nodes are things by id")
+    };
     let command = price::work(Asks::Things(1), false, 0, Sizes { facilities: 0, entries: &|| 0 }).all();
     let of_nodes = collections * command;
     let node = |value: &str| format!("query($id: ID = \"x\", $ids: [ID!]! = {value}) {{ nodes(ids: $ids) {{ id }} }}");
