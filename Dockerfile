@@ -9,6 +9,8 @@ RUN npm ci --no-audit --no-fund
 COPY web ./
 # The map of the dashboard is drawn from these.
 COPY examples/data /examples/data
+# The types of what the pages are answered with follow from the contract.
+COPY schema/schema.graphql /schema/schema.graphql
 RUN npm run build
 
 FROM rust:1.95.0-slim-bookworm AS hub

@@ -1,7 +1,4 @@
-/**
- * Made by `npm run types` from schema/schema.graphql and the documents beside this file. `npm run check` fails when it
- * is not what would be made.
- */
+/** Made by `npm run types` from schema/schema.graphql and the documents beside this file. */
 /** Internal type. DO NOT USE DIRECTLY. */
 type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
