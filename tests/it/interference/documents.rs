@@ -141,6 +141,12 @@ pub(super) fn base(ty: &Type) -> &str {
     }
 }
 
+/// Whether a field can be asked for without arguments.
+fn takes_nothing(field: &FieldDefinition) -> bool {
+    let mut arguments = field.arguments.iter().map(|argument| &argument.node);
+    arguments.all(|argument| argument.ty.node.nullable || argument.default_value.is_some())
+}
+
 /// Levels of fields within each other at most.
 const DEEPEST: usize = 9;
 /// Fields of a document at most.
@@ -164,6 +170,42 @@ impl<'c> Maker<'c> {
 
     fn rng(&mut self) -> &mut StdRng {
         &mut self.values.rng
+    }
+
+    /// Everything that a thing with a global id says of itself, without what else has one. Chance has no part in it.
+    pub(super) fn whole(&self, kind: &str, id: &str) -> Option<Document> {
+        let ty = self.contract.possible("Node").into_iter().find(|ty| ty.eq_ignore_ascii_case(kind))?;
+        let fragment = Selected { head: format!("... on {ty}"), of: None, below: self.all_of(ty, 0) };
+        let head = format!("node(id: {})", json!(id));
+        let root = Selected { head, of: Some("Query.node".into()), below: vec![fragment] };
+        Some(Document { kind: "query", roots: vec![root] })
+    }
+
+    /// How long every list at the root is.
+    pub(super) fn counts(&self) -> Document {
+        let lists = fields(&self.contract.0["Query"]).into_iter();
+        let lists = lists.filter(|field| base(&field.ty.node).ends_with("Connection") && takes_nothing(field));
+        let roots = lists.map(|field| {
+            let name = field.name.node.as_str();
+            let below = vec![Selected { head: "totalCount".into(), of: None, below: Vec::new() }];
+            Selected { head: name.to_owned(), of: Some(format!("Query.{name}")), below }
+        });
+        Document { kind: "query", roots: roots.collect() }
+    }
+
+    fn all_of(&self, ty: &str, level: usize) -> Vec<Selected> {
+        let of_node = level > 0 && self.contract.possible("Node").contains(&ty);
+        let asked = fields(&self.contract.0[ty]).into_iter().filter(|field| {
+            takes_nothing(field)
+                && (!of_node || field.name.node == "id")
+                && !(level >= DEEPEST && self.contract.is_composite(base(&field.ty.node)))
+        });
+        let selected = asked.map(|field| {
+            let (name, to) = (field.name.node.as_str(), base(&field.ty.node));
+            let below = if self.contract.is_composite(to) { self.all_of(to, level + 1) } else { Vec::new() };
+            Selected { head: name.to_owned(), of: Some(format!("{ty}.{name}")), below }
+        });
+        selected.collect()
     }
 
     /// A query with one to four fields at its root.

@@ -106,7 +106,6 @@ impl<'c> Values<'c> {
 
     /// An id of a kind, or of anything.
     fn id(&mut self, kind: Option<&str>) -> String {
-        const KINDS: [&str; 7] = ["facility", "organisation", "accreditation", "guest", "stay", "household", "block"];
         if self.chance(0.04) {
             return GuestId::fresh(DateTime::EPOCH).encode();
         }
@@ -115,7 +114,7 @@ impl<'c> Values<'c> {
         }
         let kind = match kind {
             Some(kind) if !self.chance(0.05) => kind,
-            _ => self.choose(&KINDS),
+            _ => self.choose(&self.cast.kinds.keys().copied().collect::<Vec<_>>()),
         };
         let all = self.cast.kinds.get(kind).cloned().unwrap_or_default();
         let about: Vec<String> = all.iter().filter(|name| self.focus.contains(&name.as_str())).cloned().collect();
@@ -126,16 +125,13 @@ impl<'c> Values<'c> {
     fn scalar(&mut self, ty: &str, of: &str, name: &str, level: usize) -> Value {
         match ty {
             "ID" => {
-                let kind = match (name, of) {
-                    ("operator" | "holder" | "organisation", _) | ("id", "OrganisationBy") => Some("organisation"),
-                    ("facility", _) | ("id", "FacilityBy") => Some("facility"),
-                    ("guest", _) | ("id", "GuestBy") => Some("guest"),
-                    ("accreditation", _) | ("id", "AccreditationBy") => Some("accreditation"),
-                    ("id", "HouseholdInput") => Some("household"),
-                    ("stay", _) => Some("stay"),
-                    ("block", _) => Some("block"),
-                    _ => None,
+                // A field is called as what it names; in `FacilityBy` and `HouseholdInput`, the id is that of one.
+                let called = match name {
+                    "operator" | "holder" => "organisation",
+                    "id" => of.trim_end_matches("By").trim_end_matches("Input"),
+                    name => name,
                 };
+                let kind = self.cast.kinds.keys().copied().find(|kind| kind.eq_ignore_ascii_case(called));
                 json!(self.id(kind))
             }
             "Int" => match name {
