@@ -7,13 +7,33 @@ mod facility;
 mod guest;
 mod stay;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use tavolo_schema::{OccupancyCause, PlaceCategory, Role, id::FacilityId};
+use tavolo_schema::{Act, OccupancyCause, PlaceCategory, Role, contract_name, id::FacilityId};
+
+use self::case::{Case, in_capitals};
 
 use crate::{
     harness::{Client, World, blocking, codes, text},
     stage::{Setting, Stage, assert_books_agree, books, hours_ago},
 };
+
+/// A case for each act of members. They can be performed one after the other, in this order.
+pub static CASES: &[Case] = &[
+    facility::REGISTER,
+    facility::REVISE,
+    capacity::INSTALL,
+    capacity::BLOCK,
+    capacity::UNBLOCK,
+    accreditation::SUBMIT,
+    accreditation::DECIDE,
+    guest::REGISTER,
+    stay::ADMIT,
+    stay::DISCHARGE,
+    accreditation::SUSPEND,
+    accreditation::REVOKE,
+];
 
 const NUMBERS: &str = "accredited installed blocked allocable occupied reserved free overCapacity";
 
@@ -404,4 +424,11 @@ async fn guests_stay_when_the_accreditation_is_suspended_and_are_not_hidden() {
     assert_eq!(codes(&refused), ["BELOW_OCCUPIED"]);
     perform(&hub, "operator", "installPlaces", "facility { id }", installed(1)).await;
     assert_books_agree(&world).await;
+}
+
+#[test]
+fn there_is_one_case_for_each_act_of_members() {
+    let described: BTreeSet<String> = CASES.iter().map(|case| in_capitals(case.mutation)).collect();
+    assert_eq!(described, Act::by_members().map(contract_name).collect());
+    assert_eq!(described.len(), CASES.len(), "each act is described once");
 }

@@ -171,31 +171,14 @@ async fn migrations_asked_for_by_five_hubs_at_once_run_once() {
     assert_eq!(meta, doc! { "_id": "schema", "version": SCHEMA_VERSION }, "the lock is free again");
 }
 
-const COLLECTIONS: [&str; 14] = [
-    "accreditations",
-    "acts",
-    "counters",
-    "facilities",
-    "guests",
-    "ledger",
-    "lookups",
-    "members",
-    "municipalities",
-    "organisations",
-    "pools",
-    "publications",
-    "statisticsTables",
-    "stays",
-];
-
 #[tokio::test]
 async fn no_collection_takes_a_document_without_its_fields() {
     let world = World::new().await;
     let driver = world.driver().await;
-    let found: BTreeSet<String> = driver.list_collection_names().await.unwrap().into_iter().collect();
-    let expected: BTreeSet<String> = COLLECTIONS.iter().chain(&["meta"]).map(|name| (*name).to_owned()).collect();
-    assert_eq!(found, expected);
-    for name in COLLECTIONS {
+    let found = driver.list_collection_names().await.unwrap();
+    assert!(found.len() >= 15, "{found:?}");
+    // What the database itself has been through is written by migrations alone.
+    for name in found.iter().filter(|name| *name != "meta") {
         let refused = driver.collection::<Document>(name).insert_one(doc! { "_id": "x", "note": "y" }).await;
         match *refused.expect_err(name).kind {
             ErrorKind::Write(WriteFailure::WriteError(ref error)) => assert_eq!(error.code, 121, "{name}"),

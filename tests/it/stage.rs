@@ -11,7 +11,7 @@ use tavolo_schema::{
 use tavolo_store::{GuestPage, GuestScope, StayPage, Within};
 
 use crate::{
-    acts::case::{CASES, Case},
+    acts::{CASES, case::Case},
     harness::{Client, World, blocking, person, text},
 };
 
@@ -147,6 +147,19 @@ impl Stage {
             waiting,
             secrets,
         }
+    }
+
+    /// Everything here that has a global id and is found by it, by type.
+    pub fn nodes(&self) -> Vec<(&'static str, String)> {
+        let nodes = [
+            ("Accreditation", &self.accreditation),
+            ("Facility", &self.facility),
+            ("Guest", &self.guest),
+            ("Household", &self.household),
+            ("Organisation", &self.setting.operator.encode()),
+            ("Stay", &self.closed),
+        ];
+        nodes.map(|(name, id)| (name, id.clone())).into()
     }
 
     /// An order for each act. They can be performed one after the other, in this order.

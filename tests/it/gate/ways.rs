@@ -1,100 +1,37 @@
 //! The ways to all types of the contract, and what may be shown at their ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use async_graphql::parser::types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind};
 use serde_json::Value;
 use tavolo_schema::{Classes, DataClass, contract_name};
 
 use crate::{
-    acts::case::CASES,
+    acts::CASES,
     contract::{class_of, fields, types},
 };
 
 /// A way from `Query` to the objects of a type, and the fields to walk there; all when none are named.
 pub(super) struct Way {
-    pub(super) to: &'static str,
+    pub(super) to: String,
     pub(super) fields: &'static [&'static str],
-    pub(super) steps: &'static [&'static str],
+    pub(super) steps: Vec<String>,
 }
 
-const fn way(to: &'static str, steps: &'static [&'static str]) -> Way {
-    Way { to, fields: &[], steps }
-}
-
-const FACILITY: &str = "facility(by: { id: $facility })";
-const BY_CODE: &str = "facilities(filter: { text: $code })";
-const ITS_ACCREDITATIONS: &str = "accreditations(filter: { facility: $facility })";
-const ITS_LOOKUPS: &str = "guestLookups(filter: { guest: $guest })";
-const ITS_GUESTS: &str = "guests(filter: { facility: $facility })";
-const STATISTICS: &str = "statistics(filter: { facility: $facility }, from: \"2026-07-01\", to: \"2026-12-31\")";
-const LEFT: &str = "stays(status: CLOSED)";
-
-/// The ways to all types that a query reaches.
-pub(super) const WAYS: &[Way] = &[
-    way("Query", &[]),
-    way("AgeBandCount", &[STATISTICS, "byAgeBand"]),
-    way("Accreditation", &["accreditation(by: { id: $accreditation })"]),
-    way("AccreditationConnection", &[ITS_ACCREDITATIONS]),
-    way("AccreditationEdge", &[ITS_ACCREDITATIONS, "edges"]),
-    way("Address", &[FACILITY, "address"]),
-    way("Block", &[FACILITY, "capacity", "blocks"]),
-    way("Capacity", &[FACILITY, "capacity"]),
-    way("CapacityNumbers", &[FACILITY, "occupancy"]),
-    way("CategoryPlaces", &[FACILITY, "accreditation", "granted"]),
-    way("CitizenshipCount", &[STATISTICS, "byCitizenship"]),
-    way("Count", &[STATISTICS, "hosted"]),
-    way("ExitReasonCount", &[STATISTICS, "exitsByReason"]),
-    way("Facility", &[FACILITY]),
-    way("FacilityConnection", &[BY_CODE]),
-    way("FacilityEdge", &[BY_CODE, "edges"]),
-    way("Guest", &["guest(by: { id: $guest })"]),
-    way("GuestConnection", &[ITS_GUESTS]),
-    way("GuestEdge", &[ITS_GUESTS, "edges"]),
-    way("GuestLookup", &[ITS_LOOKUPS, "nodes"]),
-    way("GuestLookupConnection", &[ITS_LOOKUPS]),
-    way("GuestLookupEdge", &[ITS_LOOKUPS, "edges"]),
-    way("Household", &["guest(by: { id: $guest })", "household"]),
-    way("Irregularity", &[FACILITY, "irregularities"]),
-    way("LengthBandCount", &[STATISTICS, "lengthOfStay", "bands"]),
-    way("LengthOfStay", &[STATISTICS, "lengthOfStay"]),
-    way("MonthMovements", &[STATISTICS, "movementsByMonth"]),
-    way("Municipality", &["municipalities"]),
-    way("Node", &["node(id: $town)"]),
-    Way {
-        to: "OccupancyGroup",
-        fields: &["province", "facilities", "capacity"],
-        steps: &["occupancy(groupBy: PROVINCE)"],
-    },
-    Way {
-        to: "OccupancyGroup",
-        fields: &["municipality", "facilities", "capacity"],
-        steps: &["occupancy(filter: { municipality: $municipality }, groupBy: MUNICIPALITY)"],
-    },
-    Way { to: "OccupancyGroup", fields: &["category"], steps: &["occupancy(groupBy: CATEGORY)"] },
-    Way {
-        to: "OccupancyGroup",
-        fields: &["operator"],
-        steps: &["occupancy(filter: { facility: $facility }, groupBy: OPERATOR)"],
-    },
-    Way {
-        to: "OccupancyGroup",
-        fields: &["facility"],
-        steps: &["occupancy(filter: { facility: $facility }, groupBy: FACILITY)"],
-    },
-    way("OccupancyPoint", &["occupancyHistory(from: \"2026-11-23T00:00:00Z\")"]),
-    way("Organisation", &["organisation(by: { id: $town })"]),
-    way("OrganisationConnection", &["organisations"]),
-    way("OrganisationEdge", &["organisations", "edges"]),
-    way("PageInfo", &["organisations", "pageInfo"]),
-    way("Room", &[FACILITY, "rooms"]),
-    way("SexCount", &[STATISTICS, "bySex"]),
-    way("Sight", &["viewer", "sight"]),
-    way("Statistics", &[STATISTICS]),
-    way("Stay", &[FACILITY, LEFT, "nodes"]),
-    way("StayConnection", &[FACILITY, LEFT]),
-    way("StayEdge", &[FACILITY, LEFT, "edges"]),
-    way("Viewer", &["viewer"]),
+/// Ways that do not follow from the contract.
+const TOLD: &[(&str, &[&str], &[&str])] = &[
+    // Everybody sees some organisation, and so has a page of them.
+    ("PageInfo", &[], &["organisations", "pageInfo"]),
+    // An object of a grouping has only what it is grouped by.
+    ("OccupancyGroup", &["province", "facilities", "capacity"], &["occupancy(groupBy: PROVINCE)"]),
+    (
+        "OccupancyGroup",
+        &["municipality", "facilities", "capacity"],
+        &["occupancy(filter: { municipality: $municipality }, groupBy: MUNICIPALITY)"],
+    ),
+    ("OccupancyGroup", &["category"], &["occupancy(groupBy: CATEGORY)"]),
+    ("OccupancyGroup", &["operator"], &["occupancy(filter: { facility: $facility }, groupBy: OPERATOR)"]),
+    ("OccupancyGroup", &["facility"], &["occupancy(filter: { facility: $facility }, groupBy: FACILITY)"]),
 ];
 
 /// The types that only a subscription reaches, walked by `an_event_never_carries_a_facility_the_viewer_does_not_see` and
@@ -116,6 +53,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("Query.occupancy", "(groupBy: CATEGORY)"),
     ("Query.occupancyHistory", "(from: \"2026-11-23T00:00:00Z\")"),
     ("Query.statistics", "(filter: { facility: $facility }, from: \"2026-07-01\", to: \"2026-12-31\")"),
+    ("Facility.stays", "(status: CLOSED)"),
 ];
 
 /// Fields that are null whoever looks. This list should only ever shrink.
@@ -181,19 +119,42 @@ impl Contract {
     /// A field with what is needed below it to tell whether it shows anything.
     pub(super) fn selection(&self, ty: &str, field: &FieldDefinition) -> String {
         let name = &field.name.node;
-        let key = format!("{ty}.{name}");
-        let arguments = ARGUMENTS.iter().find(|(of, _)| *of == key).map_or("", |(_, arguments)| arguments);
         let below = match base(&field.ty.node) {
             connection if connection.ends_with("Connection") => " { nodes { __typename } totalCount }",
             composite if self.is_composite(composite) => " { __typename }",
             _ => "",
         };
-        format!("{name}{arguments}{below}")
+        format!("{}{below}", asked(ty, name))
+    }
+
+    /// The ways to all types that a query reaches: those that are told, and the shortest one to each other type.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        let mut steps_to = BTreeMap::from([("Query", Vec::new())]);
+        let mut next = VecDeque::from(["Query"]);
+        while let Some(ty) = next.pop_front() {
+            for field in fields(&self.0[ty]) {
+                let to = base(&field.ty.node);
+                if self.is_composite(to) && !steps_to.contains_key(to) {
+                    let step = asked(ty, &field.name.node);
+                    steps_to.insert(to, steps_to[ty].iter().cloned().chain([step]).collect());
+                    // A node is walked by the fields of all nodes alone.
+                    next.extend((to != "Node").then_some(to));
+                }
+            }
+        }
+        steps_to.retain(|name, _| TOLD.iter().all(|(told, ..)| told != name));
+        let shortest = steps_to.into_iter().map(|(to, steps)| Way { to: to.to_owned(), fields: &[], steps });
+        let told = TOLD.iter().map(|&(to, fields, steps)| Way {
+            to: to.to_owned(),
+            fields,
+            steps: steps.iter().map(|step| (*step).to_owned()).collect(),
+        });
+        shortest.chain(told).collect()
     }
 
     pub(super) fn walked<'c>(&'c self, way: &Way) -> Vec<&'c FieldDefinition> {
         let named = |field: &&FieldDefinition| way.fields.is_empty() || way.fields.contains(&field.name.node.as_str());
-        fields(&self.0[way.to]).into_iter().filter(named).collect()
+        fields(&self.0[&way.to]).into_iter().filter(named).collect()
     }
 }
 
@@ -202,6 +163,12 @@ pub(super) fn base(ty: &Type) -> &str {
         BaseType::Named(name) => name,
         BaseType::List(inner) => base(inner),
     }
+}
+
+/// A field as it is asked for.
+fn asked(ty: &str, name: &str) -> String {
+    let arguments = ARGUMENTS.iter().find(|(of, _)| of.split_once('.') == Some((ty, name)));
+    format!("{name}{}", arguments.map_or("", |(_, arguments)| arguments))
 }
 
 fn name_of(step: &str) -> &str {
@@ -222,11 +189,11 @@ const VARIABLES: [(&str, &str); 6] = [
 const ROOTS: usize = 30;
 
 /// Documents that walk all ways; what is at the end of the n-th is called `w<n>`.
-pub(super) fn walks(contract: &Contract) -> Vec<String> {
+pub(super) fn walks(contract: &Contract, ways: &[Way]) -> Vec<String> {
     let mut roots = Vec::new();
-    for (index, way) in WAYS.iter().enumerate() {
+    for (index, way) in ways.iter().enumerate() {
         let walked = contract.walked(way);
-        let selections: Vec<String> = walked.iter().map(|field| contract.selection(way.to, field)).collect();
+        let selections: Vec<String> = walked.iter().map(|field| contract.selection(&way.to, field)).collect();
         if way.steps.is_empty() {
             let aliased = walked.iter().zip(selections);
             roots.extend(aliased.map(|(field, selection)| format!("w{index}_{}: {selection}", field.name.node)));
@@ -272,7 +239,7 @@ pub(super) fn end<'d>(data: &'d Value, index: usize, way: &Way) -> Option<&'d Va
 pub(super) fn may_walk(contract: &Contract, way: &Way, sight: Classes) -> bool {
     let mut ty = "Query";
     let mut open = true;
-    for step in way.steps {
+    for step in &way.steps {
         open &= sight.contains(contract.class(ty, name_of(step)));
         ty = base(&contract.field(ty, name_of(step)).ty.node);
     }
@@ -284,10 +251,10 @@ pub(super) fn may_walk(contract: &Contract, way: &Way, sight: Classes) -> bool {
 fn every_type_has_a_way_and_every_field_is_walked() {
     let contract = Contract::read();
     let mut walked: BTreeSet<String> = BTreeSet::new();
-    for way in WAYS {
+    for way in &contract.ways() {
         walked.extend(contract.walked(way).iter().map(|field| format!("{}.{}", way.to, field.name.node)));
         for name in way.fields {
-            contract.field(way.to, name);
+            contract.field(&way.to, name);
         }
     }
     let composites = contract.0.keys().filter(|name| contract.is_composite(name));
