@@ -47,8 +47,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: Arc<S
         tracing::warn!(%error, "the system keeps buffers of its own size");
     }
     let mut http = http1::Builder::new();
-    // There are clients who look for `Sec-WebSocket-Protocol` by the letter.
-    http.title_case_headers(true);
+    http.title_case_headers(true).preserve_header_case(true);
     http.timer(TokioTimer::new()).header_read_timeout(settings.head_within).max_buf_size(HEAD_BYTES);
     let places = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
     let open = TaskTracker::new();
@@ -95,8 +94,14 @@ async fn answer(
         return Ok(response);
     }
     let mut request = request.map(Body::new);
+    // As the client writes the names of headers: some look for `Sec-WebSocket-Protocol` in the answer by the letter.
+    let as_asked = request.headers().contains_key(header::UPGRADE).then(|| request.extensions().clone());
     request.extensions_mut().insert(Peer(peer.ip()));
-    router.oneshot(request).await
+    let mut response = router.oneshot(request).await?;
+    if let Some(as_asked) = as_asked.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        response.extensions_mut().extend(as_asked);
+    }
+    Ok(response)
 }
 
 /// Bytes of a head, without spaces that mean nothing.

@@ -71,9 +71,7 @@ CHANGES = gql("""
 def changes():
     """Yields changes of places, for as long as one asks for more."""
     url = URL.replace("http", "ws", 1) + "/graphql/ws"
-    socket = WebsocketsTransport(
-        url, init_payload=AUTHORIZATION, subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
-    )
+    socket = WebsocketsTransport(url, init_payload=AUTHORIZATION)
     for message in Client(transport=socket).subscribe(CHANGES):
         event = message["occupancyChanged"]
         if event["kind"] == "CHANGED":

@@ -79,14 +79,7 @@ class Socket:
     """What holds whichever library carries the socket."""
 
     def line(self, headers=PROVINCE, **options):
-        # `gql` 4 looks for the chosen subprotocol in the answer by the exact case of the header's name, though names have
-        # none; so it is offered one alone.
-        return self.transport(
-            url=URL.replace("http", "ws", 1) + "/graphql/ws",
-            init_payload=headers,
-            subprotocols=[self.transport.GRAPHQLWS_SUBPROTOCOL],
-            **options,
-        )
+        return self.transport(url=URL.replace("http", "ws", 1) + "/graphql/ws", init_payload=headers, **options)
 
     async def test_a_query_is_answered(self):
         async with session(self.line()) as province:

@@ -112,6 +112,13 @@ describe("graphql-transport-ws", { ...PATIENCE, concurrency: true }, () => {
     assert.equal(headers["sec-websocket-protocol"], PROTOCOL);
   });
 
+  test("its header has the name that the client writes", async (t) => {
+    for (const name of ["Sec-WebSocket-Protocol", "sec-websocket-protocol"]) {
+      const { rawHeaders } = await upgrade(t, PROTOCOL, name);
+      assert.ok(rawHeaders.includes(name), rawHeaders.join(" "));
+    }
+  });
+
   test("no connection_init in time closes with 4408", async (t) => {
     const line = await dial(t);
     assert.deepEqual(await line.end(), [4408, "Connection initialisation timeout"]);
@@ -203,16 +210,16 @@ describe("graphql-transport-ws", { ...PATIENCE, concurrency: true }, () => {
 });
 
 /** The hub's answer to an upgrade, and what it then sends by itself. */
-async function upgrade(t, protocols) {
+async function upgrade(t, protocols, name = "sec-websocket-protocol") {
   const headers = {
     connection: "Upgrade",
     upgrade: "websocket",
     "sec-websocket-version": "13",
     "sec-websocket-key": randomBytes(16).toString("base64"),
-    "sec-websocket-protocol": protocols,
+    [name]: protocols,
   };
   const [response, socket, head] = await once(request(`${url}/graphql/ws`, { headers }).end(), "upgrade");
   t.after(() => socket.destroy());
   const first = async () => (head.length ? head : (await once(socket, "data"))[0]);
-  return { headers: response.headers, first };
+  return { headers: response.headers, rawHeaders: response.rawHeaders, first };
 }
