@@ -135,18 +135,22 @@ pub(crate) fn server_error(code: ErrorCode, message: impl Into<String>) -> Serve
 const LONGEST_MESSAGE: usize = 300;
 
 /// Errors of a document at most, before one that says how many there are beside them.
-const MOST_ERRORS: usize = 10;
+pub(crate) const MOST_ERRORS: usize = 10;
+
+/// Says how many errors there are beside those that are told of so many.
+pub(crate) fn beside(errors: usize) -> Option<ServerError> {
+    let beside = errors.checked_sub(MOST_ERRORS).filter(|beside| *beside > 0)?;
+    Some(server_error(ErrorCode::BadRequest, format!("there are {beside} more errors")))
+}
 
 /// Leaves out what is wrong with a document beyond the first few errors, and says so. What went wrong while it was
 /// executed has a path, and all of it stays: each error belongs to a null of the answer.
 pub(crate) fn cut(errors: &mut Vec<ServerError>) {
     let of_document = |error: &ServerError| error.path.is_empty();
-    if errors.len() <= MOST_ERRORS || !errors.iter().all(of_document) {
-        return;
+    if let Some(beside) = beside(errors.len()).filter(|_| errors.iter().all(of_document)) {
+        errors.truncate(MOST_ERRORS);
+        errors.push(beside);
     }
-    let beside = errors.len() - MOST_ERRORS;
-    errors.truncate(MOST_ERRORS);
-    errors.push(server_error(ErrorCode::BadRequest, format!("there are {beside} more errors")));
 }
 
 /// Gives every error its code, because what no resolver made is the document's own, and the correlation id of its request.
@@ -164,9 +168,9 @@ pub(crate) fn complete(error: &mut ServerError, correlation: Option<&str>) {
 }
 
 /// The response that refuses a request.
-pub(crate) fn refusal(mut refusal: ServerError, correlation: Option<&str>) -> Response {
-    complete(&mut refusal, correlation);
-    Response::from_errors(vec![refusal])
+pub(crate) fn refusal(mut refusals: Vec<ServerError>, correlation: Option<&str>) -> Response {
+    refusals.iter_mut().for_each(|refusal| complete(refusal, correlation));
+    Response::from_errors(refusals)
 }
 
 /// The response where a resolver has panicked.

@@ -25,7 +25,7 @@ use crate::{
     operation::{OperationKind, kind, operation},
     request::{Prepared, keep_declared, pools},
     request_context::RequestContext,
-    scan,
+    scan, validity,
     viewer_scope::standing,
 };
 
@@ -49,6 +49,7 @@ impl Graph {
     pub fn new(hub: Hub) -> Self {
         // The contract is read now, so that the first request does not wait for it.
         LazyLock::force(&CONTRACT);
+        LazyLock::force(&validity::SCHEMA);
         Self { schema: contract::build(), documents: Documents::default(), hub }
     }
 
@@ -73,7 +74,7 @@ impl Graph {
     /// The response that refuses it.
     #[allow(clippy::result_large_err, reason = "it is the response itself, made once and handed on")]
     pub fn prepare(&self, request: Request, viewer: &Viewer) -> Result<Prepared, Response> {
-        self.guarded(request, viewer).map_err(|refusal| error::refusal(refusal, viewer.correlation.as_deref()))
+        self.guarded(request, viewer).map_err(|refusals| error::refusal(refusals, viewer.correlation.as_deref()))
     }
 
     /// Executes a query or mutation that has been prepared.
@@ -116,9 +117,10 @@ impl Graph {
             let (board, standing) = (Board::default(), Standing::public());
             guard::check(&parsed, &Variables::default(), &guard::LIMITS, Seen::new(&board, &standing))
         });
-        let found = match checked {
-            Ok(_) => schema.execute(document).await.errors.into_iter().next(),
-            Err(refusal) => Some(refusal),
+        let valid = checked.map_err(|refusal| vec![refusal]).and_then(|_| validity::document(document));
+        let found = match valid {
+            Ok(()) => schema.execute(document).await.errors.into_iter().next(),
+            Err(refusals) => refusals.into_iter().next(),
         };
         found.map_or(Ok(()), |found| Err(found.to_string()))
     }
@@ -154,17 +156,24 @@ impl Extension for OnlyValidates {
 
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
-    fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, ServerError> {
-        guard::few(&request.variables, &guard::LIMITS)?;
+    fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, Vec<ServerError>> {
+        let alone = |refusal| vec![refusal];
+        guard::few(&request.variables, &guard::LIMITS).map_err(alone)?;
         let board = self.hub.live_board.board();
         let standing = standing(&board, viewer);
         let seen = Seen::new(&board, &standing);
-        let Read { orders, keep } = self.documents.read(&mut request)?;
+        let Read { orders, keep } = self.documents.read(&mut request).map_err(alone)?;
         let name = request.operation_name.clone();
         let (query, mut variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
-        let document = request.parsed_query()?;
-        let cost = guard::check(document, &variables, &guard::LIMITS, seen)?;
-        let orders = orders.unwrap_or_else(|| Arc::new(FieldOrders::of(document)));
+        let document = request.parsed_query().map_err(alone)?;
+        let cost = guard::check(document, &variables, &guard::LIMITS, seen).map_err(alone)?;
+        let orders = match orders {
+            Some(orders) => orders,
+            None => {
+                validity::document(&query)?;
+                Arc::new(FieldOrders::of(document))
+            }
+        };
         if keep {
             self.documents.keep(query.clone(), document.clone(), Arc::clone(&orders));
         }
@@ -172,6 +181,7 @@ impl Graph {
         let mut messages = 1;
         if let Some(operation) = operation(document, name.as_deref()) {
             keep_declared(operation, &mut variables);
+            validity::variables(operation, &variables).map_err(alone)?;
             if kind == OperationKind::Subscription {
                 messages = pools(operation, &variables, seen);
             }

@@ -49,6 +49,7 @@ mod request_context;
 mod scan;
 mod statistics;
 mod stay;
+mod validity;
 mod viewer;
 mod weight;
 

@@ -246,7 +246,7 @@ enum AccessChange {
 impl Viewing {
     async fn open(live: &Live, subscription: Prepared, viewer: Viewer) -> Result<Self, Response> {
         let (request, after) = SubscriptionRequest::read(subscription, &live.hub().store)
-            .map_err(|error| error::refusal(error, viewer.correlation.as_deref()))?;
+            .map_err(|error| error::refusal(vec![error], viewer.correlation.as_deref()))?;
         let board = live.hub().live_board.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         // Viewers by the day get the state again, whatever their cursor: it names no position.

@@ -136,6 +136,8 @@ macro_rules! typed {
                     match value {
                         // Text that is no id of this kind names nothing, like the id of a thing that is not there.
                         Some(Value::String(text)) => Ok(Self::decode(&text).unwrap_or(Self(Uuid::nil()))),
+                        // The specification takes an integer for an ID, and ours are none.
+                        Some(Value::Number(number)) if !number.is_f64() => Ok(Self(Uuid::nil())),
                         other => Err(InputValueError::expected_type(other.unwrap_or_default())),
                     }
                 }

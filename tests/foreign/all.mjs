@@ -5,4 +5,5 @@ import "./graphql-ws.test.mjs";
 import "./transport-ws.test.mjs";
 import "./graphql-sse.test.mjs";
 import "./gql.test.mjs";
+import "./validity.test.mjs";
 import "./restart.test.mjs";

@@ -426,6 +426,44 @@ async fn guests_stay_when_the_accreditation_is_suspended_and_are_not_hidden() {
     assert_books_agree(&world).await;
 }
 
+#[tokio::test]
+async fn nothing_is_performed_of_a_request_that_is_not_valid_as_a_whole() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let facility = hub.facility(world.bodies.operator, world.bodies.province, "ORDINARY", 4).await;
+    let first = json!({ "facility": facility, "category": "ORDINARY", "installed": 3 });
+    let document = |second: &str, kind: &str, argument: &str| {
+        format!(
+            "mutation($first: InstallPlacesInput!, $second: {kind}) {{
+                first: installPlaces(input: $first) {{ facility {{ id }} }}
+                second: {second}(input: {argument}) {{ irregularities {{ code }} }} }}"
+        )
+    };
+    let discharge = |at: &str| json!({ "stay": "x", "reason": "OTHER", "occurredAt": at });
+    let before = books(&world).await;
+    for (document, second) in [
+        (document("unblockPlaces", "UnblockPlacesInput!", "$second"), None),
+        (document("unblockPlaces", "UnblockPlacesInput!", "$second"), Some(Value::Null)),
+        (document("dischargeGuest", "DischargeGuestInput!", "$second"), Some(discharge("yesterday"))),
+        (document("unblockPlaces", "ID", "{ block: $second }"), Some(json!("x"))),
+        (document("unblockPlaces", "ID!", "{ block: $second, block: \"y\" }"), Some(json!("x"))),
+        (document("unblockPlaces", "ID! @nothing", "{ block: $second }"), Some(json!("x"))),
+    ] {
+        let mut variables = json!({ "first": first });
+        if let Some(second) = second {
+            variables["second"] = second;
+        }
+        let answer = hub.send("province", &document, variables).await;
+        assert!(answer.get("data").is_none(), "{document}\n{answer:#}");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{answer:#}");
+        assert_eq!(books(&world).await, before, "{document}");
+    }
+    let whole = document("unblockPlaces", "ID!", "{ block: $second }");
+    let answer = hub.send("province", &whole, json!({ "first": first, "second": 5 })).await;
+    assert_eq!(answer["data"]["first"]["facility"]["id"], facility.as_str(), "{answer:#}");
+    assert_eq!(codes(&answer["data"]["second"]), ["UNKNOWN_BLOCK"]);
+}
+
 #[test]
 fn there_is_one_case_for_each_act_of_members() {
     let described: BTreeSet<String> = CASES.iter().map(|case| in_capitals(case.mutation)).collect();

@@ -213,8 +213,8 @@ async fn a_document_that_is_none_ends_the_start() {
         ("broken.graphql", "{ viewer { role }", "expected"),
         ("deep.graphql", &deep, "brackets"),
         ("unknown.graphql", "{ nothing }", "nothing"),
-        ("variable.graphql", "{ facilities(first: $n) { nodes { id } } }", "\"$n\""),
-        ("argument.graphql", "{ facilities(first: TWENTY) { nodes { id } } }", "\"first\""),
+        ("variable.graphql", "{ facilities(first: $n) { nodes { id } } }", "`$n`"),
+        ("argument.graphql", "{ facilities(first: TWENTY) { nodes { id } } }", "type Int"),
         (
             "costly.graphql",
             "{ facilities(first: 100) { nodes { stays(first: 100) { nodes { guest { stays(first: 100) { nodes { id } } } } } } } }",

@@ -26,7 +26,14 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Orders an act that must be refused with these blocking codes, and must not have written anything.
-pub async fn refused(world: &World, hub: &Client, subject: &str, mutation: &str, input: Value, expected: &[&str]) -> Value {
+pub async fn refused(
+    world: &World,
+    hub: &Client,
+    subject: &str,
+    mutation: &str,
+    input: Value,
+    expected: &[&str],
+) -> Value {
     let before = books(world).await;
     let payload = hub.act(subject, mutation, "__typename", input.clone()).await;
     assert_eq!(blocking(&payload), expected, "{mutation} {input}\n{payload:#}");
