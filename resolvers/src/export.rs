@@ -78,6 +78,8 @@ pub enum Value {
     Whole(i64),
     /// A number.
     Fraction(f64),
+    /// A part of a whole, as a fraction: 0.875 is 87.5 per cent.
+    Rate(f64),
     /// Yes or no.
     Flag(bool),
     /// A day.

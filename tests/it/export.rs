@@ -188,7 +188,7 @@ async fn a_spreadsheet_has_types_and_tells_its_source() {
     assert_eq!(answer.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"tavolo-ledger-2026-11-23.xlsx\"");
     let spreadsheet = answer.bytes().await.unwrap();
     let sheet = part(&spreadsheet, "xl/worksheets/sheet1.xml");
-    assert!(sheet.contains("state=\"frozen\""), "{sheet}");
+    assert!(sheet.contains("state=\"frozen\"") && sheet.contains("<autoFilter ref=\"A1:P8\"/>"), "{sheet}");
     // 23 November 2026, nine o'clock in Rome, in days since 1900; the delta of a discharge.
     assert!(sheet.contains("<v>46349.375</v>") && sheet.contains("<v>-1</v>"), "{sheet}");
     assert_eq!(sheet.matches("<row ").count(), 8, "{sheet}");
@@ -197,6 +197,12 @@ async fn a_spreadsheet_has_types_and_tells_its_source() {
         source.contains("/export/ledger") && source.contains("ORDINARY") && source.contains("46349.375"),
         "{source}"
     );
+    let spreadsheet = get(&hub, "province", "facilities.xlsx").await.bytes().await.unwrap();
+    // Two guests in four places.
+    assert!(part(&spreadsheet, "xl/styles.xml").contains("formatCode=\"0.0%\""));
+    let sheet = part(&spreadsheet, "xl/worksheets/sheet1.xml");
+    let rate = sheet.split("<c ").find(|cell| cell.contains("<v>0.5</v>"));
+    assert!(rate.is_some_and(|cell| cell.contains("s=\"")), "{sheet}");
     for table in TABLES {
         let answer = get(&hub, "province", &path(table, "xlsx")).await;
         assert_eq!(answer.status(), StatusCode::OK, "{table}");

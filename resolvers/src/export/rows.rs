@@ -33,8 +33,8 @@ pub(super) fn numbers(numbers: DisclosedNumbers) -> Row {
         numbers.reserved.into(),
         numbers.free.into(),
         numbers.over_capacity.into(),
-        numbers.occupancy_rate.into(),
-        numbers.utilisation_rate.into(),
+        numbers.occupancy_rate.map(Value::Rate).into(),
+        numbers.utilisation_rate.map(Value::Rate).into(),
         contract_name(numbers.precision).into(),
     ]
 }

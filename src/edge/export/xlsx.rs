@@ -106,6 +106,9 @@ fn pack(about: &About, mut rows: mpsc::Receiver<Option<Result<Row, StoreError>>>
         }
         line += 1;
     }
+    if let Some(last) = (about.columns.len() as u16).checked_sub(1) {
+        sheet.autofilter(0, 0, line - 1, last)?;
+    }
     source(workbook.add_worksheet_with_constant_memory(), about, &formats)?;
     let mut file = tempfile::tempfile().map_err(Fault::Io)?;
     workbook.save_to_writer(&mut file)?;
@@ -136,10 +139,11 @@ fn source(sheet: &mut Worksheet, about: &About, formats: &Formats) -> Result<(),
     Ok(())
 }
 
-/// How days and instants look.
+/// How days, instants and rates look.
 struct Formats {
     day: Format,
     instant: Format,
+    rate: Format,
 }
 
 impl Formats {
@@ -147,6 +151,7 @@ impl Formats {
         Self {
             day: Format::new().set_num_format("dd/mm/yyyy"),
             instant: Format::new().set_num_format("dd/mm/yyyy hh:mm:ss"),
+            rate: Format::new().set_num_format("0.0%"),
         }
     }
 
@@ -156,6 +161,7 @@ impl Formats {
             Value::Text(text) => sheet.write_string(line, column, text)?,
             Value::Whole(number) => sheet.write_number(line, column, *number as f64)?,
             Value::Fraction(number) => sheet.write_number(line, column, *number)?,
+            Value::Rate(rate) => sheet.write_number_with_format(line, column, *rate, &self.rate)?,
             Value::Flag(flag) => sheet.write_boolean(line, column, *flag)?,
             Value::Day(day) => {
                 sheet.write_datetime_with_format(line, column, date(day.0.to_datetime(Time::midnight()))?, &self.day)?
