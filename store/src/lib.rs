@@ -43,6 +43,7 @@ mod settings;
 mod statistics_table;
 mod stay;
 mod transaction;
+mod within;
 
 pub use act::{Order, OrderedBy, Outcome};
 pub use capacity::PlacesAnswer;
@@ -55,5 +56,6 @@ pub use lookup::LookupScope;
 pub use migrations::SCHEMA_VERSION;
 pub use page::KeyPage;
 pub use settings::{LookupLimits, Settings};
-pub use stay::{StayPage, Within};
+pub use stay::StayPage;
 pub use transaction::{Perform, Stopped};
+pub use within::Within;

@@ -11,7 +11,7 @@ use tavolo_schema::{
     stay::{self, DischargeGuestInput},
 };
 
-pub use self::readers::{StayPage, Within};
+pub use self::readers::StayPage;
 use crate::{
     Perform, Stopped,
     document::{

@@ -158,7 +158,7 @@ fn fragments_that_lead_nowhere_cost_no_time_either() {
 fn the_introspection_costs_what_the_contract_has_to_tell() {
     let cost = |document: &str| cost(document, json!({}));
     let whole = cost(include_str!("../../testdata/introspection.graphql"));
-    assert!((10_000..50_000).contains(&whole), "{whole}");
+    assert!(whole > 10_000 && whole < LIMITS.cost / 2, "{whole}");
     let (types, fields) = (cost("{ __schema { types { name } } }"), cost("{ __schema { types { fields { name } } } }"));
     assert!(2 * types < fields && fields < 20 * types, "the fields of all types are counted: {types}, {fields}");
     // By fragments it is the same.

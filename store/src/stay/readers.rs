@@ -1,6 +1,6 @@
 //! Readers of stays, each within what a viewer sees.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{collections::HashMap, hash::Hash};
 
 use mongodb::bson::{Document as Filter, RawDocumentBuf, Uuid as Binary, doc};
 use serde::Deserialize;
@@ -12,30 +12,11 @@ use uuid::Uuid;
 
 use super::StayDoc;
 use crate::{
-    Store, StoreError,
+    Store, StoreError, Within,
     document::{self, Document, binary, read, stored},
     facility::FacilityDoc,
     guest::GuestDoc,
 };
-
-/// The facilities whose stays may be looked at, or all. It is part of the query, and the query's index begins with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Within(pub Option<Arc<[FacilityId]>>);
-
-impl Within {
-    /// Narrows a filter, and tells whether there was anything to narrow.
-    pub(super) fn narrow(&self, filter: &mut Filter) -> bool {
-        let Some(facilities) = &self.0 else { return false };
-        let facilities: Vec<Binary> = facilities.iter().map(|id| binary(*id)).collect();
-        filter.insert("facility", doc! { "$in": facilities });
-        true
-    }
-
-    /// Whether nothing at all may be looked at.
-    fn is_nowhere(&self) -> bool {
-        self.0.as_ref().is_some_and(|facilities| facilities.is_empty())
-    }
-}
 
 /// One page of the stays of each facility, or of each guest, the latest registered first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
