@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::{Context, Result};
-use tavolo_schema::Act;
+use async_graphql::{Context, Enum, Result};
+use tavolo_schema::{self as schema, Act, Severity};
 use tavolo_store::{Order, OrderedBy, Outcome, Perform, StoreError};
 
 use crate::{
@@ -50,10 +50,23 @@ fn order(ctx: &Context<'_>, act: Act, Terms { idempotency_key, validate_only }: 
     Ok(Order { by, idempotency_key, validate_only, now: viewer_scope.now })
 }
 
+/// Whether an act was done.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActOutcome {
+    /// It was performed and written, now or by an earlier order with the same key.
+    Done,
+    /// It was only checked (`validateOnly`), and nothing would refuse it.
+    Checked,
+    /// It was refused, or would be: an irregularity of severity `BLOCK` says why. Nothing was written.
+    Refused,
+}
+
 /// What came of an order, ready to be answered.
 pub(crate) struct Done<A> {
     /// The answer of the act; none when it was refused or only checked.
     answer: Option<A>,
+    /// Whether it was done.
+    pub(crate) outcome: ActOutcome,
     /// Everything found irregular.
     pub(crate) irregularities: Vec<Irregularity>,
     /// The scope of an answer that shows the act.
@@ -71,7 +84,14 @@ async fn done<A>(ctx: &Context<'_>, outcome: Result<Outcome<A>, StoreError>) -> 
         tracing::warn!(%act, "the board does not show an act in time");
         return Err(pending());
     }
+    let blocks = |found: &schema::Irregularity| found.severity() == Severity::Block;
+    let refused = outcome.irregularities.iter().any(blocks);
     Ok(Done {
+        outcome: match &outcome.answer {
+            Some(_) => ActOutcome::Done,
+            None if refused => ActOutcome::Refused,
+            None => ActOutcome::Checked,
+        },
         answer: outcome.answer,
         irregularities: outcome.irregularities.into_iter().map(Irregularity).collect(),
         viewer_scope: context.fresh_scope(),
@@ -118,6 +138,9 @@ macro_rules! payload {
             $($(#[$($about)*])*
             #[graphql(directive = tavolo_schema::access::data_class::apply(tavolo_schema::DataClass::Public))]
             $record: Option<$kind>,)*
+            /// Whether it was done.
+            #[graphql(directive = tavolo_schema::access::data_class::apply(tavolo_schema::DataClass::Public))]
+            outcome: crate::act::ActOutcome,
             /// Everything found irregular.
             #[graphql(directive = tavolo_schema::access::data_class::apply(tavolo_schema::DataClass::Public))]
             irregularities: Vec<crate::irregularity::Irregularity>,
@@ -133,7 +156,7 @@ macro_rules! payload {
             ) -> async_graphql::Result<Self> {
                 // Records are shown at the same time, so that loaders ask for two of a kind in one command.
                 let ($($record,)*) = futures_util::try_join!($(done.show::<$kind>(ctx),)*)?;
-                Ok(Self { $($record,)* irregularities: done.irregularities })
+                Ok(Self { $($record,)* outcome: done.outcome, irregularities: done.irregularities })
             }
         }
     };

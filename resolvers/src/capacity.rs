@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 use tavolo_schema::{
-    Block, Day, DisclosedNumbers, PlaceCategory, Pool,
+    Block, Day, DisclosedNumbers, PlaceCategory, Pool, PoolKey,
     access::{DataClass::Operational, data_class},
     capacity::{BlockPlacesInput, InstallPlacesInput, UnblockPlacesInput},
+    id::{BlockId, PoolId},
 };
 use tavolo_store::PlacesAnswer;
+use tavolo_subscriptions::FacilityState;
 
 use crate::{
     act::{After, mutations, payload},
@@ -20,6 +22,9 @@ use crate::{
 #[derive(SimpleObject, Clone)]
 #[graphql(complex, serial)]
 pub(crate) struct Capacity {
+    /// Global id.
+    #[graphql(directive = data_class::apply(Operational))]
+    pub(crate) id: PoolId,
     /// The category.
     #[graphql(directive = data_class::apply(Operational))]
     category: PlaceCategory,
@@ -32,20 +37,27 @@ pub(crate) struct Capacity {
 impl Capacity {
     pub(crate) fn of(viewer_scope: &ViewerScope, pool: &Arc<Pool>) -> Self {
         Self {
+            id: PoolId(pool.facility, pool.category),
             category: pool.category,
             numbers: viewer_scope.numbers(pool),
             pool: Some((Arc::clone(pool), viewer_scope.today)),
         }
     }
 
+    /// The places of this id, if the viewer sees their facility.
+    pub(crate) fn find(viewer_scope: &Arc<ViewerScope>, PoolId(facility, category): PoolId) -> Option<Self> {
+        let facility = Facility::find(viewer_scope, facility)?;
+        facility.state.pool(category).map(|pool| Self::of(viewer_scope, pool))
+    }
+
     /// The numbers as a change left them, beside the pool as the board has it.
     pub(crate) fn after(
         numbers: DisclosedNumbers,
-        category: PlaceCategory,
+        (facility, category): PoolKey,
         pool: Option<&Arc<Pool>>,
         today: Day,
     ) -> Self {
-        Self { category, numbers, pool: pool.map(|pool| (Arc::clone(pool), today)) }
+        Self { id: PoolId(facility, category), category, numbers, pool: pool.map(|pool| (Arc::clone(pool), today)) }
     }
 }
 
@@ -57,6 +69,15 @@ impl Capacity {
         let Some((pool, today)) = &self.pool else { return Vec::new() };
         pool.blocks.iter().filter(|block| block.until.is_none_or(|until| until >= *today)).cloned().collect()
     }
+}
+
+/// The block of this id, if the viewer sees its facility.
+pub(crate) fn find_block(viewer_scope: &Arc<ViewerScope>, id: BlockId) -> Option<Block> {
+    let own =
+        |state: &&Arc<FacilityState>| state.pools.iter().any(|pool| pool.blocks.iter().any(|block| block.id == id));
+    let facility = Facility::find(viewer_scope, viewer_scope.board.facilities(None).find(own)?.facility.id)?;
+    let blocks = facility.state.pools.iter().flat_map(|pool| &pool.blocks);
+    blocks.into_iter().find(|block| block.id == id).cloned()
 }
 
 impl After<PlacesAnswer> for Facility {

@@ -1,24 +1,27 @@
 //! The contract: what can be asked, done and watched, and what has a global id.
 
 use async_graphql::{
-    Context, ID, Interface, MergedObject, MergedSubscription, Object, Result, SDLExportOptions, Schema, SchemaBuilder,
-    Value,
+    Context, ID, MergedObject, MergedSubscription, Object, Result, SDLExportOptions, Schema, SchemaBuilder, Value,
 };
 use futures_util::{FutureExt, future::join_all};
 use tavolo_schema::{
+    Block,
     access::{DataClass::Public, data_class},
     id::GlobalId,
 };
 
 use crate::{
     accreditation::{self, Accreditation},
-    capacity,
+    capacity::{self, Capacity},
     error::{self, bad_request},
     facility::{self, Facility},
     guest::{self, Guest, Household},
-    history, lookup, municipality, occupancy,
+    history, lookup,
+    municipality::{self, Municipality},
+    occupancy,
     organisation::{self, Organisation},
     request_context::request_context,
+    shared_fields::{Interface, PeopleCount, PlaceNumbers},
     statistics,
     stay::{self, Stay},
     viewer,
@@ -55,7 +58,7 @@ pub(crate) struct Mutation(
 pub(crate) struct Subscription(occupancy::ChangesSubscription, occupancy::TotalsSubscription);
 
 /// A thing with a global id.
-#[derive(Interface)]
+#[derive(async_graphql::Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id.", directive = data_class::apply(Public)))]
 pub(crate) enum Node {
     /// A facility.
@@ -70,6 +73,12 @@ pub(crate) enum Node {
     Stay(Stay),
     /// A household.
     Household(Household),
+    /// The places of one category in one facility.
+    Capacity(Capacity),
+    /// A block of places.
+    Block(Block),
+    /// A municipality.
+    Municipality(Municipality),
 }
 
 /// Ids in one `nodes` at most.
@@ -103,9 +112,12 @@ impl NodeQuery {
 async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let viewer_scope = request_context(ctx).viewer_scope();
     Ok(match GlobalId::decode(id) {
-        None | Some(GlobalId::Block(_) | GlobalId::Act(_) | GlobalId::Lookup(_)) => None,
+        None | Some(GlobalId::Act(_) | GlobalId::Lookup(_)) => None,
         Some(GlobalId::Facility(id)) => Facility::find(viewer_scope, id).map(Node::from),
         Some(GlobalId::Organisation(id)) => Organisation::find(viewer_scope, id).map(Node::from),
+        Some(GlobalId::Pool(id)) => Capacity::find(viewer_scope, id).map(Node::from),
+        Some(GlobalId::Block(id)) => capacity::find_block(viewer_scope, id).map(Node::from),
+        Some(GlobalId::Municipality(id)) => Municipality::find(viewer_scope, &id.0).map(Node::from),
         Some(GlobalId::Accreditation(id)) => Accreditation::find(viewer_scope, id).map(Node::from),
         // Without sight of anybody's file the vault is not even asked.
         Some(GlobalId::Guest(_) | GlobalId::Household(_)) if viewer_scope.guest_scope().is_none() => None,
@@ -126,6 +138,8 @@ pub(crate) fn build() -> Schema<Query, Mutation, Subscription> {
 
 pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .register_output_type::<Interface<PlaceNumbers>>()
+        .register_output_type::<Interface<PeopleCount>>()
 }
 
 /// What the contract says about itself.

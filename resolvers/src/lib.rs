@@ -47,6 +47,7 @@ mod price;
 mod request;
 mod request_context;
 mod scan;
+mod shared_fields;
 mod statistics;
 mod stay;
 mod validity;

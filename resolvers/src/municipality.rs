@@ -6,6 +6,7 @@ use async_graphql::{Context, Object, SimpleObject};
 use tavolo_schema::{
     self as schema,
     access::{DataClass::Public, data_class},
+    id::MunicipalityId,
 };
 
 use crate::{request_context::request_context, viewer_scope::ViewerScope};
@@ -14,6 +15,9 @@ use crate::{request_context::request_context, viewer_scope::ViewerScope};
 #[derive(SimpleObject, Clone)]
 #[graphql(serial)]
 pub(crate) struct Municipality {
+    /// Global id.
+    #[graphql(directive = data_class::apply(Public))]
+    pub(crate) id: MunicipalityId,
     #[graphql(flatten)]
     fields: schema::Municipality,
 }
@@ -26,7 +30,7 @@ impl Municipality {
 
 impl From<&Arc<schema::Municipality>> for Municipality {
     fn from(municipality: &Arc<schema::Municipality>) -> Self {
-        Self { fields: schema::Municipality::clone(municipality) }
+        Self { id: MunicipalityId(municipality.istat_code.clone()), fields: schema::Municipality::clone(municipality) }
     }
 }
 

@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Uuid};
 
-use crate::DateTime;
+use crate::{DateTime, PlaceCategory};
 
 /// A new identifier, ordered by the instant it was made at.
 #[must_use]
@@ -54,23 +54,53 @@ macro_rules! ids {
     };
 }
 
+/// Shows an id by its global form.
+macro_rules! shown_encoded {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.encode())
+            }
+        }
+
+        impl OutputType for $name {
+            fn type_name() -> Cow<'static, str> {
+                <ID as OutputType>::type_name()
+            }
+            fn create_type_info(registry: &mut Registry) -> String {
+                <ID as OutputType>::create_type_info(registry)
+            }
+            async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+                Ok(Value::String(self.encode()))
+            }
+        }
+    };
+}
+
 /// Types of ids, and the id of any of them.
 macro_rules! typed {
     ($($kind:ident: $name:ident = $tag:literal, $what:literal;)*) => {
         /// An id of any kind.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum GlobalId {
             $(
                 #[doc = concat!("Of ", $what, ".")]
                 $kind($name),
             )*
+            /// Of the places of one category in one facility.
+            Pool(PoolId),
+            /// Of a municipality.
+            Municipality(MunicipalityId),
         }
 
         impl GlobalId {
             /// Reads the global form; `None` when it is no id.
             #[must_use]
             pub fn decode(text: &str) -> Option<Self> {
-                let (tag, uuid) = decode(text)?;
+                let Some((tag, uuid)) = decode(text) else {
+                    let municipality = || MunicipalityId::decode(text).map(Self::Municipality);
+                    return PoolId::decode(text).map(Self::Pool).or_else(municipality);
+                };
                 match tag {
                     $($name::TAG => Some(Self::$kind($name(uuid))),)*
                     _ => None,
@@ -118,11 +148,7 @@ macro_rules! typed {
                 }
             }
 
-            impl fmt::Display for $name {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(&self.encode())
-                }
-            }
+            shown_encoded!($name);
 
             impl InputType for $name {
                 type RawValueType = Self;
@@ -148,27 +174,71 @@ macro_rules! typed {
                     Some(self)
                 }
             }
-
-            impl OutputType for $name {
-                fn type_name() -> Cow<'static, str> {
-                    <ID as OutputType>::type_name()
-                }
-                fn create_type_info(registry: &mut Registry) -> String {
-                    <ID as OutputType>::create_type_info(registry)
-                }
-                async fn resolve(
-                    &self,
-                    _: &ContextSelectionSet<'_>,
-                    _: &Positioned<Field>,
-                ) -> ServerResult<Value> {
-                    Ok(Value::String(self.encode()))
-                }
-            }
         )*
     };
 }
 
 ids!(typed);
+
+/// Identifies the places of one category in one facility.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolId(pub FacilityId, pub PlaceCategory);
+
+impl PoolId {
+    const TAG: u8 = b'p';
+
+    /// Reads the global form; `None` when it is no id, or the id of something else.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let bytes: [u8; 18] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let [Self::TAG, facility @ .., category] = bytes else { return None };
+        let category = PlaceCategory::ALL.into_iter().find(|own| Self::letter(*own) == category)?;
+        Some(Self(FacilityId(Uuid::from_bytes(facility)), category))
+    }
+
+    /// The global form.
+    #[must_use]
+    pub fn encode(self) -> String {
+        let mut bytes = [Self::TAG; 18];
+        bytes[1..17].copy_from_slice(self.0.0.as_bytes());
+        bytes[17] = Self::letter(self.1);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn letter(category: PlaceCategory) -> u8 {
+        match category {
+            PlaceCategory::Ordinary => b'o',
+            PlaceCategory::UnaccompaniedMinor => b'm',
+            PlaceCategory::MentalHealthOrDisability => b'd',
+        }
+    }
+}
+
+shown_encoded!(PoolId);
+
+/// Identifies a municipality by its ISTAT code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MunicipalityId(pub String);
+
+impl MunicipalityId {
+    const TAG: u8 = b'm';
+
+    /// Reads the global form; `None` when it is no id, or the id of something else.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (bytes.first() == Some(&Self::TAG)).then(|| bytes.remove(0))?;
+        String::from_utf8(bytes).ok().map(Self)
+    }
+
+    /// The global form.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode([&[Self::TAG], self.0.as_bytes()].concat())
+    }
+}
+
+shown_encoded!(MunicipalityId);
 
 #[cfg(test)]
 mod tests {
@@ -182,5 +252,11 @@ mod tests {
         assert_eq!(GuestId::decode(&facility.encode()), None);
         assert_eq!(GlobalId::decode(&facility.encode()), Some(GlobalId::Facility(facility)));
         assert_eq!(GlobalId::decode("nonsense"), None);
+        for category in PlaceCategory::ALL {
+            let pool = PoolId(facility, category);
+            assert_eq!(GlobalId::decode(&pool.encode()), Some(GlobalId::Pool(pool)));
+        }
+        let municipality = MunicipalityId("101010".into());
+        assert_eq!(GlobalId::decode(&municipality.encode()), Some(GlobalId::Municipality(municipality)));
     }
 }

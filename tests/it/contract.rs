@@ -135,13 +135,15 @@ fn every_act_is_one_mutation_with_the_same_terms() {
         let payload = find(&field.ty.node.to_string());
         for part in fields(payload) {
             let (own, ty) = (part.name.node.as_str(), part.ty.node.to_string());
-            if own == "irregularities" {
-                assert_eq!(ty, "[Irregularity!]!", "{name}");
-            } else {
-                assert!(part.ty.node.nullable, "{name}: {own} is null when the act is refused");
+            match own {
+                "irregularities" => assert_eq!(ty, "[Irregularity!]!", "{name}"),
+                "outcome" => assert_eq!(ty, "ActOutcome!", "{name}"),
+                _ => assert!(part.ty.node.nullable, "{name}: {own} is null when the act is refused"),
             }
         }
-        assert!(fields(payload).iter().any(|part| part.name.node == "irregularities"), "{name}");
+        for own in ["irregularities", "outcome"] {
+            assert!(fields(payload).iter().any(|part| part.name.node == own), "{name}: {own}");
+        }
     }
 }
 

@@ -35,8 +35,9 @@ pub async fn refused(
     expected: &[&str],
 ) -> Value {
     let before = books(world).await;
-    let payload = hub.act(subject, mutation, "__typename", input.clone()).await;
+    let payload = hub.act(subject, mutation, "outcome", input.clone()).await;
     assert_eq!(blocking(&payload), expected, "{mutation} {input}\n{payload:#}");
+    assert_eq!(payload["outcome"], "REFUSED", "{mutation} {input}");
     assert_eq!(books(world).await, before, "{mutation} {input} was refused and yet something was written");
     payload
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 use tavolo_schema::{
-    DataClass, DateTime, Position,
+    DataClass, DateTime, PlaceCategory, Position,
     guest::GuestFilter,
-    id::{FacilityId, OrganisationId},
+    id::{FacilityId, MunicipalityId, OrganisationId, PoolId},
 };
 use tavolo_store::{GuestPage, GuestScope, StayPage, Within};
 
@@ -151,11 +151,16 @@ impl Stage {
 
     /// Everything here that has a global id and is found by it, by type.
     pub fn nodes(&self) -> Vec<(&'static str, String)> {
+        let facility = FacilityId::decode(&self.facility).unwrap();
+        let municipality = MunicipalityId(self.setting.municipality.to_owned());
         let nodes = [
             ("Accreditation", &self.accreditation),
+            ("Block", &self.block),
+            ("Capacity", &PoolId(facility, PlaceCategory::Ordinary).encode()),
             ("Facility", &self.facility),
             ("Guest", &self.guest),
             ("Household", &self.household),
+            ("Municipality", &municipality.encode()),
             ("Organisation", &self.setting.operator.encode()),
             ("Stay", &self.closed),
         ];

@@ -88,7 +88,7 @@ impl OccupancyEvent {
                     kind: OccupancyEventKind::Changed,
                     capacity: Capacity::after(
                         CapacityNumbers::from(entry.after).into(),
-                        entry.category,
+                        (entry.facility, entry.category),
                         pool,
                         viewer_scope.today,
                     ),

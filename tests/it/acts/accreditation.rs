@@ -7,7 +7,13 @@ use super::case::{
     Case, name,
 };
 
-pub(super) const SUBMIT: Case = Case {
+/// The cases of these acts, in the order they can be performed in.
+pub(super) const CASES: &[Case] = &[SUBMIT, DECIDE];
+
+/// Those that end an accreditation: after them nobody is admitted.
+pub(super) const ENDS: &[Case] = &[SUSPEND, REVOKE];
+
+const SUBMIT: Case = Case {
     mutation: "submitAccreditation",
     thing: "accreditation",
     by: &[Province, Keeper],
@@ -20,7 +26,7 @@ pub(super) const SUBMIT: Case = Case {
     ],
 };
 
-pub(super) const DECIDE: Case = Case {
+const DECIDE: Case = Case {
     mutation: "decideAccreditation",
     thing: "accreditation",
     by: &[Province],
@@ -30,7 +36,7 @@ pub(super) const DECIDE: Case = Case {
     names: &[],
 };
 
-pub(super) const SUSPEND: Case = Case {
+const SUSPEND: Case = Case {
     mutation: "suspendAccreditation",
     thing: "accreditation",
     by: &[Province],
@@ -40,4 +46,4 @@ pub(super) const SUSPEND: Case = Case {
     names: &[],
 };
 
-pub(super) const REVOKE: Case = Case { mutation: "revokeAccreditation", ..SUSPEND };
+const REVOKE: Case = Case { mutation: "revokeAccreditation", ..SUSPEND };

@@ -9,7 +9,10 @@ use super::case::{
 };
 use crate::harness::TestClock;
 
-pub(super) const INSTALL: Case = Case {
+/// The cases of these acts, in the order they can be performed in.
+pub(super) const CASES: &[Case] = &[INSTALL, BLOCK, UNBLOCK];
+
+const INSTALL: Case = Case {
     mutation: "installPlaces",
     thing: "facility",
     by: &[Province, Keeper],
@@ -19,7 +22,7 @@ pub(super) const INSTALL: Case = Case {
     names: &[|input, theirs| name(input, "facility", &theirs.facility)],
 };
 
-pub(super) const BLOCK: Case = Case {
+const BLOCK: Case = Case {
     mutation: "blockPlaces",
     thing: "block",
     by: &[Province, Keeper],
@@ -33,7 +36,7 @@ pub(super) const BLOCK: Case = Case {
     names: &[|input, theirs| name(input, "facility", &theirs.facility)],
 };
 
-pub(super) const UNBLOCK: Case = Case {
+const UNBLOCK: Case = Case {
     mutation: "unblockPlaces",
     thing: "facility",
     by: &[Province, Keeper],

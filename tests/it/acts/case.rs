@@ -17,7 +17,7 @@ pub enum By {
 }
 
 /// One act as it can be performed at a stage.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub mutation: &'static str,
     /// The field of the payload that is null when the act was refused or only checked.

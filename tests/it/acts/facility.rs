@@ -8,7 +8,10 @@ use super::case::{
 };
 use crate::stage::{Setting, house_input};
 
-pub(super) const REGISTER: Case = Case {
+/// The cases of these acts, in the order they can be performed in.
+pub(super) const CASES: &[Case] = &[REGISTER, REVISE];
+
+const REGISTER: Case = Case {
     mutation: "registerFacility",
     thing: "facility",
     by: &[Province, Keeper],
@@ -22,7 +25,7 @@ pub(super) const REGISTER: Case = Case {
     names: &[],
 };
 
-pub(super) const REVISE: Case = Case {
+const REVISE: Case = Case {
     mutation: "reviseFacility",
     thing: "facility",
     by: &[Province, Keeper],

@@ -8,7 +8,10 @@ use super::case::{
 };
 use crate::harness::person;
 
-pub(super) const REGISTER: Case = Case {
+/// The cases of these acts, in the order they can be performed in.
+pub(super) const CASES: &[Case] = &[REGISTER];
+
+const REGISTER: Case = Case {
     mutation: "registerGuest",
     thing: "guest",
     by: &[Province, CentralService, Keeper],

@@ -7,7 +7,10 @@ use super::case::{
     Case, name,
 };
 
-pub(super) const ADMIT: Case = Case {
+/// The cases of these acts, in the order they can be performed in.
+pub(super) const CASES: &[Case] = &[ADMIT, DISCHARGE];
+
+const ADMIT: Case = Case {
     mutation: "admitGuest",
     thing: "stay",
     by: &[Province, Keeper],
@@ -20,7 +23,7 @@ pub(super) const ADMIT: Case = Case {
     ],
 };
 
-pub(super) const DISCHARGE: Case = Case {
+const DISCHARGE: Case = Case {
     mutation: "dischargeGuest",
     thing: "stay",
     by: &[Province, Keeper],

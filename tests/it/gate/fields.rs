@@ -266,7 +266,7 @@ async fn what_is_forbidden_answers_as_what_does_not_exist() {
     // The same of acts: what is named and out of reach does not exist.
     let own = &province.records[5];
     let mut orders = Vec::new();
-    for case in CASES {
+    for case in CASES.iter() {
         for names in case.names {
             let mut input = (case.input)(own);
             let id = names(&mut input, stage);

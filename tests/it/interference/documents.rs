@@ -124,13 +124,14 @@ impl Contract {
         self.0.iter().filter(|(_, definition)| implements(definition)).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Every field there is, as `Type.field`.
+    /// Every field of an object, as `Type.field`.
     pub(super) fn all_fields(&self) -> BTreeSet<String> {
         let named = |definition: &TypeDefinition| {
             let name = definition.name.node.clone();
             fields(definition).into_iter().map(|field| format!("{name}.{}", field.name.node)).collect::<Vec<_>>()
         };
-        self.0.values().flat_map(named).collect()
+        let objects = self.0.values().filter(|definition| matches!(definition.kind, TypeKind::Object(_)));
+        objects.flat_map(named).collect()
     }
 }
 
@@ -172,7 +173,7 @@ impl<'c> Maker<'c> {
         &mut self.values.rng
     }
 
-    /// Everything that a thing with a global id says of itself, without what else has one. Chance has no part in it.
+    /// Everything that a thing with a global id and its parts say of themselves. Chance has no part in it.
     pub(super) fn whole(&self, kind: &str, id: &str) -> Option<Document> {
         let ty = self.contract.possible("Node").into_iter().find(|ty| ty.eq_ignore_ascii_case(kind))?;
         let fragment = Selected { head: format!("... on {ty}"), of: None, below: self.all_of(ty, 0) };
@@ -194,7 +195,9 @@ impl<'c> Maker<'c> {
     }
 
     fn all_of(&self, ty: &str, level: usize) -> Vec<Selected> {
-        let of_node = level > 0 && self.contract.possible("Node").contains(&ty);
+        // What can be asked for by itself is a thing of its own.
+        let asked_for = |field: &&FieldDefinition| base(&field.ty.node) == ty;
+        let of_node = level > 0 && fields(&self.contract.0["Query"]).iter().any(asked_for);
         let asked = fields(&self.contract.0[ty]).into_iter().filter(|field| {
             takes_nothing(field)
                 && (!of_node || field.name.node == "id")
