@@ -54,6 +54,7 @@ check: web/node_modules/.installed ## What is quick: format, clippy, unit tests,
 foreign: mongod npm tests/foreign/node_modules/.installed ## Clients that nobody here wrote, on the debug binary
 	@test -n "$$TAVOLO_BIN" || cargo build
 	@scripts/python-venv tests/foreign/requirements.txt >/dev/null
+	@scripts/python-venv tests/foreign/requirements-tools.txt >/dev/null
 	cd tests/foreign && npm test
 
 .PHONY: examples

@@ -6,4 +6,7 @@ import "./transport-ws.test.mjs";
 import "./graphql-sse.test.mjs";
 import "./gql.test.mjs";
 import "./validity.test.mjs";
+import "./caches.test.mjs";
+import "./contract.test.mjs";
+import "./tools.test.mjs";
 import "./restart.test.mjs";
