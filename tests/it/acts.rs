@@ -1,29 +1,12 @@
 //! Acts: what they do, what checking alone does not do, and what an idempotency key is good for.
 
-mod accreditation;
-mod capacity;
-pub mod case;
-mod facility;
-mod guest;
-mod stay;
-
-use std::{collections::BTreeSet, sync::LazyLock};
-
 use serde_json::{Value, json};
-use tavolo_schema::{Act, OccupancyCause, PlaceCategory, Role, contract_name, id::FacilityId};
-
-use self::case::{Case, in_capitals};
+use tavolo_schema::{OccupancyCause, PlaceCategory, Role, id::FacilityId};
 
 use crate::{
     harness::{Client, World, blocking, codes, text},
     stage::{Setting, Stage, assert_books_agree, books, hours_ago},
 };
-
-/// A case for each act of members. They can be performed one after the other, in this order.
-pub static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
-    let accreditation = accreditation::CASES;
-    [facility::CASES, capacity::CASES, accreditation, guest::CASES, stay::CASES, accreditation::ENDS].concat()
-});
 
 const NUMBERS: &str = "accredited installed blocked allocable occupied reserved free overCapacity";
 
@@ -453,11 +436,4 @@ async fn nothing_is_performed_of_a_request_that_is_not_valid_as_a_whole() {
     let answer = hub.send("province", &whole, json!({ "first": first, "second": 5 })).await;
     assert_eq!(answer["data"]["first"]["facility"]["id"], facility.as_str(), "{answer:#}");
     assert_eq!(codes(&answer["data"]["second"]), ["UNKNOWN_BLOCK"]);
-}
-
-#[test]
-fn there_is_one_case_for_each_act_of_members() {
-    let described: BTreeSet<String> = CASES.iter().map(|case| in_capitals(case.mutation)).collect();
-    assert_eq!(described, Act::by_members().map(contract_name).collect());
-    assert_eq!(described.len(), CASES.len(), "each act is described once");
 }

@@ -9,8 +9,8 @@ use tavolo_resolvers::Graph;
 use tavolo_schema::{Act, contract_name};
 
 use crate::{
-    acts::case::in_capitals,
     harness::{World, input_type, person, text},
+    stage::case::in_capitals,
     stage::hours_ago,
 };
 

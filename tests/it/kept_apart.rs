@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tavolo_schema::Relation;
 
 use crate::{
-    acts::CASES,
     database::{profile, stop_writing_down, write_everything_down},
     gate::raw,
     harness::{Client, World, input_type, person, text},
+    stage::CASES,
     stage::{Setting, Stage, accepted},
 };
 

@@ -1,19 +1,30 @@
 //! A stage: a facility of which everything is known, with guests, at which every act can be performed.
 
-use std::fmt::Write;
+mod accreditation;
+mod capacity;
+pub mod case;
+mod facility;
+mod guest;
+mod stay;
+
+use std::{collections::BTreeSet, fmt::Write, sync::LazyLock};
 
 use serde_json::{Value, json};
 use tavolo_schema::{
-    DataClass, DateTime, PlaceCategory, Position,
+    Act, DataClass, DateTime, PlaceCategory, Position, contract_name,
     guest::GuestFilter,
     id::{FacilityId, MunicipalityId, OrganisationId, PoolId},
 };
 use tavolo_store::{GuestPage, GuestScope, StayPage, Within};
 
-use crate::{
-    acts::{CASES, case::Case},
-    harness::{Client, World, blocking, person, text},
-};
+use self::case::{Case, in_capitals};
+use crate::harness::{Client, World, blocking, person, text};
+
+/// A case for each act of members. They can be performed one after the other, in this order.
+pub static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let accreditation = accreditation::CASES;
+    [facility::CASES, capacity::CASES, accreditation, guest::CASES, stay::CASES, accreditation::ENDS].concat()
+});
 
 /// Whose facility a stage is, and where. The number tells its names and codes from those of others.
 #[derive(Clone, Copy, Debug)]
@@ -290,4 +301,11 @@ pub async fn assert_books_agree(world: &World) {
     let audit = world.store.audit(world.clock.now()).await.unwrap();
     assert!(audit.pools > 0 && audit.entries > 0, "there is something to compare: {audit:?}");
     assert!(audit.discrepancies.is_empty(), "{audit:?}");
+}
+
+#[test]
+fn there_is_one_case_for_each_act_of_members() {
+    let described: BTreeSet<String> = CASES.iter().map(|case| in_capitals(case.mutation)).collect();
+    assert_eq!(described, Act::by_members().map(contract_name).collect());
+    assert_eq!(described.len(), CASES.len(), "each act is described once");
 }

@@ -16,8 +16,8 @@ use super::{
     },
 };
 use crate::{
-    acts::CASES,
     harness::{Client, TestClock, mutation_document, text},
+    stage::CASES,
     stage::books,
 };
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 use tavolo_schema::{Classes, DataClass, contract_name};
 
 use crate::{
-    acts::CASES,
     contract::{class_of, fields, types},
+    stage::CASES,
 };
 
 /// A way from `Query` to the objects of a type, and the fields to walk there; all when none are named.
