@@ -83,6 +83,23 @@ pub fn router(edge: Edge) -> Router {
         .with_state(edge)
 }
 
+/// Headers that pages of other origins may send: those that the hub reads, and those by which Apollo's clients tell of
+/// themselves.
+const ALLOWED_HEADERS: [HeaderName; 12] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::IF_NONE_MATCH,
+    HeaderName::from_static("last-event-id"),
+    refused::CORRELATION,
+    HeaderName::from_static("apollo-require-preflight"),
+    HeaderName::from_static("apollographql-client-name"),
+    HeaderName::from_static("apollographql-client-version"),
+    HeaderName::from_static("x-apollo-operation-id"),
+    HeaderName::from_static("x-apollo-operation-name"),
+];
+
 /// Lets the pages of listed origins ask. Tokens are bearer tokens, so a browser has no credentials to send by itself.
 fn cors(origins: &Arc<[String]>) -> CorsLayer {
     let origins = Arc::clone(origins);
@@ -92,14 +109,7 @@ fn cors(origins: &Arc<[String]>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(listed))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::ACCEPT,
-            header::ACCEPT_LANGUAGE,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("last-event-id"),
-        ])
+        .allow_headers(ALLOWED_HEADERS)
         .expose_headers([header::ETAG, header::RETRY_AFTER, refused::CORRELATION])
         .max_age(Duration::from_secs(3_600))
 }

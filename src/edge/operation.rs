@@ -68,6 +68,10 @@ impl TryFrom<Parameters> for Operation {
     }
 }
 
+/// What whoever sends a batch is told.
+const BATCH: &str = "a request is one JSON object, and no batch: send one request for each operation, or ask for several fields \
+                     in one document";
+
 impl Operation {
     /// The operation in an address.
     pub(super) fn in_address(uri: &Uri) -> Result<Self, Refused> {
@@ -87,7 +91,10 @@ impl Operation {
             .await
             .map_err(|_| rejected(StatusCode::REQUEST_TIMEOUT, "the body took too long"))?
             .map_err(|error| unread(&error, limits))?;
-        // An object is demanded: serde would also read an array, as fields in their order.
+        // An array is a batch to some clients; serde would read it as fields in their order.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(bad_request(BATCH.into()));
+        }
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(bad_request("the body is no GraphQL request: it must be a JSON object".into()));
         }

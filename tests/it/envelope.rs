@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, World};
+use crate::harness::{Client, World, text};
 
 const MARK: &str = "x-correlation-id";
 /// Marks that a proxy may give.
@@ -101,6 +101,17 @@ async fn a_panic_is_answered_masked_and_the_hub_goes_on() {
 }
 
 #[tokio::test]
+async fn whoever_sends_a_batch_is_told_what_to_do_instead() {
+    let world = World::new().await;
+    let hub = world.hub().await;
+    let batch = json!([{ "query": LIST }, { "query": LIST }]);
+    let refused = request(&hub, Method::POST, "/graphql").json(&batch).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let answer: Value = refused.json().await.unwrap();
+    assert!(text(&answer["errors"][0]["message"]).contains("send one request for each operation"), "{answer}");
+}
+
+#[tokio::test]
 async fn pages_of_listed_origins_may_ask_and_no_others() {
     let world = World::new().await;
     let hub = world.hub_for(&["https://pages.example"]).await;
@@ -120,7 +131,10 @@ async fn pages_of_listed_origins_may_ask_and_no_others() {
         let header = |name: header::HeaderName| allowed.headers()[name].to_str().unwrap().to_lowercase();
         assert_eq!(header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "https://pages.example");
         assert_eq!(header(header::ACCESS_CONTROL_ALLOW_METHODS), "get,post");
-        for name in ["authorization", "content-type", "accept", "accept-language", "last-event-id", "if-none-match"] {
+        let ours = ["authorization", "content-type", "accept", "accept-language", "last-event-id", "if-none-match"];
+        let apollo =
+            ["x-correlation-id", "apollo-require-preflight", "apollographql-client-name", "x-apollo-operation-name"];
+        for name in ours.into_iter().chain(apollo) {
             assert!(header(header::ACCESS_CONTROL_ALLOW_HEADERS).split(',').any(|allowed| allowed == name), "{name}");
         }
         assert!(!allowed.headers().contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
