@@ -85,14 +85,15 @@ pub fn router(edge: Edge) -> Router {
 
 /// Headers that pages of other origins may send: those that the hub reads, and those by which Apollo's clients tell of
 /// themselves.
-const ALLOWED_HEADERS: [HeaderName; 12] = [
+const ALLOWED_HEADERS: [HeaderName; 13] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::IF_NONE_MATCH,
     HeaderName::from_static("last-event-id"),
-    refused::CORRELATION,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("traceparent"),
     HeaderName::from_static("apollo-require-preflight"),
     HeaderName::from_static("apollographql-client-name"),
     HeaderName::from_static("apollographql-client-version"),

@@ -132,9 +132,9 @@ async fn pages_of_listed_origins_may_ask_and_no_others() {
         assert_eq!(header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "https://pages.example");
         assert_eq!(header(header::ACCESS_CONTROL_ALLOW_METHODS), "get,post");
         let ours = ["authorization", "content-type", "accept", "accept-language", "last-event-id", "if-none-match"];
-        let apollo =
-            ["x-correlation-id", "apollo-require-preflight", "apollographql-client-name", "x-apollo-operation-name"];
-        for name in ours.into_iter().chain(apollo) {
+        let marks = ["x-request-id", "traceparent"];
+        let apollo = ["apollo-require-preflight", "apollographql-client-name", "x-apollo-operation-name"];
+        for name in ours.into_iter().chain(marks).chain(apollo) {
             assert!(header(header::ACCESS_CONTROL_ALLOW_HEADERS).split(',').any(|allowed| allowed == name), "{name}");
         }
         assert!(!allowed.headers().contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
