@@ -5,7 +5,7 @@ use async_graphql::parser::{
     types::{FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition},
 };
 use serde_json::{Value, json};
-use tavolo_resolvers::Graph;
+use tavolo_resolvers::{Graph, error::ErrorCode};
 use tavolo_schema::{Act, contract_name};
 
 use crate::{
@@ -232,4 +232,12 @@ fn the_contract_says_how_many_changes_a_cursor_may_be_behind() {
     // As a paragraph, wherever its lines break.
     let words: Vec<&str> = sdl.split_whitespace().collect();
     assert!(words.join(" ").contains(&told), "{told}");
+}
+
+#[test]
+fn every_code_of_an_error_is_explained() {
+    let page = include_str!("../../docs/contract.md");
+    let codes = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let explained: Vec<&str> = codes.map(|(code, _)| code).filter(|code| *code != "extensions.code").collect();
+    assert_eq!(explained, ErrorCode::ALL.map(ErrorCode::name));
 }
