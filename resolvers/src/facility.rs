@@ -23,7 +23,7 @@ use crate::{
     accreditation::Accreditation,
     act::{After, mutations, payload},
     capacity::Capacity,
-    connection::{Connection, LONGEST_PAGE},
+    connection::{Connection, LONGEST_PAGE, Page},
     gate,
     irregularity::Irregularity,
     municipality::Municipality,
@@ -171,11 +171,23 @@ impl Facility {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only stays of this status.")] status: Option<StayStatus>,
-        #[graphql(desc = "So many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "So many from the beginning, 1 to 100; 20 when neither first nor last is given.")]
+        first: Option<i32>,
         #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
         gate::show(ctx, &self.viewer_scope, Presence, self.owners(), || ())?;
-        Some(stay::of_facility(ctx, &self.viewer_scope, self.state.facility.id, status, first, after).await)
+        Some(
+            stay::of_facility(
+                ctx,
+                &self.viewer_scope,
+                self.state.facility.id,
+                status,
+                Page::new(first, after, last, before),
+            )
+            .await,
+        )
     }
 
     /// What is irregular about the facility now, as far as the numbers that you are told show it.

@@ -167,11 +167,14 @@ impl Guest {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only stays of this status.")] status: Option<StayStatus>,
-        #[graphql(desc = "So many, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "So many from the beginning, 1 to 100; 20 when neither first nor last is given.")]
+        first: Option<i32>,
         #[graphql(desc = "After this cursor.")] after: Option<String>,
+        #[graphql(desc = "So many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
         let guest = self.show(ctx, Identity, |guest| guest.id)?;
-        Some(stay::of_guest(ctx, &self.viewer_scope, guest, status, first, after).await)
+        Some(stay::of_guest(ctx, &self.viewer_scope, guest, status, Page::new(first, after, last, before)).await)
     }
 
     /// When the file was opened.

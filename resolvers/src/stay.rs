@@ -12,11 +12,11 @@ use tavolo_schema::{
     id::{FacilityId, GuestId, StayId},
     stay::{AdmitGuestInput, DischargeGuestInput},
 };
-use tavolo_store::{StayPage, Store, Within};
+use tavolo_store::{KeyPage, StayPage, Store, Within};
 
 use crate::{
     act::{After, mutations, payload},
-    connection::{Connection, More, Page, decode, encode},
+    connection::{Connection, Page, encode},
     facility::Facility,
     gate,
     guest::Guest,
@@ -155,10 +155,9 @@ pub(crate) async fn of_facility(
     viewer_scope: &Arc<ViewerScope>,
     facility: FacilityId,
     status: Option<StayStatus>,
-    first: Option<i32>,
-    after: Option<String>,
+    page: Result<Page>,
 ) -> Result<Connection<Stay>> {
-    let page = Page::new(first, after, None, None)?;
+    let page = page?;
     let wanted = wanted(&page, status, Within(None))?;
     let stays = request_context(ctx).loaders.load::<OfFacility>(facility, wanted).await?;
     connection(viewer_scope, &page, stays.as_deref().unwrap_or_default())
@@ -170,24 +169,28 @@ pub(crate) async fn of_guest(
     viewer_scope: &Arc<ViewerScope>,
     guest: GuestId,
     status: Option<StayStatus>,
-    first: Option<i32>,
-    after: Option<String>,
+    page: Result<Page>,
 ) -> Result<Connection<Stay>> {
-    let page = Page::new(first, after, None, None)?;
+    let page = page?;
     let wanted = wanted(&page, status, viewer_scope.named_presences().clone())?;
     let stays = request_context(ctx).loaders.load::<OfGuest>(guest, wanted).await?;
     connection(viewer_scope, &page, stays.as_deref().unwrap_or_default())
 }
 
+/// The part of a list of stays that has the latest registered first: against the order of the ids.
 fn wanted(page: &Page, status: Option<StayStatus>, within: Within) -> Result<StayPage> {
-    let before = page.after.as_deref().map(decode::<StayId>).transpose()?;
-    // The limit is one more than asked for: the one more tells whether the list goes on.
-    Ok(StayPage { within, status, before, limit: page.limit as i32 + 1 })
+    let KeyPage { after, before, limit, backwards } = page.by_key::<StayId>()?;
+    let keys = KeyPage { after: before, before: after, limit, backwards: !backwards };
+    Ok(StayPage { within, status, keys })
 }
 
 fn connection(viewer_scope: &Arc<ViewerScope>, page: &Page, stays: &[schema::Stay]) -> Result<Connection<Stay>> {
-    let more = More { before: page.after.is_some(), after: stays.len() > page.limit };
-    let nodes = stays.iter().take(page.limit).filter_map(|stay| Stay::seen(viewer_scope, stay.clone())).collect();
+    let mut stays = stays.to_vec();
+    if page.backwards {
+        stays.reverse();
+    }
+    let (stays, more) = page.turn(stays);
+    let nodes = stays.into_iter().filter_map(|stay| Stay::seen(viewer_scope, stay)).collect();
     Ok(Connection::new(nodes, |node: &Stay| encode(&node.stay.id), more, None))
 }
 

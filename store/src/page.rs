@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::document::binary;
 
 /// Which part of a list that is in the order of its ids.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyPage<I> {
     /// Only what comes after this one.
     pub after: Option<I>,

@@ -15,7 +15,7 @@ use tavolo_schema::{
     guest::GuestFilter,
     id::{FacilityId, MunicipalityId, OrganisationId, PoolId},
 };
-use tavolo_store::{GuestPage, GuestScope, StayPage, Within};
+use tavolo_store::{GuestPage, GuestScope, KeyPage, StayPage, Within};
 
 use self::case::{Case, in_capitals};
 use crate::harness::{Client, World, blocking, person, text};
@@ -285,7 +285,11 @@ pub async fn books(world: &World) -> String {
     for guest in store.guests(&GuestFilter::default(), GuestScope::All, page).await.unwrap() {
         writeln!(books, "{guest:?}").unwrap();
     }
-    let page = StayPage { within: Within(None), status: None, before: None, limit: 10_000 };
+    let page = StayPage {
+        within: Within(None),
+        status: None,
+        keys: KeyPage { after: None, before: None, limit: 10_000, backwards: true },
+    };
     let stays = store.stays_of_facilities(&facilities, page).await.unwrap();
     for facility in &facilities {
         writeln!(books, "{:?}", stays.get(facility)).unwrap();

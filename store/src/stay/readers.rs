@@ -16,19 +16,18 @@ use crate::{
     document::{self, Document, binary, read, stored},
     facility::FacilityDoc,
     guest::GuestDoc,
+    page::KeyPage,
 };
 
-/// One page of the stays of each facility, or of each guest, the latest registered first.
+/// One page of the stays of each facility, or of each guest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StayPage {
     /// Only stays in these facilities: those whose presences the viewer sees.
     pub within: Within,
     /// Only stays of this status.
     pub status: Option<StayStatus>,
-    /// Only stays registered before this one.
-    pub before: Option<StayId>,
-    /// How many at most, for each.
-    pub limit: i32,
+    /// Which part of the list in the order of registration. A page that is counted from the end has the latest first.
+    pub keys: KeyPage<StayId>,
 }
 
 impl Store {
@@ -89,10 +88,10 @@ impl Store {
         let guests: Vec<Binary> = guests.iter().map(|id| binary(*id)).collect();
         let mut wanted = page.wanted();
         wanted.insert("guest", doc! { "$in": guests });
-        let first = doc! { "$firstN": { "input": "$$ROOT", "n": page.limit } };
+        let first = doc! { "$firstN": { "input": "$$ROOT", "n": page.keys.limit } };
         let pipeline = vec![
             doc! { "$match": wanted },
-            doc! { "$sort": { "_id": -1 } },
+            doc! { "$sort": page.keys.order() },
             doc! { "$group": { "_id": "$guest", "stays": first } },
         ];
         let by_place = doc! { "facility": 1, "guest": 1, "_id": -1 };
@@ -119,7 +118,7 @@ impl Store {
                 "from": StayDoc::COLLECTION,
                 "localField": "_id",
                 "foreignField": field,
-                "pipeline": [{ "$match": wanted }, { "$sort": { "_id": -1 } }, { "$limit": page.limit }],
+                "pipeline": [{ "$match": wanted }, { "$sort": page.keys.order() }, { "$limit": page.keys.limit }],
                 "as": "stays",
             } },
         ];
@@ -134,10 +133,7 @@ impl StayPage {
         if let Some(status) = self.status {
             wanted.insert("status", stored(status));
         }
-        if let Some(before) = self.before {
-            wanted.insert("_id", doc! { "$lt": binary(before) });
-        }
-        wanted
+        self.keys.within(wanted)
     }
 }
 
