@@ -143,7 +143,7 @@ impl Pair {
     /// themselves, and how many keys a loader asks for at once is a matter of time. An order cannot be asked again; it
     /// is looked at except about the time when the hubs keep theirs.
     async fn commands_differ(&self, subject: &str, question: &Question) -> bool {
-        const AGAIN: usize = 3;
+        const AGAIN: usize = 10;
         if matches!(question, Question::Document(text) if text.starts_with("mutation") && !text.contains("validateOnly: true"))
         {
             let since = self.started.elapsed().as_secs_f64() % TIME_KEPT_EVERY.as_secs_f64();
