@@ -10,7 +10,6 @@ use tavolo_schema::{
     id::{BlockId, PoolId},
 };
 use tavolo_store::PlacesAnswer;
-use tavolo_subscriptions::FacilityState;
 
 use crate::{
     act::{After, mutations, payload},
@@ -37,7 +36,7 @@ pub(crate) struct Capacity {
 impl Capacity {
     pub(crate) fn of(viewer_scope: &ViewerScope, pool: &Arc<Pool>) -> Self {
         Self {
-            id: PoolId(pool.facility, pool.category),
+            id: PoolId(pool.key()),
             category: pool.category,
             numbers: viewer_scope.numbers(pool),
             pool: Some((Arc::clone(pool), viewer_scope.today)),
@@ -45,19 +44,14 @@ impl Capacity {
     }
 
     /// The places of this id, if the viewer sees their facility.
-    pub(crate) fn find(viewer_scope: &Arc<ViewerScope>, PoolId(facility, category): PoolId) -> Option<Self> {
+    pub(crate) fn find(viewer_scope: &Arc<ViewerScope>, PoolId((facility, category)): PoolId) -> Option<Self> {
         let facility = Facility::find(viewer_scope, facility)?;
         facility.state.pool(category).map(|pool| Self::of(viewer_scope, pool))
     }
 
     /// The numbers as a change left them, beside the pool as the board has it.
-    pub(crate) fn after(
-        numbers: DisclosedNumbers,
-        (facility, category): PoolKey,
-        pool: Option<&Arc<Pool>>,
-        today: Day,
-    ) -> Self {
-        Self { id: PoolId(facility, category), category, numbers, pool: pool.map(|pool| (Arc::clone(pool), today)) }
+    pub(crate) fn after(numbers: DisclosedNumbers, key: PoolKey, pool: Option<&Arc<Pool>>, today: Day) -> Self {
+        Self { id: PoolId(key), category: key.1, numbers, pool: pool.map(|pool| (Arc::clone(pool), today)) }
     }
 }
 
@@ -73,11 +67,8 @@ impl Capacity {
 
 /// The block of this id, if the viewer sees its facility.
 pub(crate) fn find_block(viewer_scope: &Arc<ViewerScope>, id: BlockId) -> Option<Block> {
-    let own =
-        |state: &&Arc<FacilityState>| state.pools.iter().any(|pool| pool.blocks.iter().any(|block| block.id == id));
-    let facility = Facility::find(viewer_scope, viewer_scope.board.facilities(None).find(own)?.facility.id)?;
-    let blocks = facility.state.pools.iter().flat_map(|pool| &pool.blocks);
-    blocks.into_iter().find(|block| block.id == id).cloned()
+    let (state, found) = viewer_scope.board.block(id)?;
+    viewer_scope.shows(&state.facility).then(|| found.clone())
 }
 
 impl After<PlacesAnswer> for Facility {
@@ -88,9 +79,7 @@ impl After<PlacesAnswer> for Facility {
 
 impl After<PlacesAnswer> for Block {
     async fn after(_: &Context<'_>, viewer_scope: &Arc<ViewerScope>, answer: PlacesAnswer) -> Result<Option<Self>> {
-        let facility = Facility::find(viewer_scope, answer.facility);
-        let blocks = facility.iter().flat_map(|facility| &facility.state.pools).flat_map(|pool| &pool.blocks);
-        Ok(blocks.into_iter().find(|block| Some(block.id) == answer.block).cloned())
+        Ok(answer.block.and_then(|id| find_block(viewer_scope, id)))
     }
 }
 

@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Uuid};
 
-use crate::{DateTime, PlaceCategory};
+use crate::{DateTime, PlaceCategory, PoolKey};
 
 /// A new identifier, ordered by the instant it was made at.
 #[must_use]
@@ -182,7 +182,7 @@ ids!(typed);
 
 /// Identifies the places of one category in one facility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolId(pub FacilityId, pub PlaceCategory);
+pub struct PoolId(pub PoolKey);
 
 impl PoolId {
     const TAG: u8 = b'p';
@@ -193,15 +193,16 @@ impl PoolId {
         let bytes: [u8; 18] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let [Self::TAG, facility @ .., category] = bytes else { return None };
         let category = PlaceCategory::ALL.into_iter().find(|own| Self::letter(*own) == category)?;
-        Some(Self(FacilityId(Uuid::from_bytes(facility)), category))
+        Some(Self((FacilityId(Uuid::from_bytes(facility)), category)))
     }
 
     /// The global form.
     #[must_use]
     pub fn encode(self) -> String {
+        let Self((facility, category)) = self;
         let mut bytes = [Self::TAG; 18];
-        bytes[1..17].copy_from_slice(self.0.0.as_bytes());
-        bytes[17] = Self::letter(self.1);
+        bytes[1..17].copy_from_slice(facility.0.as_bytes());
+        bytes[17] = Self::letter(category);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(GlobalId::decode(&facility.encode()), Some(GlobalId::Facility(facility)));
         assert_eq!(GlobalId::decode("nonsense"), None);
         for category in PlaceCategory::ALL {
-            let pool = PoolId(facility, category);
+            let pool = PoolId((facility, category));
             assert_eq!(GlobalId::decode(&pool.encode()), Some(GlobalId::Pool(pool)));
         }
         let municipality = MunicipalityId("101010".into());

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use imbl::{HashMap, OrdMap};
 use tavolo_schema::{
-    Accreditation, Day, Facility, Member, Municipality, Organisation, PlaceCategory, Pool, Position, Publication,
-    Standing,
-    id::{AccreditationId, FacilityId, OrganisationId},
+    Accreditation, Block, Day, Facility, Member, Municipality, Organisation, PlaceCategory, Pool, Position,
+    Publication, Standing,
+    id::{AccreditationId, BlockId, FacilityId, OrganisationId},
     publication::Cell,
 };
 use tavolo_store::changes::{BoardChange, Snapshot};
@@ -52,6 +52,7 @@ pub struct Board {
     facilities_by_municipality: HashMap<String, OrdMap<String, Arc<FacilityState>>>,
     codes: HashMap<FacilityId, String>,
     accreditations: HashMap<AccreditationId, FacilityId>,
+    blocks: HashMap<BlockId, FacilityId>,
     members: HashMap<String, Arc<Member>>,
     publications: OrdMap<Cell, Arc<Publication>>,
     roster: u64,
@@ -88,6 +89,7 @@ impl Board {
             })
             .collect();
         for pool in pools {
+            board.blocks.extend(pool.blocks.iter().map(|block| (block.id, pool.facility)));
             if let Some(state) = states.get_mut(&pool.facility) {
                 state.put_pool(pool);
             }
@@ -149,7 +151,14 @@ impl Board {
                     before.map(|state| (state.pools.clone(), state.accreditations.clone())).unwrap_or_default();
                 self.put_facility(FacilityState { facility: Arc::new(facility), pools, accreditations });
             }
-            BoardChange::Pool(pool) => self.change_place(pool.facility, |state| state.put_pool(pool)),
+            BoardChange::Pool(pool) => {
+                let before = self.facility(pool.facility).and_then(|state| state.pool(pool.category)).cloned();
+                for block in before.iter().flat_map(|before| &before.blocks) {
+                    self.blocks.remove(&block.id);
+                }
+                self.blocks.extend(pool.blocks.iter().map(|block| (block.id, pool.facility)));
+                self.change_place(pool.facility, |state| state.put_pool(pool));
+            }
             BoardChange::Accreditation(accreditation) => {
                 self.accreditations.insert(accreditation.id, accreditation.facility);
                 self.change_place(accreditation.facility, |state| state.put_accreditation(accreditation));
@@ -240,6 +249,14 @@ impl Board {
     pub fn accreditation(&self, id: AccreditationId) -> Option<(&Arc<FacilityState>, &Arc<Accreditation>)> {
         let state = self.facility(*self.accreditations.get(&id)?)?;
         state.accreditations.iter().find(|accreditation| accreditation.id == id).map(|found| (state, found))
+    }
+
+    /// A block of places, with its place.
+    #[must_use]
+    pub fn block(&self, id: BlockId) -> Option<(&Arc<FacilityState>, &Block)> {
+        let state = self.facility(*self.blocks.get(&id)?)?;
+        let mut blocks = state.pools.iter().flat_map(|pool| &pool.blocks);
+        blocks.find(|block| block.id == id).map(|found| (state, found))
     }
 
     /// The membership of a subject.

@@ -167,7 +167,7 @@ impl Stage {
         let nodes = [
             ("Accreditation", &self.accreditation),
             ("Block", &self.block),
-            ("Capacity", &PoolId(facility, PlaceCategory::Ordinary).encode()),
+            ("Capacity", &PoolId((facility, PlaceCategory::Ordinary)).encode()),
             ("Facility", &self.facility),
             ("Guest", &self.guest),
             ("Household", &self.household),
