@@ -178,16 +178,8 @@ impl Facility {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
         gate::show(ctx, &self.viewer_scope, Presence, self.owners(), || ())?;
-        Some(
-            stay::of_facility(
-                ctx,
-                &self.viewer_scope,
-                self.state.facility.id,
-                status,
-                Page::new(first, after, last, before),
-            )
-            .await,
-        )
+        let page = Page::new(first, after, last, before);
+        Some(stay::of_facility(ctx, &self.viewer_scope, self.state.facility.id, status, page).await)
     }
 
     /// What is irregular about the facility now, as far as the numbers that you are told show it.

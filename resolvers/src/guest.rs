@@ -174,7 +174,8 @@ impl Guest {
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<Stay>>> {
         let guest = self.show(ctx, Identity, |guest| guest.id)?;
-        Some(stay::of_guest(ctx, &self.viewer_scope, guest, status, Page::new(first, after, last, before)).await)
+        let page = Page::new(first, after, last, before);
+        Some(stay::of_guest(ctx, &self.viewer_scope, guest, status, page).await)
     }
 
     /// When the file was opened.

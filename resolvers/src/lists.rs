@@ -59,7 +59,7 @@ pub(crate) const CONNECTION: &str = "Connection";
 pub(crate) static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     let answer: IntrospectionAnswer =
         from_value(contract::introspected(QUESTION)).expect("the contract answers what it consists of");
-    Contract::new(answer.schema, &VaultTypes::of(&contract::sdl()))
+    Contract::new(answer.schema, &VaultTypes::new())
 });
 
 /// Where the fields lead to, and how much the introspection has to tell.

@@ -8,14 +8,11 @@
 
 use std::collections::BTreeSet;
 
-use async_graphql::parser::{
-    parse_schema,
-    types::{BaseType, FieldDefinition, Type, TypeKind, TypeSystemDefinition},
-};
+use apollo_compiler::schema::{ExtendedType, FieldDefinition};
 use tavolo_schema::{DataClass, Facility, Standing, contract_name};
 use tavolo_subscriptions::{Board, FacilityState};
 
-use crate::lists::CONNECTION;
+use crate::{lists::CONNECTION, validity::SCHEMA};
 
 /// A command, whatever it says.
 const COMMAND: u64 = 300;
@@ -107,20 +104,17 @@ pub(crate) struct VaultTypes {
 }
 
 impl VaultTypes {
-    /// The types of a contract.
-    pub(crate) fn of(sdl: &str) -> Self {
-        let parsed = parse_schema(sdl).expect("the contract is a schema");
+    /// The types of the contract.
+    pub(crate) fn new() -> Self {
         let (mut names, mut nodes, mut listed) = (BTreeSet::new(), 0, BTreeSet::new());
-        for definition in parsed.definitions {
-            let TypeSystemDefinition::Type(own) = definition else { continue };
-            let TypeKind::Object(object) = own.node.kind else { continue };
-            let name = own.node.name.node;
+        for (name, own) in &SCHEMA.types {
+            let ExtendedType::Object(object) = own else { continue };
             if name == "Query" {
-                let lists = object.fields.iter().filter_map(|field| connection_of(named(&field.node.ty.node)));
+                let lists = object.fields.values().filter_map(|field| connection_of(field.ty.inner_named_type()));
                 listed.extend(lists.map(ToOwned::to_owned));
             }
-            if object.fields.iter().any(|field| field.node.name.node == "id" && is_personal(&field.node)) {
-                nodes += u64::from(object.implements.iter().any(|interface| interface.node == "Node"));
+            if object.fields.get("id").is_some_and(|id| is_personal(id)) {
+                nodes += u64::from(object.implements_interfaces.contains("Node"));
                 names.insert(name.to_string());
             }
         }
@@ -153,18 +147,12 @@ fn connection_of(name: &str) -> Option<&str> {
     name.strip_suffix(CONNECTION)
 }
 
-fn named(ty: &Type) -> &str {
-    match &ty.base {
-        BaseType::Named(name) => name,
-        BaseType::List(inner) => named(inner),
-    }
-}
-
 /// Whether a field is of a class that is about persons.
 fn is_personal(field: &FieldDefinition) -> bool {
-    let class = field.directives.iter().find_map(|directive| directive.node.get_argument("class"));
-    let class = class.map(|class| class.node.to_string());
-    DataClass::ALL.iter().any(|known| known.is_personal() && class.as_deref() == Some(&contract_name(*known)))
+    let class = field.directives.get("dataClass").and_then(|own| own.specified_argument_by_name("class"));
+    let class = class.and_then(|class| class.as_enum());
+    let is_of = |known: &DataClass| class.is_some_and(|class| *class == *contract_name(*known));
+    DataClass::ALL.iter().filter(|known| known.is_personal()).any(is_of)
 }
 
 /// What is asked of the database or of the board, with a list of this length, by what the viewer sees.
