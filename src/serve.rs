@@ -96,7 +96,7 @@ impl Running {
             None => None,
         };
         let documents = match &setup.settings.documents {
-            Some(folder) => Documents::read(folder).await?,
+            Some(folder) => Documents::read(folder)?,
             None => Documents::default(),
         };
         let (stop, halt) = (CancellationToken::new(), CancellationToken::new());

@@ -1,7 +1,7 @@
 //! The contract: what can be asked, done and watched, and what has a global id.
 
 use async_graphql::{
-    Context, ID, MergedObject, MergedSubscription, Object, Result, SDLExportOptions, Schema, SchemaBuilder, Value,
+    Context, ID, MergedObject, MergedSubscription, Object, Result, SDLExportOptions, Schema, ValidationMode, Value,
 };
 use futures_util::{FutureExt, future::join_all};
 use tavolo_schema::{
@@ -131,15 +131,13 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     })
 }
 
-/// The executable contract.
+/// The executable contract. What it executes has been validated as a whole ([`crate::validity`]): it does not do so again.
 pub(crate) fn build() -> Schema<Query, Mutation, Subscription> {
-    builder().finish()
-}
-
-pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .register_output_type::<Interface<PlaceNumbers>>()
         .register_output_type::<Interface<PeopleCount>>()
+        .validation_mode(ValidationMode::Fast)
+        .finish()
 }
 
 /// What the contract says about itself.

@@ -5,11 +5,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use async_graphql::{
-    Request, Response, Schema, ServerError, ValidationResult, Variables,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
-    parser::parse_query,
-};
+use async_graphql::{Request, Response, Schema, ServerError, Variables, parser::parse_query};
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use tavolo_schema::Standing;
 use tavolo_subscriptions::Board;
@@ -74,13 +70,16 @@ impl Graph {
     /// The response that refuses it.
     #[allow(clippy::result_large_err, reason = "it is the response itself, made once and handed on")]
     pub fn prepare(&self, request: Request, viewer: &Viewer) -> Result<Prepared, Response> {
-        self.guarded(request, viewer).map_err(|refusals| error::refusal(refusals, viewer.correlation.as_deref()))
+        self.guarded(request, viewer).map_err(|refusal| error::refusal(vec![refusal], viewer.correlation.as_deref()))
     }
 
-    /// Executes a query or mutation that has been prepared.
+    /// Executes a query or mutation that has been prepared, if it is valid.
     pub async fn execute_prepared(&self, prepared: Prepared, viewer: Viewer) -> Response {
+        let Prepared { request, orders, .. } = match self.validated(prepared) {
+            Ok(prepared) => prepared,
+            Err(refusals) => return error::refusal(refusals, viewer.correlation.as_deref()),
+        };
         let context = Arc::new(RequestContext::new(&self.hub, viewer, None));
-        let Prepared { request, orders, .. } = prepared;
         let operation = request.operation_name.clone();
         let executed = self.schema.execute(request.data(Arc::clone(&context)));
         let mut response = AssertUnwindSafe(executed).catch_unwind().await.unwrap_or_else(|_| error::panicked());
@@ -110,19 +109,14 @@ impl Graph {
     /// # Errors
     ///
     /// The first thing that the guard or the contract finds wrong.
-    pub async fn validate(document: &str) -> Result<(), String> {
-        let schema = contract::builder().extension(OnlyValidates).finish();
+    pub fn validate(document: &str) -> Result<(), String> {
         let checked = scan::check(document, &guard::LIMITS).and_then(|()| {
             let parsed = parse_query(document)?;
             let (board, standing) = (Board::default(), Standing::public());
             guard::check(&parsed, &Variables::default(), &guard::LIMITS, Seen::new(&board, &standing))
         });
         let valid = checked.map_err(|refusal| vec![refusal]).and_then(|_| validity::document(document));
-        let found = match valid {
-            Ok(()) => schema.execute(document).await.errors.into_iter().next(),
-            Err(refusals) => refusals.into_iter().next(),
-        };
-        found.map_or(Ok(()), |found| Err(found.to_string()))
+        valid.map_err(|refusals| refusals.first().map(ToString::to_string).unwrap_or_default())
     }
 
     /// The contract.
@@ -132,63 +126,55 @@ impl Graph {
     }
 }
 
-/// Ends a request when its document has been validated.
-struct OnlyValidates;
-
-impl ExtensionFactory for OnlyValidates {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
-
-#[async_graphql::async_trait::async_trait]
-impl Extension for OnlyValidates {
-    async fn validation(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
-    ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await?;
-        // An error that says nothing: the document is valid, and nothing of it is executed.
-        Err(Vec::new())
-    }
-}
-
 impl Graph {
     /// Reads the document and refuses it when it would cost too much. What is read is not read again.
-    fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, Vec<ServerError>> {
-        let alone = |refusal| vec![refusal];
-        guard::few(&request.variables, &guard::LIMITS).map_err(alone)?;
+    fn guarded(&self, mut request: Request, viewer: &Viewer) -> Result<Prepared, ServerError> {
+        guard::few(&request.variables, &guard::LIMITS)?;
         let board = self.hub.live_board.board();
         let standing = standing(&board, viewer);
         let seen = Seen::new(&board, &standing);
-        let Read { orders, keep } = self.documents.read(&mut request).map_err(alone)?;
+        let Read { orders, keep } = self.documents.read(&mut request)?;
         let name = request.operation_name.clone();
         let (query, mut variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
-        let document = request.parsed_query().map_err(alone)?;
-        let cost = guard::check(document, &variables, &guard::LIMITS, seen).map_err(alone)?;
-        let orders = match orders {
-            Some(orders) => orders,
-            None => {
-                validity::document(&query)?;
-                Arc::new(FieldOrders::of(document))
-            }
-        };
-        if keep {
-            self.documents.keep(query.clone(), document.clone(), Arc::clone(&orders));
-        }
+        let document = request.parsed_query()?;
+        let cost = guard::check(document, &variables, &guard::LIMITS, seen)?;
+        // Documents are kept when they have been validated.
+        let valid = orders.is_some();
+        let orders = orders.unwrap_or_else(|| Arc::new(FieldOrders::of(document)));
         let kind = kind(document, name.as_deref());
         let mut messages = 1;
         if let Some(operation) = operation(document, name.as_deref()) {
             keep_declared(operation, &mut variables);
-            validity::variables(operation, &variables).map_err(alone)?;
             if kind == OperationKind::Subscription {
                 messages = pools(operation, &variables, seen);
             }
         }
         request.query = query;
         request.variables = variables;
-        Ok(Prepared { request, orders, kind, cost, messages })
+        Ok(Prepared { request, orders, kind, cost, messages, valid, keep })
+    }
+
+    /// Refuses what is not valid. It comes after a request is paid for: it takes as long as reading does.
+    pub(crate) fn validated(&self, mut prepared: Prepared) -> Result<Prepared, Vec<ServerError>> {
+        let alone = |refusal| vec![refusal];
+        let request = &mut prepared.request;
+        if !prepared.valid {
+            validity::document(&request.query)?;
+        }
+        let (query, variables) = (std::mem::take(&mut request.query), std::mem::take(&mut request.variables));
+        let name = request.operation_name.clone();
+        let document = request.parsed_query().map_err(alone)?;
+        if prepared.keep {
+            self.documents.keep(query.clone(), document.clone(), Arc::clone(&prepared.orders));
+        }
+        // Which of several operations is meant, the executor asks for.
+        let only = name.is_some() || document.operations.iter().count() == 1;
+        if let Some(operation) = operation(document, name.as_deref()).filter(|_| only) {
+            validity::variables(operation, &variables).map_err(alone)?;
+        }
+        request.query = query;
+        request.variables = variables;
+        Ok(prepared)
     }
 }
 

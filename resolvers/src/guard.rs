@@ -79,12 +79,6 @@ pub const ENTRANCE: u64 = 100;
 const ADDED_UP: [(&str, &str, u64); 3] =
     [("occupancy", "at", 5_000), ("occupancyHistory", "from", 5_000), ("statistics", "from", 10_000)];
 
-/// Cost of a field or fragment that there is not: the validation looks for names like it among all of the type.
-const UNKNOWN: u64 = 8;
-
-/// The field that every type has and no type tells.
-const TYPENAME: &str = "__typename";
-
 /// What a selection measures, once.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measure {
@@ -267,7 +261,7 @@ impl<'d> Gauge<'d> {
                     match self.fragments.get_key_value(&spread.fragment_name.node) {
                         Some((name, fragment)) => self.fragment(name, fragment, level)?.beside(itself),
                         // A name nobody defined is the validation's to refuse.
-                        None => Measure { cost: Cost::of(UNKNOWN), ..itself },
+                        None => Measure { cost: Cost::of(1), ..itself },
                     }
                 }
             };
@@ -374,8 +368,7 @@ impl<'d> Gauge<'d> {
 
 /// What a field costs with what is below it, which comes so often.
 fn cost(field: &Field, edge: Option<&Edge>, on: &str, (length, below): (u64, Cost), handed: Weight) -> Cost {
-    let known = edge.is_some() || field.name.node == TYPENAME;
-    let price = if known { price(field) } else { UNKNOWN }.saturating_add(handed.price());
+    let price = price(field).saturating_add(handed.price());
     let times = |length: u64| below.one.saturating_mul(length).saturating_add(price);
     match edge.and_then(|edge| edge.list_length) {
         Some(ListLength::Whole(all)) => Cost::of(below.of_all(all).saturating_add(price)),

@@ -245,8 +245,10 @@ enum AccessChange {
 
 impl Viewing {
     async fn open(live: &Live, subscription: Prepared, viewer: Viewer) -> Result<Self, Response> {
-        let (request, after) = SubscriptionRequest::read(subscription, &live.hub().store)
-            .map_err(|error| error::refusal(vec![error], viewer.correlation.as_deref()))?;
+        let refused = |refusals| error::refusal(refusals, viewer.correlation.as_deref());
+        let subscription = live.graph.validated(subscription).map_err(refused)?;
+        let (request, after) =
+            SubscriptionRequest::read(subscription, &live.hub().store).map_err(|error| refused(vec![error]))?;
         let board = live.hub().live_board.board();
         let (roster, standing) = (board.roster(), standing(&board, &viewer));
         // Viewers by the day get the state again, whatever their cursor: it names no position.

@@ -22,6 +22,10 @@ pub struct Prepared {
     pub cost: u64,
     /// How many messages of that cost an answer has: one, or those of a subscription's state, which may be none.
     pub messages: u64,
+    /// Whether its document is known to be valid.
+    pub(crate) valid: bool,
+    /// Whether its document has to be kept when it is valid.
+    pub(crate) keep: bool,
 }
 
 impl Prepared {

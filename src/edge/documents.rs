@@ -49,7 +49,7 @@ impl Documents {
     /// # Errors
     ///
     /// The first file that cannot be trusted, and why.
-    pub async fn read(folder: &Path) -> Result<Self, DocumentError> {
+    pub fn read(folder: &Path) -> Result<Self, DocumentError> {
         let refused = |error| DocumentError::File(folder.to_owned(), error);
         let entries = std::fs::read_dir(folder).map_err(refused)?;
         let mut paths =
@@ -58,7 +58,7 @@ impl Documents {
         paths.sort();
         let mut documents = Self::default();
         for path in paths {
-            documents.add(document(path).await?);
+            documents.add(document(path)?);
         }
         Ok(documents)
     }
@@ -83,13 +83,13 @@ impl Documents {
     }
 }
 
-async fn document(path: PathBuf) -> Result<Document, DocumentError> {
+fn document(path: PathBuf) -> Result<Document, DocumentError> {
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
         return Err(DocumentError::Name(path));
     }
     let text = std::fs::read_to_string(&path).map_err(|error| DocumentError::File(path.clone(), error))?;
-    match Graph::validate(&text).await {
+    match Graph::validate(&text) {
         Ok(()) => Ok(Document { name: name.to_owned(), text }),
         Err(why) => Err(DocumentError::Document(path, why)),
     }

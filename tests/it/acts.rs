@@ -432,6 +432,12 @@ async fn nothing_is_performed_of_a_request_that_is_not_valid_as_a_whole() {
         assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{answer:#}");
         assert_eq!(books(&world).await, before, "{document}");
     }
+    // Of two operations, none is meant as long as none is named: what is missing of the one says nothing of the other.
+    let two = format!("query Who {{ viewer {{ role }} }} {}", document("unblockPlaces", "ID!", "{ block: $second }"));
+    let two = two.replacen("mutation", "mutation Both", 1);
+    let answer = hub.send("province", &two, Value::Null).await;
+    assert!(answer.get("data").is_none(), "{answer:#}");
+    assert!(text(&answer["errors"][0]["message"]).contains("peration"), "{answer:#}");
     let whole = document("unblockPlaces", "ID!", "{ block: $second }");
     let answer = hub.send("province", &whole, json!({ "first": first, "second": 5 })).await;
     assert_eq!(answer["data"]["first"]["facility"]["id"], facility.as_str(), "{answer:#}");

@@ -104,3 +104,36 @@ async fn what_is_refused_is_paid_for_like_anything_else() {
         }
     }
 }
+
+/// A document that is not valid has to be read to its end like one that is.
+#[tokio::test]
+async fn what_is_not_valid_costs_what_it_would_cost_if_it_were() {
+    let world = World::new().await;
+    let wrong: String = (0..700).map(|number| format!("x{number} ")).collect();
+    let input = "\"input\": { \"block\": 5, \"more\": 5 }";
+    for (name, body) in [
+        ("unknown fields", json!({ "query": format!("{{ viewer {{ {wrong} }} }}") }).to_string()),
+        (
+            "a variable",
+            format!(
+                "{{ \"query\": \"query($input: UnblockPlacesInput!) {{ viewer {{ {} }} }}\", \"variables\": {{ {input} }} }}",
+                "role ".repeat(700)
+            ),
+        ),
+    ] {
+        for path in ["graphql", "graphql/stream"] {
+            let hub = world.hub_with(Settings { member_budget: 2_000, ..Settings::default() }).await;
+            let send = || {
+                let request =
+                    hub.http.post(format!("http://{}/{path}", hub.address)).bearer_auth(hub.token("operator"));
+                status(request.header(header::CONTENT_TYPE, "application/json").body(body.clone()))
+            };
+            let mut answered = 0;
+            while send().await != StatusCode::TOO_MANY_REQUESTS {
+                answered += 1;
+                assert!(answered <= 3, "{name} at {path} costs less than its fields");
+            }
+            assert!(answered >= 1, "{name} at {path}");
+        }
+    }
+}

@@ -54,7 +54,7 @@ fn code(body: &Value) -> &Value {
 
 #[tokio::test]
 async fn the_examples_are_documents_that_a_hub_trusts() {
-    let documents = Documents::read(&examples()).await.unwrap();
+    let documents = Documents::read(&examples()).unwrap();
     let mut names: Vec<_> = std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     assert!(names.len() >= 5);
@@ -224,12 +224,12 @@ async fn a_document_that_is_none_ends_the_start() {
         ("a name.graphql", WHO, "no id"),
     ] {
         let documents = folder(&[(name, document)]);
-        let error = Documents::read(documents.path()).await.unwrap_err().to_string();
+        let error = Documents::read(documents.path()).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(why), "{name}: {error}");
     }
     let nowhere = examples().join("nowhere");
-    let error = Documents::read(&nowhere).await.unwrap_err().to_string();
+    let error = Documents::read(&nowhere).unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
     let others = folder(&[("readme.md", "{ nothing }"), ("who.graphql", WHO)]);
-    assert_eq!(text(&json!(Documents::read(others.path()).await.unwrap().find("who").unwrap().text)), WHO);
+    assert_eq!(text(&json!(Documents::read(others.path()).unwrap().find("who").unwrap().text)), WHO);
 }

@@ -134,13 +134,11 @@ fn a_fragment_that_spreads_itself_is_refused() {
 }
 
 #[test]
-fn what_there_is_not_costs_the_look_for_what_is_like_it() {
+fn what_there_is_not_costs_what_there_is() {
     let cost = |document: &str| cost(document, json!({}));
     assert_eq!(cost("{ viewer { role __typename } }"), 3);
-    assert_eq!(cost("{ viewer { rolle __typename } }"), 2 + UNKNOWN);
-    assert_eq!(cost("{ viewer { role ...nothing } }"), 2 + UNKNOWN);
-    let many: String = (0..2_900).map(|number| format!("x{number} ")).collect();
-    assert_eq!(cost(&format!("{{ viewer {{ {many} }} }}")), 1 + 2_900 * UNKNOWN);
+    assert_eq!(cost("{ viewer { rolle __typename } }"), 3);
+    assert_eq!(cost("{ viewer { role ...nothing } }"), 3);
 }
 
 #[test]
